@@ -1,0 +1,202 @@
+"""The doors to the outside as plugins see them, and what plugins answer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+__all__ = [
+    "Done",
+    "DoorError",
+    "Doors",
+    "Failed",
+    "HttpAnswer",
+    "HttpDoor",
+    "MachineDoor",
+    "MailDoor",
+    "N8nDoor",
+    "N8nError",
+    "NotNeeded",
+    "Result",
+    "ShellDoor",
+    "ShellResult",
+    "SmsDoor",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The action did what it is for; `detail` says what, in words."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The action did not; `permanent` means that trying again cannot help."""
+
+    why: str
+    permanent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotNeeded:
+    """There was nothing to do."""
+
+    why: str
+
+
+Result = Done | Failed | NotNeeded
+
+
+class DoorError(Exception):
+    """The outside did not do what was asked.
+
+    Fields:
+        kind: "timeout", "refused", "dns", "tls", "reset", "status", "auth", "rate_limited", "client" or "network".
+        permanent: asking again cannot help.
+        retry_after_seconds: what the other side asked for; None where it did not.
+    """
+
+    def __init__(
+        self, message: str, kind: str = "network", permanent: bool = False, retry_after_seconds: float | None = None
+    ):
+        super().__init__(message)
+        self.kind = kind
+        self.permanent = permanent
+        self.retry_after_seconds = retry_after_seconds
+
+
+class N8nError(DoorError):
+    """n8n did not do what was asked; kinds beside DoorError's: "not_found", "conflict", "forbidden", "too_old"."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """An HTTP answer: status, body text (cut), response headers in lower case, and milliseconds it took."""
+
+    status: int
+    text: str
+    latency_ms: float
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class HttpDoor(Protocol):
+    """HTTP and TCP towards components and channels."""
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_seconds: float = 10.0,
+        verify: bool = True,
+        follow: bool = True,
+    ) -> HttpAnswer:
+        """Ask once. Any status is an answer. Raises DoorError where none came."""
+
+    def connect(self, host: str, port: int, timeout_seconds: float) -> float:
+        """Open and close a TCP connection; milliseconds it took. Raises DoorError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShellResult:
+    """How a command ended: its exit code (None where it was ended at its deadline) and its output, cut."""
+
+    code: int | None
+    output: str
+    timed_out: bool = False
+
+
+class ShellDoor(Protocol):
+    """Commands on this machine."""
+
+    def run(
+        self,
+        command: list[str] | str,
+        *,
+        shell: bool = False,
+        timeout_seconds: float = 60.0,
+        env: dict[str, str] | None = None,
+        cwd: str | None = None,
+        started: Callable[[int, float], None] | None = None,
+    ) -> ShellResult:
+        """Run to its end or to its deadline, then end its whole process group.
+
+        `started` is told the process group and its start time (seconds since boot) before the command does
+        anything, so that a survivor of a killed worker can be found. Raises DoorError where it cannot start.
+        """
+
+
+class N8nDoor(Protocol):
+    """One n8n's public REST API. Every method raises N8nError where n8n does not do what was asked."""
+
+    site: str
+
+    def execution(self, execution_id: str, with_data: bool = False) -> dict[str, Any] | None:
+        """One execution as n8n gives it; None where it is gone."""
+
+    def executions(
+        self,
+        status: str = "",
+        workflow_id: str = "",
+        started_after: str = "",
+        cursor: str = "",
+        limit: int = 100,
+    ) -> tuple[list[dict[str, Any]], str]:
+        """One page, newest first, and the cursor of the next ("" at the end). Running ones only if asked for."""
+
+    def retry(self, execution_id: str) -> dict[str, Any] | None:
+        """Retry; the new execution, or None where the answer did not come in time (the run goes on in n8n)."""
+
+    def workflow(self, workflow_id: str) -> dict[str, Any] | None:
+        """A workflow with its tags; None where it is gone."""
+
+    def ready(self) -> str:
+        """ "" where n8n is ready, else what is wrong, in words."""
+
+    def server_time(self) -> str:
+        """n8n's own clock, as its HTTP Date header; "" where it sends none."""
+
+
+class MailDoor(Protocol):
+    """One SMTP server."""
+
+    def send(self, to: list[str], subject: str, text: str, html: str, headers: dict[str, str]) -> None:
+        """Hand one message over. Raises DoorError."""
+
+
+class SmsDoor(Protocol):
+    """One SMS account."""
+
+    def send(self, to: str, text: str) -> str:
+        """Send one message; the provider's id. Raises DoorError."""
+
+
+class MachineDoor(Protocol):
+    """This host."""
+
+    def process_survives(self, group: int, started: float) -> bool:
+        """Whether the process group that began at `started` (seconds since boot) still has members."""
+
+    def end_group(self, group: int, started: float) -> None:
+        """End that process group, if it is still the same one."""
+
+
+class Doors(Protocol):
+    """All doors, as plugins get them."""
+
+    http: HttpDoor
+    shell: ShellDoor
+    machine: MachineDoor
+
+    def n8n(self, site: str) -> N8nDoor | None:
+        """The n8n of that name, or None where none is configured."""
+
+    def mail(self, settings: Any) -> MailDoor:
+        """The SMTP server that a channel's settings name."""
+
+    def sms(self, settings: Any) -> SmsDoor:
+        """The SMS account that a channel's settings name."""

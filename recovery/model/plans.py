@@ -1,0 +1,153 @@
+"""What is planned and allowed: playbooks, limits and components, as values the decisions take."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from recovery.model.words import Severity
+
+__all__ = ["ChannelPlan", "ComponentPlan", "PlannedAction", "PlannedCheck", "Playbook", "Policy", "ReplayLimits", "Stage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage: how long after the end of the one before it begins (seconds), and how often it tries."""
+
+    after_seconds: float
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCheck:
+    """A check of a playbook: its name in the registry and its arguments."""
+
+    name: str
+    args: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAction:
+    """An action of a playbook: its name in the registry and its arguments."""
+
+    name: str
+    args: dict[str, Any] = field(default_factory=dict)
+    safe_to_repeat: bool = True
+    timeout_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Playbook:
+    """How an incident is healed. A recovery keeps the copy it started with.
+
+    Fields:
+        stages: in order; an attempt is the actions, then the check, then the canary.
+        spacing_seconds: between the attempts of one stage.
+        actions: run in order in each attempt; empty where only executions are retried.
+        check: confirms the failure before an action and verifies after it; None where there is none.
+        trust_probes: a component without a check may be acted upon because of pushed probes.
+        boot_grace_seconds: how long after an action the check may still fail.
+    """
+
+    stages: tuple[Stage, ...]
+    spacing_seconds: float = 0.0
+    actions: tuple[PlannedAction, ...] = ()
+    check: PlannedCheck | None = None
+    trust_probes: bool = False
+    boot_grace_seconds: float = 10.0
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayLimits:
+    """How broken executions are replayed.
+
+    Fields:
+        per_workflow, per_component: how many may run at once.
+        rate_per_second: how many may be started a second.
+        max_age_seconds: an execution that failed longer ago is left alone.
+        retry_ambiguous: runs that may repeat an effect are retried too.
+        on_recovery: replay when a component turns healthy while a person is asked.
+        max_retries: automatic retries of one chain in its life.
+    """
+
+    per_workflow: int = 1
+    per_component: int = 4
+    rate_per_second: float = 5.0
+    max_age_seconds: float = 86_400.0
+    retry_ambiguous: bool = False
+    on_recovery: bool = True
+    max_retries: int = 6
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentPlan:
+    """What the configuration says of one component.
+
+    Fields:
+        hosts: what workflows call it by: "host" claims every port, "host:port" that one.
+        every_seconds: how often its check runs.
+    """
+
+    name: str
+    severity: Severity = Severity.HIGH
+    failure_threshold: int = 2
+    success_threshold: int = 1
+    hosts: tuple[str, ...] = ()
+    every_seconds: float = 120.0
+    playbook: Playbook | None = None
+
+    @property
+    def check(self) -> PlannedCheck | None:
+        """Its check, where it has one."""
+        return self.playbook.check if self.playbook else None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decisions need of the configuration, as one value.
+
+    Fields:
+        playbook: for incidents of components that have none of their own.
+        sites: the names of the n8n instances that can be reached.
+        escalate_after_seconds: a person is told at the latest then.
+        settle_seconds: quiet time before an incident is resolved.
+        recurrence_seconds: a failure this soon after resolving is a recurrence.
+        recurrences_per_hour: more than this many and a person is called.
+    """
+
+    playbook: Playbook
+    components: dict[str, ComponentPlan] = field(default_factory=dict)
+    replay: ReplayLimits = field(default_factory=ReplayLimits)
+    sites: tuple[str, ...] = ()
+    default_severity: Severity = Severity.HIGH
+    escalate_after_seconds: float = 900.0
+    settle_seconds: float = 10.0
+    recurrence_seconds: float = 600.0
+    recurrences_per_hour: int = 5
+
+    def component(self, name: str) -> ComponentPlan:
+        """The plan of a component; the defaults for one that the configuration does not name."""
+        return self.components.get(name) or ComponentPlan(name=name, severity=self.default_severity)
+
+    def claimant(self, host: str) -> ComponentPlan | None:
+        """The component that claims a host ("host" or "host:port") as its own, or None."""
+        bare = host.rsplit(":", 1)[0] if ":" in host and not host.endswith("]") else host
+        for plan in self.components.values():
+            if host in plan.hosts or bare in plan.hosts:
+                return plan
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelPlan:
+    """What routing needs to know of a channel.
+
+    Fields:
+        severities: which incidents it is told of; None follows its kind (sms: critical; email: critical and high;
+            slack: critical, high and medium; any other kind: all).
+        through_n8n: the message goes through n8n, so it can never be the only one about n8n itself.
+    """
+
+    name: str
+    kind: str
+    severities: tuple[Severity, ...] | None = None
+    through_n8n: bool = False

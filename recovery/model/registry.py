@@ -1,0 +1,78 @@
+"""How a check, an action or a channel announces itself: one file, one decorated function, one `Args` model."""
+
+import importlib
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Plugin", "Registry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One announced plugin.
+
+    Fields:
+        run: the decorated function, `(args, doors) -> answer`; a channel also takes the message.
+        args: the pydantic model of its arguments, whose fields are the configuration's schema.
+        safe_to_repeat: running it twice does no more than running it once.
+        doc: its docstring.
+        module: where it lives.
+    """
+
+    name: str
+    run: Callable[..., Any]
+    args: type[Any]
+    safe_to_repeat: bool
+    doc: str
+    module: str
+
+
+class Registry:
+    """The plugins of one package, by name."""
+
+    def __init__(self, word: str):
+        self.word = word
+        self._found: dict[str, Plugin] = {}
+
+    def announce(self, name: str, *, safe_to_repeat: bool = True) -> Callable[..., Callable[..., Any]]:
+        """Decorator for the plugin's function. The module must hold its `Args`.
+
+        Raises:
+            TypeError: no docstring, no `Args`, or a name taken twice; both files are named.
+        """
+
+        def keep(run: Callable[..., Any]) -> Callable[..., Any]:
+            module = sys.modules[run.__module__]
+            if not run.__doc__:
+                raise TypeError(f"{self.word} {name!r} in {module.__file__} has no docstring")
+            if not hasattr(module, "Args"):
+                raise TypeError(f"{self.word} {name!r} in {module.__file__} has no Args model")
+            taken = self._found.get(name)
+            if taken and taken.module != module.__name__:
+                raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
+            self._found[name] = Plugin(name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__)
+            return run
+
+        return keep
+
+    def import_all(self, package: str, path: list[str]) -> None:
+        """Import every file of the package, so that each announces itself."""
+        for found in pkgutil.iter_modules(path):
+            importlib.import_module(f"{package}.{found.name}")
+
+    def find(self, name: str) -> Plugin:
+        """The plugin of that name.
+
+        Raises:
+            KeyError: there is none; the names that exist are listed.
+        """
+        if name not in self._found:
+            raise KeyError(f"no {self.word} named {name!r}; there are {', '.join(sorted(self._found))}")
+        return self._found[name]
+
+    def all(self) -> list[Plugin]:
+        """All of them, by name."""
+        return [self._found[name] for name in sorted(self._found)]

@@ -1,0 +1,332 @@
+"""The tables. Times are BIGINT microseconds in UTC; JSON is text; due columns are indexed where they are not null."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import peewee as pw
+
+from recovery.clock import from_micros, to_micros
+
+proxy = pw.DatabaseProxy()
+
+
+class TimeField(pw.BigIntegerField):
+    """An aware datetime, stored as whole microseconds since 1970 in UTC."""
+
+    def db_value(self, value: Any) -> Any:
+        return to_micros(value) if isinstance(value, datetime) else value
+
+    def python_value(self, value: Any) -> Any:
+        return from_micros(value) if isinstance(value, int) else value
+
+
+class JsonField(pw.TextField):
+    """Any JSON value, stored as text on both engines."""
+
+    def db_value(self, value: Any) -> Any:
+        return value if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def python_value(self, value: Any) -> Any:
+        return json.loads(value) if isinstance(value, str) else value
+
+
+class Table(pw.Model):
+    """What all tables share."""
+
+    id = pw.BigAutoField()
+
+    class Meta:
+        database = proxy
+        legacy_table_names = False
+
+
+class Lease(Table):
+    """What is claimed, run and recorded: the fence tells an old holder that somebody took over."""
+
+    fence = pw.IntegerField(default=0)
+    lease_until = TimeField(null=True)
+    worker = pw.TextField(null=True)
+    run_at = TimeField(null=True)
+
+
+class SignalRow(Table):
+    """A fact that arrived. `triaged_at` is null until the worker has read it."""
+
+    key = pw.TextField(unique=True)
+    delivery = pw.TextField(null=True, unique=True)
+    kind = pw.TextField()
+    source = pw.TextField()
+    site = pw.TextField()
+    body = JsonField()
+    received_at = TimeField(index=True)
+    triaged_at = TimeField(null=True)
+    incident_id = pw.BigIntegerField(null=True, index=True)
+    because = pw.TextField(null=True)
+
+    class Meta:
+        table_name = "signals"
+        indexes = ()
+
+
+class IncidentRow(Table):
+    """One cause that is failing. `open_key` is the fingerprint until resolved, then null: one open each."""
+
+    fingerprint = pw.TextField(index=True)
+    open_key = pw.TextField(null=True, unique=True)
+    site = pw.TextField(default="")
+    component = pw.TextField(index=True)
+    cause_class = pw.TextField()
+    failure_type = pw.TextField()
+    outlook = pw.TextField()
+    severity = pw.TextField()
+    state = pw.TextField(index=True)
+    cause = pw.TextField()
+    advice = pw.TextField(default="")
+    because = pw.TextField()
+    opened_at = TimeField(index=True)
+    resolved_at = TimeField(null=True)
+    last_signal_at = TimeField()
+    signal_count = pw.IntegerField(default=0)
+    episode = pw.IntegerField(default=1)  # counts recurrences: each is alerted about anew
+    recurred_at = JsonField(default=list)  # microseconds of the last recurrences, for the flap limit
+    asked = pw.IntegerField(default=0)  # how often a person was called
+    told_at = TimeField(null=True)  # a person was called in this episode
+    escalate_at = TimeField(null=True)
+    settle_at = TimeField(null=True)
+    wake_at = TimeField(null=True)  # when the incident itself is next looked at
+    acknowledged_at = TimeField(null=True)
+    acknowledged_by = pw.TextField(null=True)
+    previous_id = pw.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "incidents"
+
+
+class RecoveryRow(Table):
+    """The staged attempt to end an incident. `active_key` is the incident's id until ended: one active each."""
+
+    incident_id = pw.BigIntegerField(index=True)
+    active_key = pw.BigIntegerField(null=True, unique=True)
+    state = pw.TextField()
+    playbook = JsonField()
+    stage = pw.IntegerField(default=1)
+    attempt = pw.IntegerField(default=1)
+    attempts_made = pw.IntegerField(default=0)  # that failed or succeeded, for the message to people
+    first_step = pw.IntegerField(default=1)  # number of the first step of the present attempt
+    replaying = pw.BooleanField(default=False)  # the canary of this attempt succeeded
+    released_at = TimeField(null=True)  # when the last execution was released, for the rate
+    next_at = TimeField(null=True)  # what people see as "next"
+    wake_at = TimeField(null=True)  # when the planner looks again
+    because = pw.TextField()
+    started_at = TimeField()
+    ended_at = TimeField(null=True)
+
+    class Meta:
+        table_name = "recoveries"
+
+
+class StepRow(Lease):
+    """One action or one check. Its number is unique within its recovery."""
+
+    recovery_id = pw.BigIntegerField()
+    incident_id = pw.BigIntegerField(index=True)
+    number = pw.IntegerField()
+    stage = pw.IntegerField()
+    attempt = pw.IntegerField()
+    kind = pw.TextField()
+    name = pw.TextField()
+    args = JsonField(default=dict)
+    safe_to_repeat = pw.BooleanField(default=True)
+    timeout_seconds = pw.FloatField(default=60.0)
+    component = pw.TextField(default="")
+    chain_id = pw.BigIntegerField(null=True, index=True)  # the execution that a canary step stands for
+    state = pw.TextField()
+    queued_at = TimeField()
+    started_at = TimeField(null=True)
+    finished_at = TimeField(null=True)
+    because = pw.TextField()
+    result = pw.TextField(null=True)
+    error = pw.TextField(null=True)
+    process_group = pw.IntegerField(null=True)
+    process_started = pw.FloatField(null=True)
+
+    class Meta:
+        table_name = "steps"
+        indexes = ((("recovery_id", "number"), True),)
+
+
+class ExecutionRow(Lease):
+    """A chain of n8n executions, root to leaf, that an incident broke.
+
+    `run_at` null: nothing is due. Waiting with `run_at`: released for replay. Retrying with `run_at`: followed.
+    """
+
+    site = pw.TextField()
+    root_id = pw.TextField()
+    leaf_id = pw.TextField()
+    workflow_id = pw.TextField()
+    workflow_name = pw.TextField()
+    incident_id = pw.BigIntegerField(null=True)
+    state = pw.TextField()
+    because = pw.TextField()
+    mode = pw.TextField(default="")
+    facts = JsonField(default=dict)
+    retries = pw.IntegerField(default=0)
+    asks = pw.BooleanField(default=False)  # a person must decide whether to run it again
+    permit = pw.TextField(null=True)  # who allowed an ambiguous retry
+    looks = pw.IntegerField(default=0)
+    failed_at = TimeField()
+    started_at = TimeField(null=True)  # the retry under way was asked for
+    heard_at = TimeField()
+    recovered_at = TimeField(null=True)
+
+    class Meta:
+        table_name = "executions"
+        indexes = ((("site", "root_id"), True),)
+
+
+class MemberRow(Table):
+    """Which chain an n8n execution belongs to. No chain: it failed before first contact."""
+
+    site = pw.TextField()
+    execution_id = pw.TextField()
+    chain_id = pw.BigIntegerField(null=True, index=True)
+
+    class Meta:
+        table_name = "members"
+        indexes = ((("site", "execution_id"), True),)
+
+
+class ComponentRow(Lease):
+    """What is known of a component. `run_at`: when its check is next due."""
+
+    name = pw.TextField(unique=True)
+    health = pw.TextField(default="unknown")
+    failures = pw.IntegerField(default=0)  # in a row
+    successes = pw.IntegerField(default=0)  # in a row
+    muted = pw.BooleanField(default=False)  # resolved by a person while failing: silent until healthy once
+    configured = pw.BooleanField(default=False)
+    severity = pw.TextField(null=True)
+    because = pw.TextField(default="")
+    changed_at = TimeField(null=True)
+    seen_at = TimeField(null=True)
+    latency_ms = pw.FloatField(null=True)
+
+    class Meta:
+        table_name = "components"
+
+
+class OrderRow(Table):
+    """What a person asked for. `taken_at` null until the worker has carried it out or refused it."""
+
+    incident_id = pw.BigIntegerField(index=True)
+    what = pw.TextField()
+    step = pw.IntegerField(null=True)
+    stage = pw.IntegerField(null=True)
+    note = pw.TextField(default="")
+    who = pw.TextField()
+    asked_at = TimeField()
+    taken_at = TimeField(null=True)
+    outcome = pw.TextField(null=True)  # done | refused
+    because = pw.TextField(null=True)
+
+    class Meta:
+        table_name = "orders"
+
+
+class AlertRow(Lease):
+    """One message owed to people over one channel."""
+
+    key = pw.TextField(unique=True)
+    incident_id = pw.BigIntegerField(index=True)
+    kind = pw.TextField()
+    channel = pw.TextField()
+    severity = pw.TextField()
+    state = pw.TextField()
+    facts = JsonField(default=dict)
+    tries = pw.IntegerField(default=0)
+    created_at = TimeField(index=True)
+    delivered_at = TimeField(null=True)
+    because = pw.TextField(default="")
+    error = pw.TextField(null=True)
+
+    class Meta:
+        table_name = "alerts"
+
+
+class EventRow(Table):
+    """One line of history."""
+
+    at = TimeField(index=True)
+    incident_id = pw.BigIntegerField(null=True, index=True)
+    subject = pw.TextField()  # incident | recovery | step | execution | alert | order | component | n8n
+    subject_id = pw.TextField()
+    before = pw.TextField(default="")
+    after = pw.TextField()
+    because = pw.TextField()
+    who = pw.TextField(default="medic")
+
+    class Meta:
+        table_name = "events"
+
+
+class SiteRow(Table):
+    """What is known of one n8n: since when it is watched, and whether it answers."""
+
+    name = pw.TextField(unique=True)
+    contact_at = TimeField(null=True)  # first contact: what failed before is never replayed by itself
+    old_failures = pw.IntegerField(default=0)
+    state = pw.TextField(default="unknown")  # ok | unreachable | unauthorized | forbidden | too_old | unknown
+    detail = pw.TextField(default="")
+    checked_at = TimeField(null=True)
+    polled_at = TimeField(null=True)
+    deep_polled_at = TimeField(null=True)
+
+    class Meta:
+        table_name = "sites"
+
+
+class WorkerRow(Table):
+    """A worker process and its last heartbeat."""
+
+    name = pw.TextField(unique=True)
+    started_at = TimeField()
+    beat_at = TimeField()
+
+    class Meta:
+        table_name = "workers"
+
+
+TABLES = (
+    SignalRow,
+    IncidentRow,
+    RecoveryRow,
+    StepRow,
+    ExecutionRow,
+    MemberRow,
+    ComponentRow,
+    OrderRow,
+    AlertRow,
+    EventRow,
+    SiteRow,
+    WorkerRow,
+)
+
+# Partial indexes keep the cost of a tick apart from how much waits or is over.
+INDEXES = (
+    "CREATE INDEX IF NOT EXISTS signals_untriaged ON signals (id) WHERE triaged_at IS NULL",
+    "CREATE INDEX IF NOT EXISTS incidents_wake ON incidents (wake_at) WHERE wake_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS recoveries_wake ON recoveries (wake_at) WHERE wake_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS steps_due ON steps (run_at) WHERE run_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS steps_leased ON steps (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS executions_due ON executions (run_at) WHERE run_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS executions_leased ON executions (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS executions_waiting ON executions (incident_id, state, failed_at)",
+    "CREATE INDEX IF NOT EXISTS executions_workflow ON executions (workflow_id, state)",
+    "CREATE INDEX IF NOT EXISTS components_due ON components (run_at) WHERE run_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS components_leased ON components (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS alerts_due ON alerts (run_at) WHERE run_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS alerts_leased ON alerts (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS orders_untaken ON orders (id) WHERE taken_at IS NULL",
+)

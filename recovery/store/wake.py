@@ -1,0 +1,73 @@
+"""Wakes the worker at once after a commit: a byte in a FIFO beside a SQLite file, NOTIFY on PostgreSQL."""
+
+import os
+from pathlib import Path
+
+import psycopg
+
+from recovery.store import database
+
+CHANNEL = "medic_wake"
+
+
+def fifo_path() -> Path | None:
+    """The FIFO beside the SQLite file; None on PostgreSQL."""
+    path = database.sqlite_path(database.database_url())
+    return path.with_name(path.name + ".wake") if path else None
+
+
+def wake_worker() -> None:
+    """Tell the worker that there is something to do. Losing it costs a second, never a signal."""
+    path = fifo_path()
+    if path is None:
+        database.proxy.obj.execute_sql(f"NOTIFY {CHANNEL}")
+        return
+    try:
+        pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError:  # no worker listens
+        return
+    try:
+        os.write(pipe, b"w")
+    except BlockingIOError:  # full of wake-ups already
+        pass
+    finally:
+        os.close(pipe)
+
+
+class WakeListener:
+    """The worker's end: something to `select` on, and `drain` after it."""
+
+    def __init__(self) -> None:
+        path = fifo_path()
+        self._connection: psycopg.Connection | None = None
+        if path is None:
+            self._connection = psycopg.connect(database.database_url(), autocommit=True)
+            self._connection.execute(f"LISTEN {CHANNEL}")
+            self._file = self._connection.fileno()
+            return
+        if not path.is_fifo():
+            path.unlink(missing_ok=True)
+            os.mkfifo(path, 0o600)
+        self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+
+    def fileno(self) -> int:
+        """What to wait on."""
+        return self._file
+
+    def drain(self) -> None:
+        """Take everything that woke us."""
+        if self._connection is not None:
+            for _ in self._connection.notifies(timeout=0):
+                pass
+            return
+        try:
+            os.read(self._file, 65_536)
+        except BlockingIOError:
+            pass
+
+    def close(self) -> None:
+        """Stop listening."""
+        if self._connection is not None:
+            self._connection.close()
+        else:
+            os.close(self._file)
