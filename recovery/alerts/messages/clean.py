@@ -1,0 +1,76 @@
+"""Makes what came from outside fit to be shown: nothing in it can break a line, hide, or pretend to be ours."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+# Letters that show as nothing; they are no format characters, so their category does not give them away.
+_BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800\u034f"))
+_LINK = re.compile(r"https?://[^\s<>\"'|\\^`{}]+")
+_MENTION = re.compile(r"@(?=(?:all|channel|everyone|group|here)\b)", re.IGNORECASE)
+
+
+def one_line(value: Any, limit: int = 2_000) -> str:
+    """The value as one visible line of at most `limit` characters; a cut one ends with an ellipsis.
+
+    Line breaks become spaces. Control and format characters (direction overrides, zero-width ones), lone surrogates
+    and blank letters go.
+    """
+    text = "" if value is None else str(value)[: limit * 4]
+    shown = "".join(map(_visible, text.translate(_BLANKS)))
+    line = " ".join(shown.split())
+    return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
+
+
+def _visible(letter: str) -> str:
+    if letter.isspace():
+        return " "
+    return "" if unicodedata.category(letter) in {"Cc", "Cf", "Cs"} else letter
+
+
+def whole(value: Any) -> int:
+    """A count: a whole number, or how many a list holds; 0 where it is neither."""
+    if isinstance(value, list | tuple):
+        return len(value)
+    try:
+        return max(0, int(value))
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def own_link(value: Any) -> str:
+    """The link where it is an http(s) address that can be put anywhere as it is; else ""."""
+    link = str(value or "").strip()
+    return link if _LINK.fullmatch(link) and link.isprintable() and len(link) <= 500 else ""
+
+
+def moment(value: Any) -> datetime | None:
+    """An aware UTC moment of ISO text; without a zone it is taken for UTC. None where it is no time."""
+    try:
+        found = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def readable(value: Any) -> str:
+    """ISO text as people read it: `2026-11-24 03:04:05 UTC`; what is no time stays as it is."""
+    found = moment(value)
+    return f"{found:%Y-%m-%d %H:%M:%S} UTC" if found else one_line(value, 40)
+
+
+def plain_facts(value: Any, depth: int = 6) -> Any:
+    """Facts for a machine: every text in them one clean line, everything else as it is."""
+    if isinstance(value, Mapping) and depth:
+        return {one_line(key, 100): plain_facts(inner, depth - 1) for key, inner in value.items()}
+    if isinstance(value, list | tuple) and depth:
+        return [plain_facts(inner, depth - 1) for inner in value[:1_000]]
+    return value if value is None or isinstance(value, bool | int) else one_line(value)
+
+
+def for_slack(text: str) -> str:
+    """Text that Slack, and what speaks its language, shows as it is: no link, no mention, no broadcast."""
+    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MENTION.sub("＠", escaped)
