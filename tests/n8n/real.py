@@ -220,6 +220,7 @@ class RealN8n:
 
     def ended(self, workflow_id: str, count: int = 1, seconds: float = 30.0) -> list[dict[str, Any]]:
         """The executions of a workflow once `count` of them have ended, newest first."""
+
         def look() -> list[dict[str, Any]]:
             found = [one for one in self.executions(workflow_id) if one["stoppedAt"]]
             return found if len(found) >= count else []

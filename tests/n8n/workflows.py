@@ -39,9 +39,7 @@ def webhook(path: str, mode: str = "onReceived") -> Node:
     return node("Webhook", "webhook", 2.1, parameters, webhookId=str(uuid.uuid4()))
 
 
-def http(
-    name: str, url: str, method: str = "GET", body: str = "", timeout_ms: int = 0, **more: Any
-) -> Node:
+def http(name: str, url: str, method: str = "GET", body: str = "", timeout_ms: int = 0, **more: Any) -> Node:
     """An HTTP Request node; `body` is JSON text or an expression."""
     parameters: dict[str, Any] = {"method": method, "url": url, "options": {}}
     if timeout_ms:

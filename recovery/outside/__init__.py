@@ -1,0 +1,1 @@
+"""The only code that touches the world, one small class for each kind of outside."""
