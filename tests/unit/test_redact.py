@@ -17,11 +17,11 @@ SECRET_NAMES = """Authorization authorization PROXY-AUTHORIZATION Cookie cookie 
 apikey apiKey APIKEY ApiKey access_token accessToken refresh_token id_token token auth_token X-Auth-Token X-Medic-Token
 secret client_secret clientSecret CLIENT_SECRET password Password db_password dbPassword password1 passwd pwd
 userPassword passphrase private_key privateKey signature X-Amz-Signature X-Hub-Signature-256 session sessionId
-session_id sessionToken jwt bearer X-N8N-API-KEY aws_secret_access_key secretKey encryptionKey signing_key pass smtp_pass
-csrf_token xsrf-token PGPASSWORD subscription-key connect.sid oauth2AccessToken webhook_secret sig credential""".split()
+session_id sessionToken jwt bearer X-N8N-API-KEY aws_secret_access_key secretKey encryptionKey signing_key pass
+smtp_pass csrf_token xsrf-token PGPASSWORD subscription-key connect.sid oauth2AccessToken webhook_secret sig credential""".split()
 
-INNOCENT_NAMES = """tokens_used maxTokens max_tokens total_tokens promptTokens token_count tokenType token_limit key keys
-keyboard monkey primaryKey publicKey foreign_key sortKey partition_key name url author authority authenticated
+INNOCENT_NAMES = """tokens_used maxTokens max_tokens total_tokens promptTokens token_count tokenType token_limit key
+keys keyboard monkey primaryKey publicKey foreign_key sortKey partition_key name url author authority authenticated
 authentication genericAuthType nodeCredentialType credentials bypass compass passed passenger accessTokenUrl
 sendCredentialsOnCrossOriginRedirect provideSslCertificates secretName password_file api_key_file executionId workflowId
 sessionIdType session_timeout signatureVersion design assign cookiePolicy passwordField tokenizer obsession""".split()
@@ -176,6 +176,12 @@ def test_a_name_that_holds_a_secret_is_rewritten():
     assert PLANTED not in json.dumps(redact({f"https://x.example.com/?api_key={PLANTED}": 1, "é" * 200: 2}))
 
 
+def test_what_stands_beside_a_secret_in_an_address_stays():
+    inner = "to=https%3A%2F%2Fx.example.com%3Ftoken%3Dabc%26page%3D2"
+    assert redact_text(inner) == f"to=https%3A%2F%2Fx.example.com%3Ftoken%3D{MARK}%26page%3D2"
+    assert redact_text("http://x/?a=1&token=abc&b=2#c") == f"http://x/?a=1&token={MARK}&b=2#c"
+
+
 def test_the_bytes_of_a_body_are_cut():
     data = {"body": {"type": "Buffer", "data": list(b"password=abc")}}
     assert redact(data) == {"body": {"type": "Buffer", "data": "[cut: 12 bytes]"}}
@@ -186,10 +192,12 @@ def test_what_is_not_json_becomes_redacted_text():
     assert redact([b"token=abc123\xff"]) == [f"token={MARK}"]
 
 
-def test_nesting_beyond_a_hundred_levels_is_cut():
+@pytest.mark.parametrize("shapes", [("list",), ("dict",), ("list", "dict"), ("headers", "list")])
+def test_nesting_beyond_a_hundred_levels_is_cut(shapes):
     deep: object = PLANTED
     for number in range(100_000):
-        deep = [deep] if number % 2 else {"a": deep}
+        shape = shapes[number % len(shapes)]
+        deep = [deep] if shape == "list" else {"headers" if shape == "headers" else "a": deep}
     clean = json.dumps(redact(deep))
     assert "nested too deeply" in clean
     assert PLANTED not in clean
