@@ -18,7 +18,8 @@ apikey apiKey APIKEY ApiKey access_token accessToken refresh_token id_token toke
 secret client_secret clientSecret CLIENT_SECRET password Password db_password dbPassword password1 passwd pwd
 userPassword passphrase private_key privateKey signature X-Amz-Signature X-Hub-Signature-256 session sessionId
 session_id sessionToken jwt bearer X-N8N-API-KEY aws_secret_access_key secretKey encryptionKey signing_key pass
-smtp_pass csrf_token xsrf-token PGPASSWORD subscription-key connect.sid oauth2AccessToken webhook_secret sig credential""".split()
+smtp_pass csrf_token xsrf-token PGPASSWORD subscription-key connect.sid oauth2AccessToken webhook_secret sig
+credential""".split()
 
 INNOCENT_NAMES = """tokens_used maxTokens max_tokens total_tokens promptTokens token_count tokenType token_limit key
 keys keyboard monkey primaryKey publicKey foreign_key sortKey partition_key name url author authority authenticated
