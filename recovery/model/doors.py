@@ -58,7 +58,11 @@ class DoorError(Exception):
     """
 
     def __init__(
-        self, message: str, kind: str = "network", permanent: bool = False, retry_after_seconds: float | None = None
+        self,
+        message: str,
+        kind: str = "network",
+        permanent: bool = False,
+        retry_after_seconds: float | None = None,
     ):
         super().__init__(message)
         self.kind = kind
@@ -164,8 +168,8 @@ class N8nDoor(Protocol):
 class MailDoor(Protocol):
     """One SMTP server."""
 
-    def send(self, to: list[str], subject: str, text: str, html: str, headers: dict[str, str]) -> None:
-        """Hand one message over. Raises DoorError."""
+    def send(self, to: list[str], subject: str, text: str, html: str, headers: dict[str, str]) -> dict[str, str]:
+        """Hand one message over; which recipients were refused, and why. Raises DoorError where nobody was taken."""
 
 
 class SmsDoor(Protocol):

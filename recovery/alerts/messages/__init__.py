@@ -103,7 +103,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {name: one_line(facts.get(name), limit) for name, limit in LINE_LIMITS.items()}
     opened, resolved = moment(facts.get("opened_at")), moment(facts.get("resolved_at"))
     return shown | {
-        "kind": AlertKind(facts.get("kind")).value,
+        "kind": AlertKind(str(facts.get("kind"))).value,
         "component": shown["component"] or "?",
         "message": shown["message"] or "-",
         "opened_at": readable(facts.get("opened_at")) or "?",

@@ -1,0 +1,102 @@
+"""Posts a message over HTTP and reads the answer: taken, or why not, without ever repeating a secret."""
+
+import json
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from recovery.alerts.messages.clean import one_line
+from recovery.model import Done, DoorError, Doors, HttpAnswer
+
+__all__ = ["check_url", "encode", "post", "retry_after_seconds", "secrets_of_url"]
+
+TIMEOUT_SECONDS = 10.0
+MARK = "[redacted]"
+
+
+def check_url(url: str) -> str:
+    """The address, where it is a whole http(s) one.
+
+    Raises:
+        ValueError: it is not; the message does not repeat it.
+    """
+    try:
+        parts = urlsplit(url)
+        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or not url.isprintable() or " " in url:
+        raise ValueError("must be a whole address that begins with https:// or http://")
+    return url
+
+
+def secrets_of_url(url: str) -> list[str]:
+    """The parts of an address that must not be shown: user and password, path and query."""
+    parts = urlsplit(url)
+    behind = parts.path + (f"?{parts.query}" if parts.query else "")
+    user = parts.netloc.rpartition("@")[0]
+    return [url, *(part for part in (behind, parts.path, parts.query, user, parts.password or "") if len(part) > 3)]
+
+
+def encode(value: Any) -> bytes:
+    """JSON as bytes: ASCII only, so that not even a lone surrogate breaks it."""
+    return json.dumps(value, ensure_ascii=True).encode()
+
+
+def post(doors: Doors, url: str, body: bytes, headers: dict[str, str], secrets: Iterable[str], now: datetime) -> Done:
+    """Post JSON once; done where the answer is 2xx. A redirect is not followed: it would lose the body.
+
+    Raises:
+        DoorError: it was not taken.
+    """
+    hidden = sorted(filter(None, secrets), key=len, reverse=True)
+    headers = {**headers, "Content-Type": "application/json; charset=utf-8"}
+    try:
+        answer = doors.http.request(
+            "POST", url, data=body, headers=headers, timeout_seconds=TIMEOUT_SECONDS, follow=False
+        )
+    except DoorError as error:
+        raise DoorError(_hide(str(error), hidden), error.kind, error.permanent, error.retry_after_seconds) from None
+    if 200 <= answer.status < 300:
+        return Done(f"{urlsplit(url).hostname} answered {answer.status}")
+    raise _refusal(answer, urlsplit(url).hostname or "", hidden, now)
+
+
+def _refusal(answer: HttpAnswer, host: str, hidden: list[str], now: datetime) -> DoorError:
+    said = one_line(_hide(answer.text, hidden), 200)
+    wait = retry_after_seconds(answer.headers.get("retry-after", ""), now)
+    why = f"{host} answered {answer.status}" + (f": {said}" if said else "")
+    if answer.status == 429:
+        return DoorError(why, "rate_limited", retry_after_seconds=wait)
+    if answer.status in {401, 403, 407}:
+        return DoorError(why, "auth", permanent=True)
+    if answer.status >= 500 or answer.status in {408, 425}:
+        return DoorError(why, "status", retry_after_seconds=wait)
+    if 300 <= answer.status < 400:
+        why += " (a redirect: configure the address that it leads to)"
+    return DoorError(why, "client", permanent=True)
+
+
+def retry_after_seconds(header: str, now: datetime) -> float | None:
+    """The wait that a Retry-After header asks for: seconds, or an HTTP date; None where it is neither."""
+    try:
+        seconds = float(header)
+    except ValueError:
+        return _until(header, now)
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _until(header: str, now: datetime) -> float | None:
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - now).total_seconds())
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _hide(text: str, hidden: list[str]) -> str:
+    for secret in hidden:
+        text = text.replace(secret, MARK)
+    return text
