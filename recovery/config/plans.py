@@ -1,0 +1,155 @@
+"""What the configuration means for decisions and routing, as values of the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from recovery import actions, alerts
+from recovery.model import (
+    ChannelPlan,
+    ComponentPlan,
+    PlannedAction,
+    PlannedCheck,
+    Playbook,
+    Policy,
+    ReplayLimits,
+    Severity,
+    Stage,
+)
+
+if TYPE_CHECKING:
+    from recovery.config.sections import Component, Restart
+    from recovery.config.settings import Config
+
+RESTART_ACTION = "run_command"
+EVERY_SECONDS = {Severity.CRITICAL: 30.0}
+OTHERS_EVERY_SECONDS = 120.0
+SCHEME_PORTS = {"http": 80, "https": 443}
+
+
+def make_policy(config: Config) -> Policy:
+    """Everything that decisions need of the configuration."""
+    found = config.recovery
+    return Policy(
+        playbook=_playbook(config, None),
+        components={component.name: _component_plan(config, component) for component in config.components},
+        replay=_replay_limits(config),
+        sites=tuple(n8n.name for n8n in config.n8n if n8n.api_key),
+        escalate_after_seconds=found.escalate_after.total_seconds(),
+        settle_seconds=found.settle.total_seconds(),
+        recurrence_seconds=found.recurrence_within.total_seconds(),
+        recurrences_per_hour=found.recurrences_per_hour,
+    )
+
+
+def _replay_limits(config: Config) -> ReplayLimits:
+    found = config.replay
+    return ReplayLimits(
+        per_workflow=found.per_workflow,
+        per_component=found.per_component,
+        rate_per_second=found.rate,
+        max_age_seconds=found.max_age.total_seconds(),
+        retry_ambiguous=found.ambiguous == "retry",
+        on_recovery=found.on_recovery,
+        max_retries=found.max_retries,
+    )
+
+
+def _component_plan(config: Config, component: Component) -> ComponentPlan:
+    return ComponentPlan(
+        name=component.name,
+        severity=component.severity,
+        failure_threshold=component.failure_threshold,
+        success_threshold=component.success_threshold,
+        hosts=hosts_of(component),
+        every_seconds=every_seconds(component),
+        playbook=_playbook(config, component),
+    )
+
+
+def _playbook(config: Config, component: Component | None) -> Playbook:
+    stages = tuple(Stage(stage.after.total_seconds(), stage.attempts) for stage in config.recovery.stages)
+    spacing_seconds = config.recovery.spacing.total_seconds()
+    if component is None:
+        return Playbook(stages=stages, spacing_seconds=spacing_seconds, dry_run=config.dry_run)
+    return Playbook(
+        stages=stages,
+        spacing_seconds=spacing_seconds,
+        actions=(_restart_action(component.restart),) if component.restart else (),
+        check=PlannedCheck(component.check.kind, component.check.arguments) if component.check else None,
+        trust_probes=component.trust_probes,
+        boot_grace_seconds=component.boot_grace.total_seconds(),
+        dry_run=config.dry_run,
+    )
+
+
+def _restart_action(restart: Restart) -> PlannedAction:
+    return PlannedAction(
+        name=RESTART_ACTION,
+        args=restart_arguments(restart),
+        safe_to_repeat=actions.REGISTRY.find(RESTART_ACTION).safe_to_repeat,
+        timeout_seconds=restart.timeout.total_seconds(),
+    )
+
+
+def restart_arguments(restart: Restart) -> dict[str, Any]:
+    """What `run_command` is given for a `restart`."""
+    command = restart.command if isinstance(restart.command, str) else list(restart.command)
+    found: dict[str, Any] = {"command": command, "shell": restart.shell, "timeout": restart.timeout.total_seconds()}
+    if restart.env:
+        found["env"] = dict(restart.env)
+    if restart.cwd:
+        found["cwd"] = restart.cwd
+    return found
+
+
+def every_seconds(component: Component) -> float:
+    """How often the component's check runs."""
+    if component.every is not None:
+        return component.every.total_seconds()
+    return EVERY_SECONDS.get(component.severity, OTHERS_EVERY_SECONDS)
+
+
+def hosts_of(component: Component) -> tuple[str, ...]:
+    """What workflows call the component by: as configured, else its check's address."""
+    if component.hosts is not None:
+        return component.hosts
+    return default_hosts(component.check.arguments) if component.check else ()
+
+
+def default_hosts(arguments: dict[str, Any]) -> tuple[str, ...]:
+    """The host of a check, with its port unless it is the scheme's own, as failures name it; () without one."""
+    url, host, port = (arguments.get(key) for key in ("url", "host", "port"))
+    if isinstance(host, str) and host:
+        return (f"{host.lower()}:{port}" if port else host.lower(),)
+    if not isinstance(url, str):
+        return ()
+    try:
+        parts = urlsplit(url)
+        bare, number = parts.hostname, parts.port
+    except ValueError:
+        return ()
+    if not bare:
+        return ()
+    return (f"{bare}:{number}" if number and number != SCHEME_PORTS.get(parts.scheme) else bare,)
+
+
+def make_channel_plans(config: Config) -> list[ChannelPlan]:
+    """What routing needs to know of each channel."""
+    return [
+        ChannelPlan(channel.name, channel.kind, channel.severities, channel.through_n8n)
+        for channel in config.alerts.channels
+    ]
+
+
+def make_channel_args(config: Config, name: str) -> Any:
+    """The arguments of the channel of that name, as its kind's `Args`.
+
+    Raises:
+        KeyError: no channel has that name.
+    """
+    for channel in config.alerts.channels:
+        if channel.name == name:
+            return alerts.REGISTRY.find(channel.kind).args.model_validate(channel.arguments, extra="forbid")
+    raise KeyError(f"no channel named {name!r} is configured")

@@ -1,0 +1,219 @@
+"""The sections of the configuration, each setting declared once with its default and its meaning."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from recovery.config.types import (
+    Count,
+    Duration,
+    Flag,
+    Host,
+    Period,
+    Rate,
+    Text,
+    Token,
+    Url,
+    expected,
+)
+from recovery.model import Severity
+
+SECRET_NAMES = ("webhook_token", "api_token", "admin_password", "session_key")
+DEFAULT_BIND = "127.0.0.1:8808"
+LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - how one's own machine reaches them
+
+
+class Settings(BaseModel):
+    """A group of settings. Unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_key_without_a_value_is_not_set(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+class PluginUse(Settings):
+    """Settings with a plugin's own keys beside ours."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The plugin's keys, as they were written, with secret files read."""
+        return dict(self.model_extra or {})
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Only our keys: the plugin's may be secrets."""
+        return (pair for pair in super().__repr_args__() if pair[0] in type(self).model_fields)
+
+
+class CheckUse(PluginUse):
+    """How a component is looked at. `kind` names the check; the other keys are its own."""
+
+    kind: Text
+    """Which check, such as http or tcp."""
+
+
+class N8n(Settings):
+    """One n8n that is looked after."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")] = "default"
+    """How it is called, and the end of its callback's address: small letters, digits, - and _."""
+    url: Url
+    """Its address."""
+    api_key: Token = Field(default="", repr=False)
+    """A key from n8n's Settings > n8n API. Without one, n8n-medic hears of failures but can retry nothing."""
+
+
+class StageSettings(Settings):
+    """One stage of healing."""
+
+    after: Duration = timedelta(0)
+    """How long after the end of the stage before (the first: after the incident opened)."""
+    attempts: Count = 1
+    """How often it tries."""
+
+
+def _default_stages() -> tuple[StageSettings, ...]:
+    return (
+        StageSettings(after=timedelta(0), attempts=1),
+        StageSettings(after=timedelta(minutes=1), attempts=2),
+        StageSettings(after=timedelta(minutes=5), attempts=3),
+    )
+
+
+class RecoverySettings(Settings):
+    """How an incident is healed."""
+
+    stages: tuple[StageSettings, ...] = Field(default_factory=_default_stages, min_length=1, max_length=20)
+    """In order. The defaults: at once, after 1 minute, after 5 minutes, with 1, 2 and 3 attempts."""
+    spacing: Duration = timedelta(0)
+    """Between the attempts of one stage."""
+    escalate_after: Period = timedelta(minutes=15)
+    """A person is told at the latest this long after an incident opened."""
+    settle: Duration = timedelta(seconds=10)
+    """How long nothing may fail before an incident counts as resolved."""
+    recurrence_within: Duration = timedelta(minutes=10)
+    """A failure this soon after resolving reopens the incident."""
+    recurrences_per_hour: Count = 5
+    """More than this, and a person is called instead of healing again."""
+
+
+class ReplaySettings(Settings):
+    """How executions that an incident broke are run again."""
+
+    per_workflow: Count = 1
+    """How many of one workflow may run at once."""
+    per_component: Count = 4
+    """How many of one incident may run at once."""
+    rate: Rate = 5.0
+    """How many may be started, such as 5/s or 300/m."""
+    max_age: Period = timedelta(hours=24)
+    """One that failed longer ago is left alone."""
+    ambiguous: Literal["ask", "retry"] = "ask"
+    """What to do with one whose repetition may repeat an effect: ask a person, or retry it."""
+    on_recovery: Flag = True
+    """Replay when the component turns healthy while a person is asked."""
+    max_retries: Count = 6
+    """Automatic retries of one execution in its life."""
+
+
+def _read_command(value: Any) -> tuple[str, ...] | str:
+    words = [value] if isinstance(value, str) else value
+    if not isinstance(words, list | tuple) or not words or not all(isinstance(word, str) for word in words):
+        raise expected('a list of texts, such as ["systemctl", "restart", "orders"]', "put numbers in quotes")
+    if not words[0].strip() or any("\x00" in word for word in words):
+        raise expected('a program and its arguments, such as ["systemctl", "restart", "orders"]')
+    return value if isinstance(value, str) else tuple(words)
+
+
+class Restart(Settings):
+    """A command that brings a component back."""
+
+    command: Annotated[tuple[str, ...] | str, BeforeValidator(_read_command)]
+    """The program and its arguments as a list; with `shell: true`, one line for the shell."""
+    shell: Flag = False
+    """Give the line to /bin/sh. Leave it off unless pipes or variables are needed."""
+    timeout: Period = timedelta(seconds=60)
+    """After this the command is ended, with everything that it started."""
+    env: dict[str, str] = Field(default_factory=dict, repr=False)
+    """Environment variables to add. Their values are never printed."""
+    cwd: str | None = None
+    """Where to run it; default: where n8n-medic runs."""
+
+    @model_validator(mode="after")
+    def _fits_the_shell(self) -> Self:
+        if self.shell != isinstance(self.command, str):
+            raise expected(
+                "`command` as a list of words, or as one line together with `shell: true`",
+                'write ["systemctl", "restart", "orders"], or add shell: true',
+            )
+        return self
+
+
+def _read_restart(value: Any) -> Any:
+    return {"command": value} if isinstance(value, list | str) else value
+
+
+class Component(Settings):
+    """Something that can fail: an API, a database, a server, a host that workflows call."""
+
+    name: Text
+    """How people, probes and the pages call it."""
+    check: CheckUse | None = None
+    """Looks at it. The same check finds a failure and verifies a recovery."""
+    every: Period | None = None
+    """How often the check runs; default: 30s for critical components, else 2m."""
+    severity: Severity = Severity.HIGH
+    """How bad a failure of it is: critical, high, medium or low."""
+    failure_threshold: Count = 2
+    """How many failures in a row open an incident."""
+    success_threshold: Count = 1
+    """How many successes in a row make it healthy again."""
+    hosts: tuple[Host, ...] | None = None
+    """What workflows call it by: host, or host:port; default: the check's host and port."""
+    restart: Annotated[
+        Restart | None, BeforeValidator(_read_restart, json_schema_input_type=tuple[str, ...] | Restart | None)
+    ] = None
+    """The command that brings it back, verified with the check."""
+    trust_probes: Flag = False
+    """Without a check: let pushed probes start the restart."""
+    boot_grace: Duration = timedelta(seconds=10)
+    """How long after a restart the check may still fail."""
+
+
+class Channel(PluginUse):
+    """A way to reach people. `kind` names it; the keys beside these are its own."""
+
+    name: Text
+    """How the pages and the log call it."""
+    kind: Text
+    """Which channel, such as slack, email, sms or webhook."""
+    severities: tuple[Severity, ...] | None = Field(default=None, min_length=1)
+    """Which it is told of; default: sms critical, email critical and high, slack also medium, any other all."""
+    through_n8n: Flag = False
+    """Its messages travel through n8n, so it is never the only one that hears of n8n's own trouble."""
+
+
+class AlertSettings(Settings):
+    """How people are told."""
+
+    language: Literal["en", "ko"] = "en"
+    """Of the messages: English or Korean."""
+    channels: tuple[Channel, ...] = ()
+    """Where they go. With none, incidents are seen on the pages only."""
+
+
+class Retention(Settings):
+    """How long history is kept."""
+
+    failures: Period = timedelta(days=365)
+    """Incidents with all that belongs to them."""
+    success_logs: Period = timedelta(days=30)
+    """Readings and successes."""
