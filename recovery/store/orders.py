@@ -1,0 +1,197 @@
+"""Orders: what people ask for. The web writes them, the worker carries them out."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from recovery.model import IncidentState, OrderWhat, RecoveryState
+from recovery.store import wake
+from recovery.store.database import write
+from recovery.store.tables import EventRow, ExecutionRow, IncidentRow, OrderRow, RecoveryRow, StepRow
+
+PAUSABLE = {
+    RecoveryState.RUNNING,
+    RecoveryState.WAITING,
+    RecoveryState.HELD,
+    RecoveryState.AWAITING_APPROVAL,
+}
+
+
+class NotFound(LookupError):
+    """There is no such incident."""
+
+
+class StaleOrder(Exception):
+    """The step or stage that an order names is no longer the current one.
+
+    Fields:
+        current: what is current now: the stage, the newest step, or the steps that await a decision.
+    """
+
+    def __init__(self, why: str, current: int | list[int] | None):
+        super().__init__(why)
+        self.current = current
+
+
+class OrderRefused(Exception):
+    """The order makes no sense in the present state; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an order is judged by.
+
+    Fields:
+        incident: the incident it is for.
+        recovery: its newest recovery; None where none was started.
+        newest_step: the highest step number of that recovery; 0 where it has none.
+        awaiting: numbers of the steps through which the present decision may be taken; empty where none is
+            awaited. A decision is for all runs of the incident that ask.
+    """
+
+    incident: IncidentRow
+    recovery: RecoveryRow | None
+    newest_step: int
+    awaiting: frozenset[int]
+
+    @property
+    def under_way(self) -> RecoveryRow | None:
+        """The recovery, where it has not ended."""
+        return self.recovery if self.recovery and self.recovery.ended_at is None else None
+
+
+def find_standing(incident_id: int) -> Standing:
+    """Where an incident stands, as far as orders care.
+
+    Raises:
+        NotFound: there is no such incident.
+    """
+    incident = IncidentRow.get_or_none(IncidentRow.id == incident_id)
+    if incident is None:
+        raise NotFound(f"there is no incident {incident_id}")
+    recovery = (
+        RecoveryRow.select().where(RecoveryRow.incident_id == incident_id).order_by(RecoveryRow.id.desc()).first()
+    )
+    newest = _newest_step(recovery)
+    return Standing(incident, recovery, newest, _find_awaiting(incident_id, recovery, newest))
+
+
+def _newest_step(recovery: RecoveryRow | None) -> int:
+    if recovery is None:
+        return 0
+    steps = StepRow.select(StepRow.number).where(StepRow.recovery_id == recovery.id)
+    newest = steps.order_by(StepRow.number.desc()).first()
+    return newest.number if newest else 0
+
+
+def _find_awaiting(incident_id: int, recovery: RecoveryRow | None, newest_step: int) -> frozenset[int]:
+    asking = ExecutionRow.select().where(ExecutionRow.incident_id == incident_id, ExecutionRow.asks)
+    chains = [row.id for row in asking]
+    if not chains:
+        waits = recovery is not None and recovery.state == RecoveryState.AWAITING_APPROVAL
+        return frozenset({newest_step}) if waits else frozenset()
+    if recovery is None:
+        return frozenset({newest_step})
+    stood_for = StepRow.select().where(StepRow.recovery_id == recovery.id, StepRow.chain_id.in_(chains))
+    return frozenset({newest_step, *(step.number for step in stood_for)})
+
+
+def why_refused(what: OrderWhat, standing: Standing) -> str:
+    """Why an order makes no sense now, in words; "" where it does."""
+    if what is OrderWhat.ACKNOWLEDGE:
+        return ""
+    if what is OrderWhat.SNOOZE:
+        return "snooze is not available yet"
+    if standing.incident.state == IncidentState.RESOLVED:
+        return "the incident is resolved; only acknowledge makes sense"
+    if what in (OrderWhat.APPROVE, OrderWhat.REJECT):
+        return "" if standing.awaiting else "nothing waits for a decision"
+    if what is OrderWhat.ESCALATE:
+        called = standing.incident.state == IncidentState.NEEDS_HUMAN
+        return "a person has been called already" if called else ""
+    if what in (OrderWhat.RETRY_NOW, OrderWhat.RESOLVE):
+        return ""
+    return _why_recovery_refuses(what, standing.under_way)
+
+
+def _why_recovery_refuses(what: OrderWhat, recovery: RecoveryRow | None) -> str:
+    if recovery is None:
+        return "no recovery is under way"
+    if what is OrderWhat.RESUME and recovery.state != RecoveryState.PAUSED:
+        return "the recovery is not paused"
+    if what is OrderWhat.PAUSE and recovery.state not in PAUSABLE:
+        return f"the recovery is {recovery.state} already"
+    return ""
+
+
+def add_order(
+    incident_id: int,
+    what: OrderWhat,
+    who: str,
+    now: datetime,
+    step: int | None = None,
+    stage: int | None = None,
+    note: str = "",
+) -> OrderRow:
+    """Write down what a person asks for, with an audit line, and wake the worker.
+
+    Raises:
+        NotFound: there is no such incident.
+        StaleOrder: the step or stage it names is no longer the current one.
+        OrderRefused: it makes no sense in the present state.
+    """
+    with write():
+        standing = find_standing(incident_id)
+        _refuse_stale(what, standing, step, stage)
+        if why := why_refused(what, standing):
+            raise OrderRefused(why)
+        order = OrderRow.create(
+            incident_id=incident_id, what=what, step=step, stage=stage, note=note, who=who, asked_at=now
+        )
+        _write_history(order, now, before="", after="asked", because=note or f"{who} asked for {what}")
+    wake.wake_worker()
+    return order
+
+
+def _refuse_stale(what: OrderWhat, standing: Standing, step: int | None, stage: int | None) -> None:
+    deciding = what in (OrderWhat.APPROVE, OrderWhat.REJECT)
+    if step is not None and deciding and step not in standing.awaiting:
+        raise StaleOrder(f"step {step} does not await a decision (any more)", sorted(standing.awaiting))
+    if step is not None and not deciding and step != standing.newest_step:
+        raise StaleOrder(f"step {step} is not the current one", standing.newest_step)
+    current_stage = standing.recovery.stage if standing.recovery else None
+    if stage is not None and stage != current_stage:
+        raise StaleOrder(f"stage {stage} is not the current one", current_stage)
+
+
+def _write_history(order: OrderRow, now: datetime, before: str, after: str, because: str) -> None:
+    EventRow.create(
+        at=now,
+        incident_id=order.incident_id,
+        subject="order",
+        subject_id=str(order.id),
+        before=before,
+        after=f"{order.what} {after}",
+        because=because,
+        who=order.who,
+    )
+
+
+def find_untaken(limit: int) -> list[OrderRow]:
+    """Orders that the worker has not looked at, oldest first."""
+    return list(OrderRow.select().where(OrderRow.taken_at.is_null()).order_by(OrderRow.id).limit(limit))
+
+
+def finish_order(order: OrderRow, outcome: str, because: str, now: datetime) -> bool:
+    """Record once that an order was carried out ("done") or not ("refused"), and why.
+
+    Returns False where it was finished before.
+    """
+    with write():
+        untaken = OrderRow.update(taken_at=now, outcome=outcome, because=because).where(
+            OrderRow.id == order.id, OrderRow.taken_at.is_null()
+        )
+        if not untaken.execute():
+            return False
+        _write_history(order, now, before="asked", after=outcome, because=because)
+    order.taken_at, order.outcome, order.because = now, outcome, because
+    return True

@@ -1,0 +1,82 @@
+"""What pages, health and metrics read of the whole system. Read only."""
+
+from datetime import datetime
+from typing import Any
+
+import peewee as pw
+
+from recovery.model import AlertState
+from recovery.store.tables import (
+    AlertRow,
+    ComponentRow,
+    ExecutionRow,
+    IncidentRow,
+    RecoveryRow,
+    SignalRow,
+    SiteRow,
+    WorkerRow,
+)
+from recovery.store.views import tuples_of
+
+
+def _count_by_state(table: Any, *conditions: Any) -> dict[str, int]:
+    query = table.select(table.state, pw.fn.COUNT(table.id)).group_by(table.state)
+    counted = tuples_of(query.where(*conditions) if conditions else query)
+    return {state: int(number) for state, number in counted}
+
+
+def count_incidents() -> dict[str, int]:
+    """Incidents by state."""
+    return _count_by_state(IncidentRow)
+
+
+def count_executions() -> dict[str, int]:
+    """Chains of broken executions by state."""
+    return _count_by_state(ExecutionRow)
+
+
+def count_asking() -> int:
+    """Runs that a person must decide about."""
+    return ExecutionRow.select().where(ExecutionRow.asks).count()
+
+
+def count_recoveries() -> dict[str, int]:
+    """Recoveries by state."""
+    return _count_by_state(RecoveryRow)
+
+
+def count_alerts(since: datetime | None = None) -> dict[str, int]:
+    """Alerts by state, those made at or after `since`."""
+    return _count_by_state(AlertRow, *([] if since is None else [AlertRow.created_at >= since]))
+
+
+def count_untriaged() -> int:
+    """Signals that the worker has not read yet."""
+    return SignalRow.select().where(SignalRow.triaged_at.is_null()).count()
+
+
+def find_workers() -> list[WorkerRow]:
+    """Worker processes, the freshest heartbeat first."""
+    return list(WorkerRow.select().order_by(WorkerRow.beat_at.desc()))
+
+
+def find_freshest_worker() -> WorkerRow | None:
+    """The worker whose heartbeat is the freshest, or None where none ever reported."""
+    return WorkerRow.select().order_by(WorkerRow.beat_at.desc()).first()
+
+
+def find_sites() -> dict[str, SiteRow]:
+    """What is known of each n8n, by name."""
+    return {row.name: row for row in SiteRow.select().order_by(SiteRow.name)}
+
+
+def find_components() -> list[ComponentRow]:
+    """Components, those that do not work first, then by name."""
+    first = pw.Case(ComponentRow.health, [("healthy", 2), ("unknown", 1)], 0)
+    return list(ComponentRow.select().order_by(first, ComponentRow.name))
+
+
+def find_unsent_alerts(limit: int) -> list[AlertRow]:
+    """Alerts that could not be delivered: given up, or tried in vain and tried again; newest first."""
+    stuck = (AlertRow.state == AlertState.FAILED) | ((AlertRow.state == AlertState.QUEUED) & (AlertRow.tries > 0))
+    return list(AlertRow.select().where(stuck).order_by(AlertRow.id.desc()).limit(limit))

@@ -1,0 +1,1 @@
+"""The web: takes signals and orders in, shows what is. Decides nothing."""

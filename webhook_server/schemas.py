@@ -1,0 +1,220 @@
+"""The values of the API, as the JSON that others read. Times are ISO 8601 in UTC; durations are seconds."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.model import (
+    AlertState,
+    ExecutionState,
+    IncidentState,
+    OrderWhat,
+    RecoveryState,
+    StepKind,
+    StepState,
+)
+
+
+class Shown(BaseModel):
+    """What all shown values share: they are read from rows, by the names of their columns."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Incident(Shown):
+    """One cause that is failing, or has failed."""
+
+    id: int
+    site: str = Field(description="the n8n it belongs to; empty for a component of its own")
+    component: str
+    cause_class: str
+    failure_type: str
+    outlook: str = Field(description="transient, permanent or unknown: whether time alone may heal it")
+    severity: str
+    state: IncidentState
+    cause: str
+    advice: str = Field(description="what a person could do; empty where nothing better than looking is known")
+    because: str
+    opened_at: datetime
+    resolved_at: datetime | None
+    last_signal_at: datetime
+    signal_count: int
+    episode: int = Field(description="1, and one more for each recurrence")
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    previous_id: int | None = Field(description="the earlier incident of the same cause")
+
+
+class Recovery(Shown):
+    """The staged attempt to end an incident."""
+
+    id: int
+    state: RecoveryState
+    stage: int
+    attempt: int
+    attempts_made: int
+    next_at: datetime | None
+    because: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class Step(Shown):
+    """One action or one check of a recovery."""
+
+    id: int
+    recovery_id: int
+    number: int
+    stage: int
+    attempt: int
+    kind: StepKind
+    name: str
+    component: str
+    state: StepState
+    queued_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    because: str
+    result: str | None
+    error: str | None
+
+
+class Execution(Shown):
+    """A chain of n8n executions (root, its retries, the leaf) that an incident broke."""
+
+    id: int
+    incident_id: int | None
+    site: str
+    root_id: str
+    leaf_id: str
+    workflow_id: str
+    workflow_name: str
+    mode: str
+    state: ExecutionState
+    because: str
+    retries: int
+    asks: bool = Field(description="a person must decide whether it may run again")
+    permit: str | None = Field(description="who allowed a retry that may repeat an effect")
+    failed_at: datetime
+    heard_at: datetime
+    recovered_at: datetime | None
+    message: str = Field(default="", description="what n8n said")
+    url: str | None = Field(default=None, description="the leaf in n8n's own pages")
+
+
+class Event(Shown):
+    """One line of history."""
+
+    id: int
+    at: datetime
+    incident_id: int | None
+    subject: str
+    subject_id: str
+    before: str
+    after: str
+    because: str
+    who: str
+
+
+class Alert(Shown):
+    """One message owed to people over one channel."""
+
+    id: int
+    incident_id: int
+    kind: str
+    channel: str
+    severity: str
+    state: AlertState
+    tries: int
+    created_at: datetime
+    delivered_at: datetime | None
+    because: str
+    error: str | None
+
+
+class Order(Shown):
+    """What a person asked for; `outcome` is null until the worker has carried it out or refused it."""
+
+    id: int
+    incident_id: int
+    what: OrderWhat
+    step: int | None
+    stage: int | None
+    note: str
+    who: str
+    asked_at: datetime
+    taken_at: datetime | None
+    outcome: str | None
+    because: str | None
+
+
+class IncidentDetail(Incident):
+    """An incident with all that belongs to it; the longest lists are cut at 1,000."""
+
+    signals: int = Field(description="how many of its signals are still kept")
+    recovery: Recovery | None
+    steps: list[Step]
+    events: list[Event]
+    executions: list[Execution]
+    execution_counts: dict[str, int] = Field(description="its executions by state, all of them")
+    alerts: list[Alert]
+    orders: list[Order]
+    awaiting_steps: list[int] = Field(description="the steps that approve and reject may name")
+
+
+class Component(Shown):
+    """What is known of a component."""
+
+    id: int
+    name: str
+    health: str
+    failures: int = Field(description="failed looks in a row")
+    successes: int = Field(description="healthy looks in a row")
+    muted: bool
+    configured: bool
+    severity: str | None
+    because: str
+    changed_at: datetime | None
+    seen_at: datetime | None
+    latency_ms: float | None
+
+
+class Probe(Shown):
+    """A probe that n8n should run, and how: GET `url` within `timeout` seconds, each `every` seconds."""
+
+    name: str
+    url: str
+    method: str = "GET"
+    timeout: float
+    every: float
+
+
+class Maintenance(Shown):
+    """A time in which nothing is healed and nobody is called."""
+
+    id: int
+
+
+class ReportedRecoveries(Shown):
+    """Recoveries that ended in the range."""
+
+    succeeded: int
+    failed: int
+    cancelled: int
+    success_rate: float | None
+    by_stage: list[dict[str, Any]]
+    by_action: list[dict[str, Any]]
+
+
+class Summary(Shown):
+    """What happened in a range of time."""
+
+    since: datetime
+    until: datetime
+    incidents: dict[str, Any]
+    failures: dict[str, list[dict[str, Any]]]
+    time_to_recover: dict[str, float | None]
+    recovery: ReportedRecoveries
+    executions: dict[str, int]
+    alerts: dict[str, int]

@@ -1,0 +1,217 @@
+"""How states, kinds and times are called on the pages, in the language of the request."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Flask
+from flask_babel import format_timedelta, gettext
+from flask_babel import lazy_gettext as _
+
+from recovery import clock
+
+LABELS = {
+    "incident": {
+        "open": _("open"),
+        "recovering": _("being healed"),
+        "needs_human": _("needs you"),
+        "resolved": _("resolved"),
+    },
+    "recovery": {
+        "running": _("at work"),
+        "waiting": _("waiting for the next attempt"),
+        "paused": _("paused by a person"),
+        "held": _("held back"),
+        "awaiting_approval": _("waiting for your decision"),
+        "succeeded": _("succeeded"),
+        "failed": _("failed"),
+        "cancelled": _("cancelled"),
+    },
+    "step": {
+        "queued": _("queued"),
+        "running": _("running"),
+        "succeeded": _("succeeded"),
+        "failed": _("failed"),
+        "skipped": _("skipped"),
+        "unknown": _("unknown whether it happened"),
+    },
+    "execution": {
+        "waiting": _("waiting for a replay"),
+        "retrying": _("being retried"),
+        "recovered": _("recovered"),
+        "failed": _("failed"),
+        "left_alone": _("left alone"),
+    },
+    "alert": {
+        "queued": _("queued"),
+        "sending": _("being sent"),
+        "delivered": _("delivered"),
+        "failed": _("failed"),
+    },
+    "alert_kind": {
+        "opened": _("failure noticed"),
+        "needs_human": _("needs you"),
+        "recovered": _("recovered"),
+    },
+    "health": {
+        "healthy": _("healthy"),
+        "unhealthy": _("failing"),
+        "failing": _("failing"),
+        "unknown": _("not known yet"),
+    },
+    "site": {
+        "ok": _("answers"),
+        "unreachable": _("does not answer"),
+        "unauthorized": _("refuses the API key"),
+        "forbidden": _("the API key may not do what is needed"),
+        "too_old": _("too old to retry executions"),
+        "unknown": _("not looked at yet"),
+    },
+    "severity": {
+        "critical": _("critical"),
+        "high": _("high"),
+        "medium": _("medium"),
+        "low": _("low"),
+    },
+    "failure_type": {
+        "api_timeout": _("API timeout"),
+        "api_error": _("API error"),
+        "database_connection": _("database connection"),
+        "server_unresponsive": _("server unresponsive"),
+        "workflow_failed": _("workflow failed"),
+        "high_error_rate": _("high error rate"),
+        "resource_exhausted": _("resource exhausted"),
+        "workflow_crashed": _("workflow crashed"),
+        "workflow_stuck": _("workflow stuck"),
+        "schedule_missed": _("schedule missed"),
+        "webhook_unregistered": _("webhook not registered"),
+        "credential_expired": _("credential expired"),
+        "queue_stalled": _("queue stalled"),
+        "n8n_unready": _("n8n not ready"),
+    },
+    "kind": {"action": _("action"), "check": _("check")},
+    "subject": {
+        "incident": _("incident"),
+        "recovery": _("recovery"),
+        "step": _("step"),
+        "execution": _("execution"),
+        "alert": _("alert"),
+        "order": _("order"),
+        "component": _("component"),
+        "n8n": "n8n",
+    },
+    "order": {
+        "retry_now": _("Retry now"),
+        "pause": _("Pause"),
+        "resume": _("Resume"),
+        "skip_stage": _("Skip this stage"),
+        "cancel": _("Cancel the recovery"),
+        "resolve": _("Mark as resolved"),
+        "acknowledge": _("Acknowledge"),
+        "escalate": _("Call a person"),
+        "approve": _("Run again"),
+        "reject": _("Leave alone"),
+    },
+    "outcome": {"done": _("done"), "refused": _("refused")},
+}
+
+EXPLANATIONS = {
+    "retry_now": _("Does not wait for the next attempt: tries at once."),
+    "pause": _("Nothing more is tried until you resume. What is running now still ends."),
+    "resume": _("Carries on where it was paused."),
+    "skip_stage": _("Gives up the present stage and goes on to the next one."),
+    "cancel": _("Ends the automatic recovery. The incident stays open and waits for you."),
+    "resolve": _("You have mended it. If its check still fails, it stays quiet until it was healthy once."),
+    "acknowledge": _("Others see that you know of it. Nothing else changes."),
+    "approve": _("You have looked, and running them again does no harm."),
+    "reject": _("They are not run again, and stay as they are."),
+}
+
+REFUSALS = {
+    "no recovery is under way": _("No recovery is under way."),
+    "the recovery is not paused": _("The recovery is not paused."),
+    "the recovery is paused already": _("The recovery is paused already."),
+    "the incident is resolved; only acknowledge makes sense": _("The incident is resolved."),
+    "nothing waits for a decision": _("Nothing waits for a decision."),
+}
+
+TONES = {
+    "needs_human": "bad",
+    "failed": "bad",
+    "refused": "bad",
+    "unhealthy": "bad",
+    "failing": "bad",
+    "unreachable": "bad",
+    "unauthorized": "bad",
+    "forbidden": "bad",
+    "too_old": "bad",
+    "critical": "bad",
+    "open": "warn",
+    "high": "warn",
+    "unknown": "warn",
+    "awaiting_approval": "bad",
+    "paused": "warn",
+    "held": "warn",
+    "left_alone": "warn",
+    "recovering": "busy",
+    "running": "busy",
+    "retrying": "busy",
+    "sending": "busy",
+    "waiting": "busy",
+    "resolved": "good",
+    "recovered": "good",
+    "succeeded": "good",
+    "delivered": "good",
+    "healthy": "good",
+    "ok": "good",
+    "done": "good",
+}
+
+
+def label(kind: str, value: Any) -> str:
+    """What a state or kind is called; the word itself where it has no name of its own."""
+    return str(LABELS.get(kind, {}).get(str(value), str(value).replace("_", " ")))
+
+
+def tone(value: Any) -> str:
+    """The colour of a state: good, busy, warn, bad or plain."""
+    return TONES.get(str(value), "plain")
+
+
+def explain_refusal(why: str) -> str:
+    """Why an order cannot be given now, in the language of the page."""
+    return str(REFUSALS.get(why, why))
+
+
+def write_moment(moment: datetime) -> str:
+    """A time in full, in UTC."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def write_ago(moment: datetime) -> str:
+    """How long ago a time is, or how far ahead, rounded."""
+    return format_timedelta(moment - clock.utc_now(), add_direction=True, threshold=1.2)
+
+
+def write_span(seconds: float) -> str:
+    """A length of time by its two largest units: "1 min 5 s". The countdown's script writes the same."""
+    whole = max(0, round(seconds))
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes)
+    if minutes:
+        return gettext("%(minutes)s min %(seconds)s s", minutes=minutes, seconds=rest)
+    return gettext("%(seconds)s s", seconds=rest)
+
+
+def write_countdown(moment: datetime) -> str:
+    """How long until a time; what has come is due now."""
+    seconds = (moment - clock.utc_now()).total_seconds()
+    return gettext("in %(span)s", span=write_span(seconds)) if seconds > 0 else gettext("any moment now")
+
+
+def teach(app: Flask) -> None:
+    """Give the templates these words."""
+    app.jinja_env.filters.update(
+        moment=write_moment, ago=write_ago, countdown=write_countdown, span=write_span, tone=tone
+    )
+    app.jinja_env.globals.update(label=label, explanations=EXPLANATIONS, explain_refusal=explain_refusal)
