@@ -53,6 +53,8 @@ class Smtp(SecretFields):
             raise ValueError("`tls` and `starttls` exclude each other: keep one of the two")
         if bool(self.user) != bool(self.password):
             raise ValueError("`user` and `password` (or `password_file`) belong together: give both or none")
+        if not f"{self.user or ''}{self.password.get_secret_value() if self.password else ''}".isascii():
+            raise ValueError("`user` and `password` must be ASCII: the SMTP login carries nothing else")
         if self.password and self.encryption == "none" and not _is_loopback(self.host):
             raise ValueError("the password would travel in the clear: set `starttls: true` or `tls: true`")
         return self

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from recovery.alerts.messages.clean import one_line
 from recovery.model import Done, DoorError, Doors, HttpAnswer
@@ -15,6 +15,7 @@ __all__ = ["check_url", "encode", "post", "retry_after_seconds", "secrets_of_url
 
 TIMEOUT_SECONDS = 10.0
 MARK = "[redacted]"
+SHORTEST_SECRET = 5  # hiding each "v1" or "/" would make the error unreadable and keep no secret
 
 
 def check_url(url: str) -> str:
@@ -34,11 +35,13 @@ def check_url(url: str) -> str:
 
 
 def secrets_of_url(url: str) -> list[str]:
-    """The parts of an address that must not be shown: user and password, path and query."""
+    """The parts of an address that must not be shown: user and password, path and query, and the values in them."""
     parts = urlsplit(url)
     behind = parts.path + (f"?{parts.query}" if parts.query else "")
+    values = [value for _, value in parse_qsl(parts.query)]
     user = parts.netloc.rpartition("@")[0]
-    return [url, *(part for part in (behind, parts.path, parts.query, user, parts.password or "") if len(part) > 3)]
+    found = [url, behind, parts.path, parts.query, user, parts.password or "", parts.path.rpartition("/")[2], *values]
+    return [part for part in found if len(part) >= SHORTEST_SECRET]
 
 
 def encode(value: Any) -> bytes:

@@ -12,16 +12,13 @@ from twilio.rest import Client
 
 from recovery.model import DoorError
 
-CONNECT_SECONDS = 5.0
-
 
 class _Http(TwilioHttpClient):
-    """Twilio's HTTP client with a bound on connecting, that remembers what a busy Twilio asks us to wait."""
+    """Twilio's HTTP client; it remembers what a busy Twilio asks us to wait."""
 
     retry_after_seconds: float | None = None
 
     def request(self, *args: Any, **kwargs: Any) -> Response:
-        kwargs["timeout"] = (min(CONNECT_SECONDS, self.timeout), self.timeout)
         response = super().request(*args, **kwargs)
         self.retry_after_seconds = _seconds((response.headers or {}).get("Retry-After"))
         return response
@@ -43,13 +40,13 @@ class Sms:
         sender = self._settings.sender
         origin = {"messaging_service_sid": sender} if _is_service(sender) else {"from_": sender}
         try:
-            return str(self._client(http).messages.create(to=to, body=text, **origin).sid)
+            return _id(self._client(http).messages.create(to=to, body=text, **origin).sid)
         except TwilioException as error:
             raise _refusal(error, http.retry_after_seconds) from None
         except requests.RequestException as error:
             raise _unreached(error) from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise DoorError(f"Twilio's answer makes no sense: {type(error).__name__}", "status") from None
+        except (AttributeError, KeyError, TypeError, ValueError):  # what the client makes of an answer not Twilio's
+            raise DoorError("what answered does not speak like Twilio", "status") from None
         finally:
             if http.session is not None:
                 http.session.close()
@@ -59,6 +56,12 @@ class Sms:
         if self._settings.api_base:
             client.api.base_url = self._settings.api_base
         return client
+
+
+def _id(sid: str | None) -> str:
+    if not sid:
+        raise ValueError("a message without an id")
+    return sid
 
 
 def _is_service(sender: str) -> bool:

@@ -417,6 +417,8 @@ def test_a_messaging_service_sends_under_its_own_name(receiver):
         (Reply(502, "<html>bad gateway</html>"), "status", False, None),
         (Reply(200, "<html>captive portal</html>"), "status", False, None),
         (Reply(201, "[]"), "status", False, None),
+        (Reply(200, "{}"), "status", False, None),
+        (Reply(302, "", {"Location": "/login"}), "client", True, None),
         (HANG, "timeout", False, None),
         (RESET, "reset", False, None),
     ],
