@@ -5,7 +5,16 @@ from typing import Any
 
 from recovery.model.words import Severity
 
-__all__ = ["ChannelPlan", "ComponentPlan", "PlannedAction", "PlannedCheck", "Playbook", "Policy", "ReplayLimits", "Stage"]
+__all__ = [
+    "ChannelPlan",
+    "ComponentPlan",
+    "PlannedAction",
+    "PlannedCheck",
+    "Playbook",
+    "Policy",
+    "ReplayLimits",
+    "Stage",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,8 @@ class Playbook:
         check: confirms the failure before an action and verifies after it; None where there is none.
         trust_probes: a component without a check may be acted upon because of pushed probes.
         boot_grace_seconds: how long after an action the check may still fail.
+        mended: the cause is believed to be mended (a sign of health, a person's word), so that runs which failed
+            for a permanent cause may be retried.
     """
 
     stages: tuple[Stage, ...]
@@ -54,6 +65,7 @@ class Playbook:
     trust_probes: bool = False
     boot_grace_seconds: float = 10.0
     dry_run: bool = False
+    mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

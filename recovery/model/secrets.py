@@ -39,18 +39,14 @@ class SecretFields(BaseModel):
             made = handler(filled)
         except ValidationError as error:
             problems += [
-                _told(cls, one)
-                for one in error.errors()
-                if one["loc"][:1] not in {(name,) for name in broken}
+                _told(cls, one) for one in error.errors() if one["loc"][:1] not in {(name,) for name in broken}
             ]
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
         return made
 
     @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler.resolve_ref_schema(handler(core_schema))
         for name, kind in _secret_fields(cls).items():
             path = {"type": "string", "description": f"path of a file that holds `{name}`"}
@@ -98,9 +94,7 @@ def _secret_fields(model: type[BaseModel]) -> dict[str, type]:
     return found
 
 
-def _with_files(
-    model: type[BaseModel], given: Mapping[Any, Any], problems: list[InitErrorDetails]
-) -> dict[Any, Any]:
+def _with_files(model: type[BaseModel], given: Mapping[Any, Any], problems: list[InitErrorDetails]) -> dict[Any, Any]:
     filled = dict(given)
     for name, kind in _secret_fields(model).items():
         paths = filled.pop(f"{name}_file", None)

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import peewee as pw
@@ -66,10 +67,10 @@ def make_database(url: str) -> pw.Database:
     raise ValueError("the database URL must begin with sqlite:/// or postgresql://")
 
 
-def pg_arguments(url: str) -> dict[str, object]:
+def pg_arguments(url: str) -> dict[str, Any]:
     """Host, port, user and password of a PostgreSQL URL, and its query as connection options."""
     parts = urlsplit(url)
-    found: dict[str, object] = {
+    found: dict[str, Any] = {
         "host": unquote(parts.hostname or "") or None,
         "port": parts.port,
         "user": unquote(parts.username or "") or None,
@@ -152,7 +153,7 @@ def read() -> Iterator[None]:
     yield
 
 
-def skip_locked(query: pw.ModelSelect) -> pw.ModelSelect:
+def skip_locked(query: Any) -> Any:
     """Lock the selected rows on PostgreSQL, passing over what another worker holds; SQLite has one writer anyway."""
     return query if is_sqlite() else query.for_update("FOR UPDATE SKIP LOCKED")
 

@@ -88,12 +88,15 @@ class IncidentRow(Table):
     resolved_at = TimeField(null=True)
     last_signal_at = TimeField()
     signal_count = pw.IntegerField(default=0)
+    episode_at = TimeField()  # when the present episode began
+    flapping = pw.BooleanField(default=False)
     episode = pw.IntegerField(default=1)  # counts recurrences: each is alerted about anew
     recurred_at = JsonField(default=list)  # microseconds of the last recurrences, for the flap limit
     asked = pw.IntegerField(default=0)  # how often a person was called
     told_at = TimeField(null=True)  # a person was called in this episode
     escalate_at = TimeField(null=True)
     settle_at = TimeField(null=True)
+    sign_at = TimeField(null=True)  # the last sign of health: a healthy reading, a success of the same workflows
     wake_at = TimeField(null=True)  # when the incident itself is next looked at
     acknowledged_at = TimeField(null=True)
     acknowledged_by = pw.TextField(null=True)
@@ -115,6 +118,7 @@ class RecoveryRow(Table):
     attempts_made = pw.IntegerField(default=0)  # that failed or succeeded, for the message to people
     first_step = pw.IntegerField(default=1)  # number of the first step of the present attempt
     replaying = pw.BooleanField(default=False)  # the canary of this attempt succeeded
+    setback = pw.TextField(null=True)  # an execution failed again while the rest was replayed
     released_at = TimeField(null=True)  # when the last execution was released, for the rate
     next_at = TimeField(null=True)  # what people see as "next"
     wake_at = TimeField(null=True)  # when the planner looks again

@@ -24,6 +24,7 @@ from recovery.store.tables import (
 )
 
 LARGEST_ID = 2**63 - 1
+UNDER_WAY = (ExecutionState.RETRYING, ExecutionState.WAITING)
 
 
 class Unreachable(Exception):

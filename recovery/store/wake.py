@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -21,7 +22,23 @@ def wake_worker() -> None:
     path = fifo_path()
     if path is None:
         database.proxy.obj.execute_sql(f"NOTIFY {CHANNEL}")
+    else:
+        _poke(path)
+
+
+def wake_from_writer(engine: Any) -> None:
+    """The same, from the thread that writes signals with a connection of its own."""
+    path = fifo_path()
+    if path is not None:
+        _poke(path)
         return
+    try:
+        engine.notify(CHANNEL)
+    except psycopg.Error:  # the rows are stored; the worker looks once a second anyway
+        engine.reset()
+
+
+def _poke(path: Path) -> None:
     try:
         pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError:  # no worker listens

@@ -1,0 +1,203 @@
+"""The next move of an incident: begin a recovery, call a person, settle, resolve."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from recovery.decide.classify import n8n_name
+from recovery.decide.replay import waits_for_cause
+from recovery.model import CauseClass, IncidentState, Outlook, Playbook, Policy, Stage
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentView:
+    """An incident as it is looked at.
+
+    Fields:
+        healing: a recovery of it is running, waiting or paused.
+        waiting, retrying, recovered, left_alone, asking: its chains, counted; asking ones are left alone too.
+        at_rest: that recovery is paused, or awaits a person.
+        known_healthy: what the component's readings say; None without any.
+        told: a person was called in this episode.
+        sign_at: the last sign of health; last_signal_at: the last failure.
+        flapping: it came back too often.
+    """
+
+    id: int
+    state: IncidentState
+    component: str
+    site: str
+    cause_class: CauseClass
+    outlook: Outlook
+    because: str
+    opened_at: datetime
+    last_signal_at: datetime
+    escalate_at: datetime | None = None
+    settle_at: datetime | None = None
+    sign_at: datetime | None = None
+    told: bool = False
+    healing: bool = False
+    at_rest: bool = False
+    waiting: int = 0
+    retrying: int = 0
+    recovered: int = 0
+    left_alone: int = 0
+    asking: int = 0
+    known_healthy: bool | None = None
+    flapping: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """Begin a recovery with this playbook."""
+
+    playbook: Playbook
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallPerson:
+    """A person is needed."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Everything looks well: resolve at `at` if nothing more comes."""
+
+    at: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resolve:
+    """It is over."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettle:
+    """It was about to be resolved, and is not well after all."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Nothing to do before `until`, or before something happens."""
+
+    until: datetime | None = None
+
+
+Move = Begin | CallPerson | Settle | Unsettle | Resolve | Leave
+
+
+def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
+    """The one next move of an incident that is not resolved."""
+    if view.escalate_at and now >= view.escalate_at and not view.told:
+        minutes = policy.escalate_after_seconds / 60
+        return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")
+    if view.state is IncidentState.OPEN:
+        return begin(view, policy)
+    unwell = why_not_resolved(view)
+    if unwell:
+        return _unresolved(view, policy, unwell)
+    if view.settle_at is None:
+        return Settle(now + timedelta(seconds=policy.settle_seconds), _why_resolved(view))
+    return Resolve(_why_resolved(view)) if now >= view.settle_at else Leave(_next_look(view))
+
+
+def begin(view: IncidentView, policy: Policy) -> Begin | CallPerson:
+    """How a new (or recurring) incident is met."""
+    if view.flapping:
+        return CallPerson(f"it came back more than {policy.recurrences_per_hour} times within an hour")
+    if view.outlook is Outlook.PERMANENT:
+        return CallPerson(f"a retry cannot help: {view.because}")
+    playbook = playbook_of(view.component, policy)
+    helpless = _why_helpless(view, playbook, policy)
+    return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {view.because}")
+
+
+def playbook_of(component: str, policy: Policy) -> Playbook:
+    """The playbook of a component: its own, else the general one, which retries executions."""
+    plan = policy.components.get(component)
+    return plan.playbook if plan and plan.playbook else policy.playbook
+
+
+def mended_playbook(component: str, policy: Policy, keep_actions: bool = False) -> Playbook:
+    """One attempt: the cause is believed to be mended, and one execution tries it. Actions only if a person asked."""
+    playbook = playbook_of(component, policy)
+    actions = playbook.actions if keep_actions else ()
+    return replace(playbook, stages=(Stage(0.0, 1),), actions=actions, mended=True)
+
+
+def _why_helpless(view: IncidentView, playbook: Playbook, policy: Policy) -> str:
+    """Why nothing can be done without a person; "" where something can."""
+    if view.waiting and policy.sites:
+        return ""
+    if playbook.actions and (playbook.check or playbook.trust_probes):
+        return ""
+    if view.waiting:
+        return "no n8n is connected, so its executions cannot be retried"
+    if playbook.actions:
+        return "it has no check that could confirm the failure, and trust_probes is off"
+    return "no action is known for it" if not view.left_alone else "none of its executions may be retried"
+
+
+def why_not_resolved(view: IncidentView) -> str:
+    """What still stands against resolving; "" where nothing does."""
+    reasons = (
+        (view.waiting, f"{view.waiting} executions wait"),
+        (view.retrying, f"{view.retrying} executions are being retried"),
+        (view.asking, f"{view.asking} executions need a person's decision"),
+        (view.known_healthy is False, f"{view.component} is not healthy"),
+        (view.healing and not view.at_rest, "a recovery is under way"),
+        (not _has_proof(view), "there is no sign of health yet"),
+    )
+    return next((words for stands, words in reasons if stands), "")
+
+
+def _has_proof(view: IncidentView) -> bool:
+    seen = view.sign_at is not None and view.sign_at > view.last_signal_at
+    return bool(view.recovered) or view.known_healthy is True or seen
+
+
+def _why_resolved(view: IncidentView) -> str:
+    told = []
+    if view.recovered:
+        told.append(f"{view.recovered} executions recovered")
+    if view.left_alone:
+        told.append(f"{view.left_alone} were left alone")
+    if view.known_healthy:
+        told.append(f"{view.component} is healthy")
+    return ", ".join(told) or "its workflows succeed again"
+
+
+def _unresolved(view: IncidentView, policy: Policy, unwell: str) -> Move:
+    if view.settle_at is not None:
+        return Unsettle(unwell)
+    if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or view.known_healthy is False):
+        return begin(view, policy)
+    if view.state is IncidentState.NEEDS_HUMAN and _may_try_again(view, policy):
+        return Begin(mended_playbook(view.component, policy), "a sign of health: one execution tries it")
+    return Leave(_next_look(view))
+
+
+def _may_try_again(view: IncidentView, policy: Policy) -> bool:
+    """needs_human is not the end: a sign of health since the last failure lets one execution try."""
+    if not policy.replay.on_recovery or not view.waiting or (view.healing and not view.at_rest):
+        return False
+    if view.outlook is Outlook.PERMANENT and not waits_for_cause(view.cause_class):
+        return False
+    return view.sign_at is not None and view.sign_at > view.last_signal_at
+
+
+def _next_look(view: IncidentView) -> datetime | None:
+    times = [view.settle_at, None if view.told else view.escalate_at]
+    return min((time for time in times if time), default=None)
+
+
+def is_about_n8n(component: str, site: str) -> bool:
+    """Whether the component is an n8n itself, whose alerts must not go only through it."""
+    return component == n8n_name(site)

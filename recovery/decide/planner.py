@@ -1,0 +1,265 @@
+"""The next move of a recovery: each attempt is the actions, the check, the canary; then the rest is replayed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recovery.model import PlannedAction, PlannedCheck, Playbook, RecoveryState, StepKind, StepState
+
+CANARY = "retry_executions"
+VERIFY_EVERY = timedelta(seconds=1)
+READING_WITHIN = timedelta(seconds=60)
+OVER = frozenset((StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED, StepState.UNKNOWN))
+AT_REST = frozenset((RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL))
+
+
+@dataclass(frozen=True, slots=True)
+class StepFacts:
+    """A step of the present attempt."""
+
+    number: int
+    kind: StepKind
+    name: str
+    state: StepState
+    finished_at: datetime | None = None
+    why: str = ""
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether it stands for a retried execution."""
+        return self.name == CANARY and self.kind is StepKind.ACTION
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryView:
+    """A recovery as the planner sees it.
+
+    Fields:
+        steps: of the present attempt, in order of their numbers.
+        next_at: the attempt does not begin before this.
+        waiting, retrying, asking: how many chains of the incident wait, are being retried, need a person's decision.
+        setback: why the replay must stop; "" where nothing failed again.
+        seen_at, healthy: the last reading of the component, for one without a check.
+        blocked: why n8n cannot be asked to retry anything, however often; "" where it can.
+    """
+
+    state: RecoveryState
+    stage: int
+    attempt: int
+    playbook: Playbook
+    steps: Sequence[StepFacts]
+    waiting: int
+    retrying: int
+    asking: int = 0
+    replaying: bool = False
+    setback: str = ""
+    next_at: datetime | None = None
+    seen_at: datetime | None = None
+    healthy: bool = False
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do until something happens, or until `until`."""
+
+    because: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddCheck:
+    """Look now (or at `at`)."""
+
+    check: PlannedCheck
+    because: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AddAction:
+    """Run an action; `skip`: record that it is not needed instead."""
+
+    action: PlannedAction
+    because: str
+    skip: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StartCanary:
+    """Retry the oldest waiting execution, alone."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRest:
+    """The canary succeeded: the stages are given back, and the rest may follow."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMore:
+    """Let as many waiting executions start as the limits allow."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class NextAttempt:
+    """This attempt failed; the next one begins at `at`."""
+
+    stage: int
+    attempt: int
+    at: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskPerson:
+    """What is left may repeat an effect: a person decides."""
+
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The recovery is over."""
+
+    succeeded: bool
+    because: str
+
+
+Move = Rest | AddCheck | AddAction | StartCanary | ReplayRest | ReleaseMore | NextAttempt | AskPerson | End
+
+
+def plan(view: RecoveryView, now: datetime) -> Move:
+    """The one next move."""
+    if view.state in AT_REST:
+        return Rest(f"it is {view.state}")
+    if view.next_at and now < view.next_at and not view.steps:
+        return Rest(f"attempt {view.attempt} of stage {view.stage} begins later", view.next_at)
+    if any(step.state not in OVER for step in view.steps):
+        return Rest("a step is under way")
+    lost = next((step for step in view.steps if step.state is StepState.UNKNOWN), None)
+    if lost:
+        return End(False, f"nobody knows whether {lost.name} happened, and it is not safe to repeat: {lost.why}")
+    return _replay(view, now) if view.replaying else _attempt(view, now)
+
+
+def _replay(view: RecoveryView, now: datetime) -> Move:
+    if view.setback:
+        return failed(view, now, f"the replay stopped: {view.setback}")
+    if view.waiting:
+        return ReleaseMore(f"the canary succeeded; {view.waiting} executions wait")
+    if view.retrying:
+        return Rest(f"{view.retrying} executions are being retried")
+    return _finish(view, "the canary and all other executions that may be retried succeeded")
+
+
+def _attempt(view: RecoveryView, now: datetime) -> Move:
+    if view.playbook.actions:
+        move = _actions(view, now)
+    elif view.playbook.check:
+        move = _look(view, now)
+    else:
+        move = None
+    return move or _canary(view, now)
+
+
+def _look(view: RecoveryView, now: datetime) -> Move | None:
+    """Without actions, the check alone tells whether retrying is worth it. None: it is healthy."""
+    check = view.playbook.check
+    last = next((step for step in view.steps if step.kind is StepKind.CHECK), None)
+    if check is None or last is None:
+        return AddCheck(check, "look before retrying executions") if check else None
+    if last.state is StepState.SUCCEEDED:
+        return None
+    return failed(view, now, f"the check still fails: {last.why}")
+
+
+def _actions(view: RecoveryView, now: datetime) -> Move | None:
+    """Confirm, act, verify. None: the component is healthy, as far as its check can tell."""
+    playbook = view.playbook
+    done = [step for step in view.steps if step.kind is StepKind.ACTION and not step.is_canary]
+    checks = [step for step in view.steps if step.kind is StepKind.CHECK]
+    if playbook.check and not checks:
+        return AddCheck(playbook.check, "confirm the failure before anything is done")
+    if any(step.state is StepState.SKIPPED for step in done):
+        return None
+    broken = next((step for step in done if step.state is StepState.FAILED), None)
+    if broken:
+        return failed(view, now, f"{broken.name} failed: {broken.why}")
+    if len(done) < len(playbook.actions):
+        return _next_action(view, len(done), checks)
+    return _verify(view, now, done[-1].finished_at or now, checks)
+
+
+def _next_action(view: RecoveryView, index: int, checks: Sequence[StepFacts]) -> Move:
+    action = view.playbook.actions[index]
+    if not checks and index == 0 and view.healthy:
+        return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
+    if not checks:
+        return AddAction(action, "pushed probes say that it fails (trust_probes), and it has no check")
+    if index == 0 and checks[-1].state is StepState.SUCCEEDED:
+        return AddAction(action, f"not needed: the check found it healthy ({checks[-1].why})", skip=True)
+    return AddAction(action, f"the check confirmed the failure: {checks[-1].why}")
+
+
+def _verify(view: RecoveryView, now: datetime, acted_at: datetime, checks: Sequence[StepFacts]) -> Move | None:
+    """The same check that confirmed the failure verifies the action, for as long as it may need to come up."""
+    if view.playbook.check is None:
+        return _await_reading(view, now, acted_at)
+    looked = [step for step in checks if step.finished_at and step.finished_at >= acted_at]
+    if not looked:
+        return AddCheck(view.playbook.check, "verify what was done")
+    if looked[-1].state is StepState.SUCCEEDED:
+        return None
+    grace = timedelta(seconds=view.playbook.boot_grace_seconds)
+    if now + VERIFY_EVERY <= acted_at + grace:
+        return AddCheck(view.playbook.check, "it may still be starting: look again", now + VERIFY_EVERY)
+    return failed(view, now, f"the check still fails after the action: {looked[-1].why}")
+
+
+def _await_reading(view: RecoveryView, now: datetime, acted_at: datetime) -> Move | None:
+    if view.seen_at and view.seen_at >= acted_at:
+        return None if view.healthy else failed(view, now, "a pushed probe says that it still fails after the action")
+    if now < acted_at + READING_WITHIN:
+        return Rest("waits for a pushed probe, for it has no check", acted_at + READING_WITHIN)
+    return failed(view, now, "no pushed probe came after the action, and it has no check")
+
+
+def _canary(view: RecoveryView, now: datetime) -> Move:
+    """The component seems well: one execution goes first."""
+    tried = [step for step in view.steps if step.is_canary]
+    last = tried[-1] if tried else None
+    if last and last.state is StepState.SUCCEEDED:
+        return ReplayRest(f"the canary succeeded: {last.why}")
+    if last and last.state is StepState.FAILED:
+        return failed(view, now, f"the canary failed: {last.why}")
+    if view.waiting and view.blocked:
+        return End(False, f"n8n cannot be asked to retry: {view.blocked}")
+    if view.waiting:
+        return StartCanary("one execution goes first")
+    if view.retrying:
+        return Rest(f"{view.retrying} executions are being retried")
+    return _finish(view, "the check is healthy" if view.playbook.check else "no execution waits any more")
+
+
+def _finish(view: RecoveryView, because: str) -> Move:
+    if view.asking:
+        return AskPerson(f"{view.asking} executions may already have had their effect: a person decides")
+    return End(True, because)
+
+
+def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | End:
+    """What follows a failed attempt: another one of this stage, the next stage, or the end."""
+    stages = view.playbook.stages
+    spacing = timedelta(seconds=view.playbook.spacing_seconds)
+    if view.stage <= len(stages) and view.attempt < stages[view.stage - 1].attempts:
+        return NextAttempt(view.stage, view.attempt + 1, now + spacing, because)
+    if view.stage < len(stages):
+        after = timedelta(seconds=stages[view.stage].after_seconds)
+        return NextAttempt(view.stage + 1, 1, now + after, because)
+    return End(False, f"all {len(stages)} stages are used up; at last {because}")

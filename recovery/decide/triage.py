@@ -1,0 +1,262 @@
+"""What a signal means: which incident it opens or joins, and what becomes of its chain or its component."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from recovery.decide.classify import classify, classify_reading
+from recovery.model import (
+    Cause,
+    ExecutionState,
+    Failure,
+    IncidentState,
+    Outlook,
+    Policy,
+    Reading,
+    Success,
+)
+
+IGNORED_MODES = {
+    "manual": "a manual run",
+    "evaluation": "an evaluation run",
+    "error": "an error workflow's own run",
+}
+
+
+class Move(StrEnum):
+    """What a signal does to incidents."""
+
+    IGNORE = "ignore"
+    COUNT = "count"  # a reading below its threshold, or of a healthy component
+    OPEN = "open"
+    JOIN = "join"
+    REOPEN = "reopen"  # it came back soon after resolving: a recurrence
+    LATE = "late"  # it failed before the incident was resolved, and is heard of only now
+    SIGN = "sign"  # a sign of health
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentFacts:
+    """The newest incident of a fingerprint."""
+
+    id: int
+    state: IncidentState
+    resolved_at: datetime | None = None
+    recurred_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChainFacts:
+    """A chain that is known already."""
+
+    id: int
+    incident_id: int | None
+    leaf_id: str
+    state: ExecutionState
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentFacts:
+    """What is known of a component; the counts are of readings in a row."""
+
+    health: str = "unknown"
+    failures: int = 0
+    successes: int = 0
+    muted: bool = False
+    seen_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class View:
+    """What triage needs to know. The store fills it, and keeps it true while a batch is triaged.
+
+    Fields:
+        incidents: by fingerprint; chains: by id; components: by name.
+        members: (site, execution id) -> chain id; None for one that failed before first contact.
+        workflows: (site, workflow id) -> incidents that are not resolved and hold chains of it.
+        contacts: site -> first contact with it.
+    """
+
+    incidents: dict[str, IncidentFacts] = field(default_factory=dict)
+    chains: dict[int, ChainFacts] = field(default_factory=dict)
+    members: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    components: dict[str, ComponentFacts] = field(default_factory=dict)
+    workflows: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    contacts: Mapping[str, datetime] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ChainMove:
+    """What becomes of a chain. `chain_id` None: it is new, with that root."""
+
+    chain_id: int | None
+    root_id: str
+    leaf_id: str
+    state: ExecutionState
+    because: str
+    setback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a signal means.
+
+    Fields:
+        incident_id: the incident that is meant; None for a new one, or for none.
+        flapping: it came back too often; a person is called instead of another recovery.
+        signs: incidents for which this is a sign of health.
+    """
+
+    move: Move
+    because: str
+    cause: Cause | None = None
+    incident_id: int | None = None
+    chain: ChainMove | None = None
+    component: ComponentFacts | None = None
+    flapping: bool = False
+    signs: tuple[int, ...] = ()
+
+
+def triage_failure(
+    failure: Failure, site: str, view: View, policy: Policy, now: datetime, called_back: bool = False
+) -> Verdict:
+    """A failed execution or trigger. `called_back`: n8n's error workflow told of it, so it has just happened."""
+    if failure.mode in IGNORED_MODES:
+        return Verdict(Move.IGNORE, f"{IGNORED_MODES[failure.mode]} is nobody's outage")
+    chain, root_id = _chain_of(failure, site, view)
+    if chain and chain.state is ExecutionState.RECOVERED:
+        return Verdict(Move.IGNORE, "its chain has recovered already", incident_id=chain.incident_id)
+    if chain and failure.execution_id != chain.leaf_id and not _is_newer(failure.execution_id, chain.leaf_id):
+        return Verdict(Move.IGNORE, "a later retry of it is known already", incident_id=chain.incident_id)
+    if (
+        chain is None
+        and (site, failure.execution_id) in view.members
+        and not (called_back and _is_live(failure, site, view))
+    ):
+        return Verdict(Move.IGNORE, "it failed before n8n-medic first met this n8n")
+    cause = classify(failure, site, policy)
+    failed_at = min(failure.failed_at or now, now)
+    move, incident_id, because, flapping = _incident_for(cause, failed_at, view, policy, now)
+    moved = _chain_move(chain, root_id, failure, cause, incident_id)
+    return Verdict(move, because, cause, incident_id, moved, flapping=flapping)
+
+
+def _chain_of(failure: Failure, site: str, view: View) -> tuple[ChainFacts | None, str]:
+    """The chain that a failure belongs to, where it is known, and the id of its root."""
+    for known in (failure.execution_id, failure.retry_of):
+        chain_id = view.members.get((site, known)) if known else None
+        if chain_id is not None and chain_id in view.chains:
+            return view.chains[chain_id], known
+    return None, failure.retry_of or failure.execution_id
+
+
+def _is_live(failure: Failure, site: str, view: View) -> bool:
+    """It failed while first contact was made: n8n listed it as old, and then told of it."""
+    contact = view.contacts.get(site)
+    return bool(contact and failure.failed_at and failure.failed_at > contact - timedelta(minutes=1))
+
+
+def _is_newer(one: str, other: str) -> bool:
+    """n8n counts its executions up."""
+    return int(one) > int(other) if one.isdigit() and other.isdigit() else one != other
+
+
+def _chain_move(
+    chain: ChainFacts | None, root_id: str, failure: Failure, cause: Cause, incident_id: int | None
+) -> ChainMove | None:
+    if not failure.execution_id:
+        return None
+    if failure.mode == "integrated":
+        state, because = (
+            ExecutionState.LEFT_ALONE,
+            "a sub-workflow's own run: the workflow that called it is retried",
+        )
+    elif cause.outlook is Outlook.PERMANENT:
+        state, because = ExecutionState.WAITING, f"waits until the cause is mended: {cause.because}"
+    else:
+        state, because = ExecutionState.WAITING, f"waits for its recovery: {cause.because}"
+    if chain is None:
+        return ChainMove(None, root_id, failure.execution_id, state, because)
+    setback = chain.state is ExecutionState.RETRYING and chain.incident_id == incident_id
+    if chain.incident_id != incident_id:
+        because = f"its retry {failure.execution_id} failed for another cause: {cause.because}"
+    elif setback:
+        because = f"its retry {failure.execution_id} failed again: {cause.because}"
+    return ChainMove(chain.id, root_id, failure.execution_id, state, because, setback)
+
+
+def _incident_for(
+    cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime
+) -> tuple[Move, int | None, str, bool]:
+    known = view.incidents.get(cause.fingerprint)
+    if known is None:
+        return Move.OPEN, None, f"first failure of this cause: {cause.because}", False
+    if known.state is not IncidentState.RESOLVED or known.resolved_at is None:
+        return Move.JOIN, known.id, f"the same cause as incident {known.id}: {cause.because}", False
+    if failed_at < known.resolved_at:
+        return (
+            Move.LATE,
+            known.id,
+            f"it failed before incident {known.id} was resolved, and was heard of late",
+            False,
+        )
+    if now - known.resolved_at <= timedelta(seconds=policy.recurrence_seconds):
+        recent = [at for at in known.recurred_at if now - at < timedelta(hours=1)]
+        flapping = len(recent) + 1 > policy.recurrences_per_hour
+        because = f"incident {known.id} came back within {policy.recurrence_seconds / 60:g} minutes"
+        return Move.REOPEN, known.id, because, flapping
+    return Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}", False
+
+
+def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) -> Verdict:
+    """A look at a component: counts in a row decide, so that one bad look alone does nothing."""
+    known = view.components.get(reading.component, ComponentFacts())
+    observed = min(reading.observed_at or now, now)
+    if known.seen_at and observed < known.seen_at:
+        return Verdict(Move.IGNORE, "an older reading than the last one")
+    if reading.healthy:
+        return _healthy(reading, known, view, policy, observed)
+    plan = policy.component(reading.component)
+    cause = classify_reading(reading, policy)
+    failures = known.failures + 1
+    failing = failures >= plan.failure_threshold
+    facts = ComponentFacts("unhealthy" if failing else known.health, failures, 0, known.muted, observed)
+    if known.muted:
+        return Verdict(Move.COUNT, "resolved by a person: silent until it was healthy once", component=facts)
+    open_one = view.incidents.get(cause.fingerprint)
+    is_open = open_one is not None and open_one.state is not IncidentState.RESOLVED
+    if not failing and not is_open:
+        because = f"{failures} of {plan.failure_threshold} bad readings in a row"
+        return Verdict(Move.COUNT, because, component=facts)
+    move, incident_id, because, flapping = _incident_for(cause, observed, view, policy, now)
+    if move is Move.LATE:
+        move, because = Move.COUNT, "an older reading than the resolution"
+    return Verdict(move, because, cause, incident_id, None, facts, flapping)
+
+
+def _healthy(reading: Reading, known: ComponentFacts, view: View, policy: Policy, observed: datetime) -> Verdict:
+    plan = policy.component(reading.component)
+    successes = known.successes + 1
+    enough = successes >= plan.success_threshold
+    muted = known.muted and not enough
+    facts = ComponentFacts("healthy" if enough else known.health, 0, successes, muted, observed)
+    cause = classify_reading(reading, policy)
+    found = view.incidents.get(cause.fingerprint)
+    if not enough or found is None or found.state is IncidentState.RESOLVED:
+        return Verdict(Move.COUNT, f"healthy: {reading.because}", component=facts)
+    because = f"{reading.component} is healthy: {reading.because}"
+    return Verdict(Move.SIGN, because, cause, found.id, None, facts, signs=(found.id,))
+
+
+def triage_success(success: Success, site: str, view: View) -> Verdict:
+    """A succeeded execution: the recovery of a chain that somebody retried, or a sign that its workflow works."""
+    chain_id = view.members.get((site, success.retry_of)) if success.retry_of else None
+    chain = view.chains.get(chain_id) if chain_id is not None else None
+    signs = tuple(view.workflows.get((site, success.workflow_id), ()))
+    if chain is None or chain.state is ExecutionState.RECOVERED:
+        move = Move.SIGN if signs else Move.IGNORE
+        return Verdict(move, f"execution {success.execution_id} of its workflow succeeded", signs=signs)
+    because = f"its retry {success.execution_id} succeeded"
+    moved = ChainMove(chain.id, success.retry_of, success.execution_id, ExecutionState.RECOVERED, because)
+    return Verdict(Move.SIGN, because, None, chain.incident_id, moved, signs=signs)

@@ -1,0 +1,72 @@
+"""All the doors to the world, opened once per worker."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from recovery.model import Doors, ShellResult
+from recovery.outside.http import Http
+from recovery.outside.machine import Machine
+from recovery.outside.mail import Mail
+from recovery.outside.n8n import N8n
+from recovery.outside.shell import Shell
+from recovery.outside.sms import Sms
+
+
+class Addresses(Protocol):
+    """What the doors need of the configuration."""
+
+    @property
+    def n8n(self) -> Any:
+        """The n8n instances: each with name, url, api_key."""
+
+
+class OpenDoors:
+    """The real doors; see `recovery.model.Doors`."""
+
+    def __init__(self, config: Addresses):
+        self.http = Http()
+        self.shell: Any = Shell()
+        self.machine = Machine()
+        self._n8n: Mapping[str, N8n] = {
+            one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
+        }
+
+    def n8n(self, site: str) -> N8n | None:
+        """The n8n of that name, or None where none is configured."""
+        return self._n8n.get(site)
+
+    def mail(self, settings: Any) -> Mail:
+        """The SMTP server that a channel's settings name."""
+        return Mail(settings)
+
+    def sms(self, settings: Any) -> Sms:
+        """The SMS account that a channel's settings name."""
+        return Sms(settings)
+
+    def for_step(self, started: Callable[[int, float], None]) -> Doors:
+        """The same doors for one step, whose commands are written down before they do anything."""
+        return _StepDoors(self, started)
+
+
+class _StepDoors:
+    """The doors of one step."""
+
+    def __init__(self, doors: OpenDoors, started: Callable[[int, float], None]):
+        self.http, self.machine = doors.http, doors.machine
+        self.n8n, self.mail, self.sms = doors.n8n, doors.mail, doors.sms
+        self.shell: Any = _StepShell(doors.shell, started)
+
+
+class _StepShell:
+    """A shell that tells the step which process it starts."""
+
+    def __init__(self, shell: Shell, started: Callable[[int, float], None]):
+        self._shell, self._started = shell, started
+
+    def run(self, command: list[str] | str, **more: Any) -> ShellResult:
+        """See `recovery.model.ShellDoor`."""
+        return self._shell.run(command, **{"started": self._started, **more})
+
+
+def _plain(secret: Any) -> str:
+    return secret.get_secret_value() if hasattr(secret, "get_secret_value") else str(secret)

@@ -1,0 +1,104 @@
+"""What n8n's public API says of an execution, in the shape that its Error Trigger would have sent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from recovery.model import Failure, Signal, SignalKind, Success
+from recovery.sources.n8n_error import execution_key, read_failure
+from recovery.sources.nodes import SUBWORKFLOW, only_reads, short_type
+from recovery.sources.shapes import moment, section, text
+
+SOURCE = "poll"
+FAILED = ("error", "crashed")
+UNDER_WAY = ("new", "running", "waiting")
+
+
+def receive_failure(execution: Mapping[str, Any], site: str, workflow_name: str = "") -> Signal:
+    """The signal of a failed execution that the API told of (with its data)."""
+    body = as_error_item(execution, workflow_name)
+    return Signal(execution_key(site, text(execution.get("id"))), SignalKind.FAILURE, SOURCE, site, body)
+
+
+def receive_success(execution: Mapping[str, Any], site: str) -> Signal:
+    """The signal of a succeeded execution that the API told of."""
+    kept = {key: execution.get(key) for key in ("id", "workflowId", "retryOf", "startedAt", "stoppedAt", "mode")}
+    return Signal(execution_key(site, text(execution.get("id"))), SignalKind.SUCCESS, SOURCE, site, kept)
+
+
+def as_error_item(execution: Mapping[str, Any], workflow_name: str = "") -> dict[str, Any]:
+    """An API execution as an Error Trigger item, so that both are read by the same reader."""
+    result = section(execution, "data", "resultData")
+    error = dict(section(result, "error"))
+    if execution.get("status") == "crashed":
+        error.setdefault("name", "WorkflowCrashedError")
+    stopped = moment(execution.get("stoppedAt"))
+    if stopped is not None:
+        error["timestamp"] = int(stopped.timestamp() * 1000)
+    workflow_id = text(execution.get("workflowId"))
+    item: dict[str, Any] = {
+        "id": text(execution.get("id")),
+        "error": error,
+        "lastNodeExecuted": text(result.get("lastNodeExecuted")),
+        "mode": text(execution.get("mode")),
+    }
+    if execution.get("retryOf"):
+        item["retryOf"] = text(execution.get("retryOf"))
+    name = text(section(execution, "workflowData").get("name")) or workflow_name
+    return {"execution": item, "workflow": {"id": workflow_id, "name": name or workflow_id}}
+
+
+def read_failure_of(execution: Mapping[str, Any]) -> Failure:
+    """The facts of a failed execution as the API gives it with its data."""
+    return read_failure(as_error_item(execution))
+
+
+def read_success(body: Mapping[str, Any]) -> Success:
+    """The facts of a succeeded execution."""
+    return Success(
+        execution_id=text(body.get("id")),
+        workflow_id=text(body.get("workflowId")),
+        retry_of=text(body.get("retryOf")),
+        finished_at=moment(body.get("stoppedAt")),
+    )
+
+
+def failed_node(execution: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The node of this workflow that failed; an error may name a node of a sub-workflow instead."""
+    last = text(section(execution, "data", "resultData").get("lastNodeExecuted"))
+    return _nodes(execution).get(last, {})
+
+
+def fails_in_subworkflow(execution: Mapping[str, Any]) -> bool:
+    """Whether the failed node calls another workflow, which a retry would begin anew."""
+    return short_type(text(failed_node(execution).get("type"))) in SUBWORKFLOW
+
+
+def items_into(execution: Mapping[str, Any]) -> int | None:
+    """How many items the node has that a retry would run again; None where the data does not tell."""
+    stack = section(execution, "data", "executionData").get("nodeExecutionStack")
+    first = section(stack[0]) if isinstance(stack, list) and stack else {}
+    main = section(first, "data").get("main")
+    inputs = [items for items in main if isinstance(items, list)] if isinstance(main, list) else []
+    return max((len(items) for items in inputs), default=None)
+
+
+def nodes_that_may_write(execution: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Names of the nodes that ran, or were running, and may have changed something; None where nothing is known."""
+    nodes, ran = _nodes(execution), nodes_that_ran(execution)
+    if not nodes or not ran:
+        return None
+    return tuple(name for name in ran if only_reads(nodes.get(name, {})) is not True)
+
+
+def nodes_that_ran(execution: Mapping[str, Any]) -> tuple[str, ...]:
+    """Names of the nodes that ran, in the order of the data, and the one that was running at the end."""
+    result = section(execution, "data", "resultData")
+    names = [name for name in section(result, "runData") if isinstance(name, str)]
+    last = text(result.get("lastNodeExecuted"))
+    return tuple(names + ([last] if last and last not in names else []))
+
+
+def _nodes(execution: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    nodes = section(execution, "workflowData").get("nodes")
+    listed = [section(node) for node in nodes] if isinstance(nodes, list) else []
+    return {text(node.get("name")): node for node in listed}

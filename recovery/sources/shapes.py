@@ -1,0 +1,68 @@
+"""Takes values out of payloads that may hold anything."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+
+class BadPayload(ValueError):
+    """A payload that cannot be taken in; the message says what is wrong and where."""
+
+
+def section(value: Any, *path: str) -> Mapping[str, Any]:
+    """The object at `path`, or an empty one where there is none."""
+    for key in path:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) else {}
+
+
+def text(value: Any, limit: int = 2_000) -> str:
+    """A string or number as text, cut at `limit` characters; "" for anything else."""
+    if isinstance(value, str):
+        cut = value[:limit]
+        return cut if cut.isascii() and "\x00" not in cut else storable(cut)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)
+    return ""
+
+
+def storable(value: str) -> str:
+    """The text without what databases and UTF-8 refuse: NUL and lone surrogates."""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def identity(value: Any, where: str) -> str:
+    """An id: a non-empty string or a whole number, at most 200 characters.
+
+    Raises:
+        BadPayload: it is none of these.
+    """
+    found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    if not isinstance(found, str) or not found.strip():
+        raise BadPayload(f"{where} must be a non-empty string or a whole number")
+    if len(found) > 200 or "\x00" in found:
+        raise BadPayload(f"{where} must be at most 200 characters, without NUL")
+    return storable(found.strip())
+
+
+def whole(value: Any) -> int | None:
+    """A whole number from a number or its decimal text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        return int(value)
+    return value if isinstance(value, int) and abs(value) < 10**15 else None
+
+
+def moment(value: Any) -> datetime | None:
+    """A time given as ISO 8601 text, or as milliseconds since 1970; None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 4e12:
+        return datetime.fromtimestamp(value / 1000, tz=UTC)
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
+    return found.astimezone(UTC) if 1971 < found.year < 2999 else None

@@ -1,0 +1,36 @@
+"""What is due, and when the next thing will be; and what a new worker on the same machine takes over at once."""
+
+from datetime import datetime
+
+from recovery.clock import from_micros
+from recovery.store.tables import AlertRow, ComponentRow, ExecutionRow, StepRow, proxy
+
+LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow)
+# The earliest of each word is the end of an index: it costs the same however much waits.
+WORDS = {
+    "orders": "SELECT asked_at FROM orders WHERE taken_at IS NULL ORDER BY id LIMIT 1",
+    "signals": "SELECT received_at FROM signals WHERE triaged_at IS NULL ORDER BY id LIMIT 1",
+    "incidents": "SELECT wake_at FROM incidents WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+    "recoveries": "SELECT wake_at FROM recoveries WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
+    "steps": "SELECT run_at FROM steps WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "executions": "SELECT run_at FROM executions WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "components": "SELECT run_at FROM components WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "alerts": "SELECT run_at FROM alerts WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "lost steps": "SELECT lease_until FROM steps WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+    "lost executions": "SELECT lease_until FROM executions WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+    "lost components": "SELECT lease_until FROM components WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+    "lost alerts": "SELECT lease_until FROM alerts WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+}
+AGENDA = " UNION ALL ".join(f"SELECT '{word}', ({sql})" for word, sql in WORDS.items())  # noqa: S608 no input in it
+
+
+def read_agenda() -> dict[str, datetime]:
+    """When each word is next due: {word: earliest time}, without words for which nothing is planned."""
+    rows = proxy.obj.execute_sql(AGENDA).fetchall()
+    return {word: from_micros(earliest) for word, earliest in rows if earliest is not None}
+
+
+def void_leases(now: datetime) -> None:
+    """The only worker there can be has just started: nobody holds what an earlier one had claimed."""
+    for table in LEASED:
+        table.update(lease_until=now).where(table.lease_until.is_null(False)).execute()

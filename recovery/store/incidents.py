@@ -1,0 +1,155 @@
+"""Incidents: one open per fingerprint."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.clock import from_micros, to_micros
+from recovery.model import Cause, IncidentState
+from recovery.store import database
+from recovery.store.events import add_event
+from recovery.store.tables import ExecutionRow, IncidentRow
+
+
+def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
+    """The newest incident of each fingerprint."""
+    wanted = list(set(fingerprints))
+    found: dict[str, IncidentRow] = {}
+    for first in range(0, len(wanted), 500):
+        part = wanted[first : first + 500]
+        query = IncidentRow.select().where(IncidentRow.fingerprint.in_(part)).order_by(IncidentRow.id)
+        found.update({row.fingerprint: row for row in query})
+    return found
+
+
+def find_incident(incident_id: int) -> IncidentRow:
+    """The incident of that id."""
+    return IncidentRow.get_by_id(incident_id)
+
+
+def find_of_workflows(workflow_ids: Iterable[str]) -> dict[tuple[str, str], tuple[int, ...]]:
+    """(site, workflow id) -> incidents that are not resolved and hold chains of it."""
+    wanted = list(set(workflow_ids))
+    if not wanted:
+        return {}
+    query = (
+        ExecutionRow.select(ExecutionRow.site, ExecutionRow.workflow_id, ExecutionRow.incident_id)
+        .join(IncidentRow, on=(IncidentRow.id == ExecutionRow.incident_id))
+        .where(ExecutionRow.workflow_id.in_(wanted), IncidentRow.open_key.is_null(False))
+        .distinct()
+    )
+    found: dict[tuple[str, str], tuple[int, ...]] = {}
+    for site, workflow_id, incident_id in query.tuples():
+        found[site, workflow_id] = (*found.get((site, workflow_id), ()), incident_id)
+    return found
+
+
+def add_incident(
+    cause: Cause, because: str, now: datetime, escalate_at: datetime, previous_id: int | None = None
+) -> IncidentRow:
+    """A new incident, to be looked at now."""
+    row = IncidentRow.create(
+        fingerprint=cause.fingerprint,
+        open_key=cause.fingerprint,
+        site=cause.site,
+        component=cause.component,
+        cause_class=cause.cause_class,
+        failure_type=cause.failure_type,
+        outlook=cause.outlook,
+        severity=cause.severity,
+        state=IncidentState.OPEN,
+        cause=cause.summary,
+        advice=cause.advice,
+        because=because,
+        opened_at=now,
+        episode_at=now,
+        last_signal_at=now,
+        escalate_at=escalate_at,
+        wake_at=now,
+        previous_id=previous_id,
+    )
+    add_event(now, "incident", row.id, IncidentState.OPEN, because, row.id)
+    return row
+
+
+def reopen_incident(row: IncidentRow, because: str, now: datetime, escalate_at: datetime, flapping: bool) -> None:
+    """It came back soon after resolving: the same incident in a new episode."""
+    hour_ago = to_micros(now - timedelta(hours=1))
+    recent = [at for at in row.recurred_at if at > hour_ago]
+    changes: dict[str, Any] = {
+        "open_key": row.fingerprint,
+        "resolved_at": None,
+        "episode": row.episode + 1,
+        "episode_at": now,
+        "recurred_at": [*recent, to_micros(now)],
+        "flapping": flapping,
+        "told_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+        "escalate_at": escalate_at,
+        "last_signal_at": now,
+    }
+    move_incident(row, IncidentState.OPEN, because, now, **changes)
+
+
+def reattach_incident(row: IncidentRow, because: str, now: datetime, escalate_at: datetime) -> None:
+    """A failure from before the resolution was heard of late: healed quietly, in the same episode."""
+    changes = {"open_key": row.fingerprint, "resolved_at": None, "escalate_at": escalate_at, "told_at": None}
+    move_incident(row, IncidentState.RECOVERING, because, now, **changes)
+
+
+def move_incident(
+    row: IncidentRow, state: IncidentState, because: str, now: datetime, who: str = "medic", **changes: Any
+) -> None:
+    """Change an incident's state, with history; it is looked at again at once."""
+    add_event(now, "incident", row.id, state, because, row.id, before=row.state, who=who)
+    values = {"state": state, "because": because, "settle_at": None, "wake_at": now, **changes}
+    IncidentRow.update(**values).where(IncidentRow.id == row.id).execute()
+    for name, value in values.items():
+        setattr(row, name, value)
+
+
+def resolve_incident(row: IncidentRow, because: str, now: datetime, who: str = "medic") -> None:
+    """It is over."""
+    changes = {"open_key": None, "resolved_at": now, "escalate_at": None, "flapping": False}
+    move_incident(row, IncidentState.RESOLVED, because, now, who, wake_at=None, **changes)
+
+
+def set_incident(incident_id: int, **changes: Any) -> None:
+    """Change what is no state, and so needs no history."""
+    IncidentRow.update(**changes).where(IncidentRow.id == incident_id).execute()
+
+
+def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:
+    """Have incidents that are not resolved looked at."""
+    wanted = [one for one in set(incident_ids) if one]
+    if wanted:
+        condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False)
+        IncidentRow.update(wake_at=now).where(condition).execute()
+
+
+def count_signals(counted: Mapping[int, int], now: datetime) -> None:
+    """Add to the signals of incidents: {incident id: how many more}."""
+    for incident_id, count in counted.items():
+        IncidentRow.update(signal_count=IncidentRow.signal_count + count, last_signal_at=now).where(
+            IncidentRow.id == incident_id
+        ).execute()
+
+
+def sign_incidents(incident_ids: Iterable[int], now: datetime) -> None:
+    """Note a sign of health, and have the incidents looked at."""
+    wanted = list(set(incident_ids))
+    if wanted:
+        condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False)
+        IncidentRow.update(sign_at=now, wake_at=now).where(condition).execute()
+
+
+def find_due_incidents(now: datetime, limit: int = 200) -> list[IncidentRow]:
+    """Incidents to look at now."""
+    query = IncidentRow.select().where(IncidentRow.wake_at <= now).order_by(IncidentRow.wake_at).limit(limit)
+    return list(database.skip_locked(query))
+
+
+def recent_recurrences(row: IncidentRow) -> tuple[datetime, ...]:
+    """When it came back, as far as it is remembered."""
+    return tuple(from_micros(at) for at in row.recurred_at)

@@ -1,0 +1,89 @@
+"""Recoveries: one active per incident."""
+
+from datetime import datetime
+from typing import Any
+
+import peewee as pw
+
+from recovery.model import RecoveryState
+from recovery.store import database
+from recovery.store.events import add_event
+from recovery.store.tables import RecoveryRow
+
+ENDED = (RecoveryState.SUCCEEDED, RecoveryState.FAILED, RecoveryState.CANCELLED)
+
+
+def add_recovery(
+    incident_id: int, playbook: dict[str, Any], because: str, first_at: datetime, now: datetime
+) -> RecoveryRow:
+    """A new recovery with its own copy of the playbook; its first attempt begins at `first_at`."""
+    row = RecoveryRow.create(
+        incident_id=incident_id,
+        active_key=incident_id,
+        state=RecoveryState.RUNNING if first_at <= now else RecoveryState.WAITING,
+        playbook=playbook,
+        next_at=first_at,
+        wake_at=first_at,
+        because=because,
+        started_at=now,
+    )
+    add_event(now, "recovery", row.id, row.state, because, incident_id)
+    return row
+
+
+def find_active(incident_id: int) -> RecoveryRow | None:
+    """The recovery of an incident that has not ended."""
+    return RecoveryRow.get_or_none(RecoveryRow.active_key == incident_id)
+
+
+def find_due_recoveries(now: datetime, limit: int = 200) -> list[RecoveryRow]:
+    """Recoveries that the planner is to look at now."""
+    query = RecoveryRow.select().where(RecoveryRow.wake_at <= now).order_by(RecoveryRow.wake_at).limit(limit)
+    return list(database.skip_locked(query))
+
+
+def set_recovery(row: RecoveryRow, because: str, now: datetime, who: str = "medic", **changes: Any) -> None:
+    """Change a recovery; a change of its state, stage or attempt is written into history."""
+    before = _standing(row)
+    changes = {"because": because, **changes}
+    RecoveryRow.update(**changes).where(RecoveryRow.id == row.id).execute()
+    for name, value in changes.items():
+        setattr(row, name, value)
+    if _standing(row) != before:
+        add_event(now, "recovery", row.id, _standing(row), because, row.incident_id, before, who)
+
+
+def _standing(row: RecoveryRow) -> str:
+    return f"{row.state}, stage {row.stage}, attempt {row.attempt}"
+
+
+def end_recovery(row: RecoveryRow, state: RecoveryState, because: str, now: datetime, who: str = "medic") -> None:
+    """It is over, one way or another."""
+    ended = {"active_key": None, "wake_at": None, "next_at": None, "ended_at": now, "replaying": False}
+    set_recovery(row, because, now, who, state=state, **ended)
+
+
+def wake_recoveries(incident_ids: list[int], now: datetime) -> None:
+    """Have the planner look at the active recoveries of incidents; one that waits for its time keeps it."""
+    if incident_ids:
+        due = pw.Case(None, [(RecoveryRow.wake_at.is_null() | (RecoveryRow.wake_at > now), now)], RecoveryRow.wake_at)
+        RecoveryRow.update(wake_at=due).where(RecoveryRow.active_key.in_(incident_ids)).execute()
+
+
+def hurry_recoveries(incident_ids: list[int], because: str, now: datetime) -> None:
+    """Their component has just become healthy: an attempt that waits for its time begins now."""
+    for row in RecoveryRow.select().where(
+        RecoveryRow.active_key.in_(incident_ids), RecoveryRow.state == RecoveryState.WAITING
+    ):
+        set_recovery(row, because, now, state=RecoveryState.RUNNING, next_at=now, wake_at=now)
+
+
+def note_setback(incident_id: int, because: str, now: datetime) -> None:
+    """An execution failed again: a replay under way must stop."""
+    RecoveryRow.update(setback=because, wake_at=now).where(RecoveryRow.active_key == incident_id).execute()
+
+
+def count_attempts(incident_id: int) -> int:
+    """How many attempts the incident's recoveries have made, over all of them."""
+    made = pw.fn.COALESCE(pw.fn.SUM(RecoveryRow.attempts_made), 0)
+    return int(RecoveryRow.select(made).where(RecoveryRow.incident_id == incident_id).scalar())

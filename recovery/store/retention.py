@@ -1,0 +1,41 @@
+"""What is old enough is dropped: failures and all that belongs to them after a year, success logs after a month."""
+
+from datetime import datetime
+
+from recovery.store.tables import (
+    AlertRow,
+    EventRow,
+    ExecutionRow,
+    IncidentRow,
+    MemberRow,
+    OrderRow,
+    RecoveryRow,
+    SignalRow,
+    StepRow,
+)
+
+AT_ONCE = 1_000
+
+
+def drop_success_logs(before: datetime) -> int:
+    """Readings and successes that told of nothing failing, up to a bounded number; how many went."""
+    old = (
+        SignalRow.select(SignalRow.id)
+        .where(SignalRow.received_at < before, SignalRow.triaged_at.is_null(False), SignalRow.incident_id.is_null())
+        .limit(AT_ONCE)
+    )
+    return SignalRow.delete().where(SignalRow.id.in_([row.id for row in old])).execute()
+
+
+def drop_failures(before: datetime) -> int:
+    """Incidents resolved before then, with everything that belongs to them; how many incidents went."""
+    query = IncidentRow.select(IncidentRow.id).where(IncidentRow.resolved_at < before).limit(AT_ONCE)
+    gone = [row.id for row in query]
+    if gone:
+        chains = ExecutionRow.select(ExecutionRow.id).where(ExecutionRow.incident_id.in_(gone))
+        MemberRow.delete().where(MemberRow.chain_id.in_(chains)).execute()
+        for table in (SignalRow, RecoveryRow, StepRow, ExecutionRow, OrderRow, AlertRow, EventRow):
+            table.delete().where(table.incident_id.in_(gone)).execute()
+        IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()
+    EventRow.delete().where(EventRow.at < before, EventRow.incident_id.is_null()).execute()
+    return len(gone)

@@ -1,0 +1,135 @@
+"""Steps: one action or one check each, claimed and fenced."""
+
+from datetime import datetime
+from typing import Any
+
+import peewee as pw
+
+from recovery.model import StepKind, StepState
+from recovery.store import database
+from recovery.store.events import add_event
+from recovery.store.tables import RecoveryRow, StepRow
+
+
+def add_step(
+    recovery: RecoveryRow, kind: StepKind, name: str, because: str, now: datetime, state: StepState, **more: Any
+) -> StepRow:
+    """The recovery's next step. Its number is unique within the recovery, so of two planners one loses.
+
+    Raises:
+        peewee.IntegrityError: another planner was faster.
+    """
+    number = next_number(recovery.id)
+    row = StepRow.create(
+        recovery_id=recovery.id,
+        incident_id=recovery.incident_id,
+        number=number,
+        stage=recovery.stage,
+        attempt=recovery.attempt,
+        kind=kind,
+        name=name,
+        state=state,
+        because=because,
+        queued_at=now,
+        **more,
+    )
+    add_event(now, "step", f"{recovery.id}.{number} {name}", state, because, recovery.incident_id)
+    return row
+
+
+def next_number(recovery_id: int) -> int:
+    """The number of a recovery's next step, from 1."""
+    newest = StepRow.select(pw.fn.MAX(StepRow.number)).where(StepRow.recovery_id == recovery_id).scalar()
+    return (newest or 0) + 1
+
+
+def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:
+    """The steps of a recovery from that number on."""
+    query = StepRow.select().where(StepRow.recovery_id == recovery_id, StepRow.number >= first)
+    return list(query.order_by(StepRow.number))
+
+
+def claim_steps(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[StepRow]:
+    """Claim queued steps that are due."""
+    query = StepRow.select().where(StepRow.run_at <= now).order_by(StepRow.run_at).limit(limit)
+    claimed = []
+    for row in database.skip_locked(query):
+        row.fence += 1
+        row.lease_until, row.worker, row.run_at, row.state = lease_until, worker, None, StepState.RUNNING
+        StepRow.update(
+            fence=row.fence, lease_until=lease_until, worker=worker, run_at=None, state=StepState.RUNNING
+        ).where(StepRow.id == row.id).execute()
+        claimed.append(row)
+    return claimed
+
+
+def start_step(row: StepRow, now: datetime) -> bool:
+    """Written just before the effect; False where somebody took the step over."""
+    return _update_held(row, {"started_at": now})
+
+
+def note_process(row: StepRow, group: int, started: float) -> bool:
+    """Which process group the step's command is, so that it can be found after a kill."""
+    return _update_held(row, {"process_group": group, "process_started": started})
+
+
+def keep_step(row: StepRow, lease_until: datetime) -> bool:
+    """Hold a claimed step longer; False where somebody took it over."""
+    return _update_held(row, {"lease_until": lease_until})
+
+
+def finish_step(
+    row: StepRow, state: StepState, now: datetime, result: str | None = None, error: str | None = None
+) -> bool:
+    """Record what a claimed step did; False where somebody took it over: then the result is dropped."""
+    values = {"state": state, "finished_at": now, "result": result, "error": error, "lease_until": None}
+    if not _update_held(row, values):
+        return False
+    _tell(row, state, error or result or "", now)
+    return True
+
+
+def finish_canary(row: StepRow, state: StepState, why: str, now: datetime) -> None:
+    """Record what became of the execution that a canary step stands for."""
+    told = {"error": why} if state is StepState.FAILED else {"result": why}
+    StepRow.update(state=state, finished_at=now, **told).where(StepRow.id == row.id).execute()
+    row.state, row.finished_at = state, now
+    row.result, row.error = told.get("result"), told.get("error")
+    _tell(row, state, why, now)
+
+
+def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None:
+    """Give up a step that has not begun, or that a person takes away."""
+    StepRow.update(
+        state=StepState.SKIPPED, finished_at=now, result=why, run_at=None, lease_until=None, fence=StepRow.fence + 1
+    ).where(StepRow.id == row.id).execute()
+    _tell(row, StepState.SKIPPED, why, now, who)
+
+
+def find_lost_steps(now: datetime, limit: int = 100) -> list[StepRow]:
+    """Claimed steps whose worker did not come back in time."""
+    return list(database.skip_locked(StepRow.select().where(StepRow.lease_until <= now).limit(limit)))
+
+
+def requeue_step(row: StepRow, why: str, now: datetime) -> None:
+    """A lost step that may run again."""
+    values = {"state": StepState.QUEUED, "run_at": now, "lease_until": None, "started_at": None, "process_group": None}
+    StepRow.update(fence=StepRow.fence + 1, **values).where(StepRow.id == row.id).execute()
+    _tell(row, StepState.QUEUED, why, now)
+
+
+def lose_step(row: StepRow, why: str, now: datetime) -> None:
+    """A lost step of which nobody knows whether it happened, and that must not run again."""
+    values = {"state": StepState.UNKNOWN, "finished_at": now, "error": why, "lease_until": None}
+    StepRow.update(fence=StepRow.fence + 1, **values).where(StepRow.id == row.id).execute()
+    _tell(row, StepState.UNKNOWN, why, now)
+
+
+def _update_held(row: StepRow, values: dict[str, Any]) -> bool:
+    condition = (StepRow.id == row.id) & (StepRow.fence == row.fence) & (StepRow.state == StepState.RUNNING)
+    return StepRow.update(**values).where(condition).execute() == 1
+
+
+def _tell(row: StepRow, state: StepState, because: str, now: datetime, who: str = "medic") -> None:
+    subject = f"{row.recovery_id}.{row.number} {row.name}"
+    add_event(now, "step", subject, state, because, row.incident_id, row.state, who)

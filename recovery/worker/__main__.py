@@ -1,0 +1,99 @@
+"""The worker process: opens the database, makes sure it is the only one on SQLite, and loops."""
+
+import fcntl
+import logging
+import os
+import random
+import signal
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from recovery.clock import utc_now
+from recovery.outside.doors import OpenDoors
+from recovery.store import components, database, due
+from recovery.worker.context import Context
+from recovery.worker.housekeeping import keep_beating, make_schedule
+from recovery.worker.loop import Loop
+
+if TYPE_CHECKING:
+    from recovery.config import Config
+
+log = logging.getLogger("medic.worker")
+FIRST_CHECKS_WITHIN = 2.0
+
+
+class AnotherWorker(Exception):
+    """On SQLite there is one worker, and it runs already."""
+
+
+def main(config: "Config") -> None:
+    """Run the worker until SIGTERM or SIGINT.
+
+    Raises:
+        AnotherWorker: the database is SQLite, and a worker holds it.
+    """
+    database.open_database(config.database_url)
+    lock = hold_database()
+    loop = Loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.stop())
+    ctx = make_context(config, loop)
+    prepare(ctx)
+    kept = config.retention
+    periodic = make_schedule(ctx, config.poll_every.total_seconds(), kept.failures, kept.success_logs)
+    log.info("the worker is ready", extra={"worker": ctx.worker, "dry_run": config.dry_run})
+    try:
+        loop.run(ctx, periodic)
+    finally:
+        for pool in ctx.pools.values():
+            pool.close()
+        if lock:
+            lock.close()
+    log.info("the worker has stopped")
+
+
+def hold_database() -> TextIO | None:
+    """The lock that makes this the only worker on a SQLite file, for as long as the process lives."""
+    path = database.sqlite_path(database.database_url())
+    if path is None:
+        return None
+    file = Path(f"{path}.worker").open("a")  # noqa: SIM115 held for life
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as held:
+        raise AnotherWorker(f"another worker holds {path}; with SQLite there can be one only") from held
+    return file
+
+
+def make_context(config: "Config", loop: Loop) -> Context:
+    """What the parts of the worker are given."""
+    doors = OpenDoors(config)
+    plans = config.channel_plans()
+    return Context(
+        worker=f"{socket.gethostname()}-{os.getpid()}",
+        policy=config.policy(),
+        doors=doors,
+        doors_for_step=doors.for_step,
+        freed=loop.wake,
+        channels=plans,
+        channel_args={plan.name: config.channel_args(plan.name) for plan in plans},
+        public_url=config.public_url,
+        language=config.alerts.language,
+        dry_run=config.dry_run,
+    )
+
+
+def prepare(ctx: Context) -> None:
+    """Take over what an earlier worker left, and plan the first checks."""
+    now = utc_now()
+    with database.write():
+        if database.is_sqlite():
+            due.void_leases(now)
+        soon = {
+            name: now + timedelta(seconds=random.uniform(0, FIRST_CHECKS_WITHIN)) if plan.check else None  # noqa: S311
+            for name, plan in ctx.policy.components.items()
+        }
+        components.configure_components(soon, now)
+    keep_beating(ctx)

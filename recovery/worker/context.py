@@ -1,0 +1,93 @@
+"""What every part of the worker is given."""
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.clock import utc_now
+from recovery.model import ChannelPlan, Doors, Policy
+
+log = logging.getLogger("medic.worker")
+LEASE = timedelta(seconds=30)
+
+
+class Pool:
+    """A bounded number of threads for one kind of work; tells when one is free again."""
+
+    def __init__(self, name: str, size: int, freed: Callable[[], None]):
+        self._threads = ThreadPoolExecutor(size, thread_name_prefix=name)
+        self._free = size
+        self._freed = freed
+        self._lock = threading.Lock()
+
+    @property
+    def free(self) -> int:
+        """How many more may be handed in now."""
+        return self._free
+
+    def run(self, work: Callable[..., None], *args: Any) -> None:
+        """Run it in a thread; what it raises is logged, and what it had claimed is found when its lease ends."""
+        with self._lock:
+            self._free -= 1
+        self._threads.submit(self._guarded, work, *args)
+
+    def _guarded(self, work: Callable[..., None], *args: Any) -> None:
+        try:
+            work(*args)
+        except Exception:
+            log.exception("%s failed", getattr(work, "__name__", work))
+        finally:
+            with self._lock:
+                self._free += 1
+            self._freed()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True)
+class Context:
+    """What the parts of the worker share.
+
+    Fields:
+        worker: this worker's name. freed: wakes the loop.
+        channels: for routing; channel_args: their plugins' arguments, by name.
+        doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
+        public_url: where people find the pages. language: of the messages.
+    """
+
+    worker: str
+    policy: Policy
+    doors: Doors
+    freed: Callable[[], None]
+    channels: Sequence[ChannelPlan] = ()
+    channel_args: Mapping[str, Any] = field(default_factory=dict)
+    doors_for_step: Callable[[Callable[[int, float], None]], Doors] | None = None
+    public_url: str = ""
+    language: str = "en"
+    dry_run: bool = False
+    pools: dict[str, Pool] = field(default_factory=dict)
+
+    def pool(self, word: str, size: int = 8) -> Pool:
+        """The threads for one kind of work."""
+        if word not in self.pools:
+            self.pools[word] = Pool(word, size, self.freed)
+        return self.pools[word]
+
+    def lease(self, now: datetime, seconds: float = 0.0) -> datetime:
+        """Until when something claimed now is held: its own time and some to spare."""
+        return now + LEASE + timedelta(seconds=seconds)
+
+    def link(self, incident_id: int) -> str:
+        """Where people see an incident."""
+        return f"{self.public_url.rstrip('/')}/incidents/{incident_id}"
+
+
+def now_for_effect() -> datetime:
+    """The present, for what is written beside an effect that runs in a thread of its own, after its tick."""
+    return utc_now()

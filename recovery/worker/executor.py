@@ -1,0 +1,107 @@
+"""Steps: claim, run, record. Three short transactions around an effect, and a fence that drops what came too late."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from recovery import actions, checks
+from recovery.model import Done, DoorError, Doors, Failed, NotNeeded, Reading, Result, StepKind, StepState
+from recovery.sources import probe
+from recovery.store import database, recoveries, signals, steps
+from recovery.store.tables import StepRow
+from recovery.worker.context import Context, now_for_effect
+from recovery.worker.upkeep import Keeper
+
+
+def run_steps(ctx: Context, now: datetime) -> None:
+    """Claim the steps that are due, and run each in a thread."""
+    pool = ctx.pool("steps")
+    if pool.free <= 0:
+        return
+    with database.write():
+        claimed = steps.claim_steps(now, ctx.lease(now), ctx.worker, pool.free)
+    for row in claimed:
+        pool.run(run_step, ctx, row)
+
+
+def run_step(ctx: Context, row: StepRow) -> None:
+    """One claimed step, from just before its effect to its record."""
+    with database.write():
+        if not steps.start_step(row, now_for_effect()):
+            return
+    with Keeper(lambda until: steps.keep_step(row, until)):
+        answer = _run_plugin(_doors(ctx, row), row)
+    _record(ctx, row, answer)
+
+
+def _doors(ctx: Context, row: StepRow) -> Doors:
+    """Doors that write down which process a command is before it does anything."""
+
+    def started(group: int, at: float) -> None:
+        with database.write():
+            if not steps.note_process(row, group, at):
+                raise DoorError("another worker took this step over", permanent=True)
+
+    return ctx.doors_for_step(started) if ctx.doors_for_step else ctx.doors
+
+
+def _run_plugin(doors: Doors, row: StepRow) -> Result | Reading:
+    registry = checks.REGISTRY if row.kind == StepKind.CHECK else actions.REGISTRY
+    try:
+        plugin = registry.find(row.name)
+        return plugin.run(plugin.args.model_validate(row.args), doors)
+    except DoorError as problem:
+        return Failed(str(problem), problem.permanent)
+    except Exception as problem:  # noqa: BLE001 a broken plugin fails its step, with its reason
+        return Failed(f"{type(problem).__name__}: {problem}")
+
+
+def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
+    now = now_for_effect()
+    with database.write():
+        if isinstance(answer, Reading):
+            reading = replace(answer, component=row.component)
+            state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED
+            told = {"result": reading.because} if reading.healthy else {"error": reading.because}
+            recorded = steps.finish_step(row, state, now, **told)
+            if recorded and row.component:
+                signals.add_signals([probe.own_signal(reading, f"step:{row.id}:{row.fence}")], now)
+        else:
+            state, told = _told(answer)
+            recorded = steps.finish_step(row, state, now, **told)
+        if recorded:
+            recoveries.wake_recoveries([row.incident_id], now)
+
+
+def _told(answer: Result) -> tuple[StepState, dict[str, str]]:
+    if isinstance(answer, Done):
+        return StepState.SUCCEEDED, {"result": answer.detail}
+    if isinstance(answer, NotNeeded):
+        return StepState.SKIPPED, {"result": answer.why}
+    return StepState.FAILED, {"error": answer.why}
+
+
+def take_over_lost_steps(ctx: Context, now: datetime) -> None:
+    """Steps whose worker was killed: end what survived of them, then repeat, or say that nobody knows."""
+    with database.write():
+        lost = steps.find_lost_steps(now)
+    for row in lost:
+        _end_survivor(ctx, row)
+    with database.write():
+        for row in lost:
+            _take_over(row, now)
+
+
+def _end_survivor(ctx: Context, row: StepRow) -> None:
+    """A killed worker's command may still run: it is ended before anything else is done."""
+    if row.process_group and row.process_started is not None:
+        ctx.doors.machine.end_group(row.process_group, row.process_started)
+
+
+def _take_over(row: StepRow, now: datetime) -> None:
+    if row.started_at is None:
+        steps.requeue_step(row, "its worker was lost before it began", now)
+    elif row.kind == StepKind.CHECK or row.safe_to_repeat:
+        steps.requeue_step(row, "its worker was lost while it ran; it is safe to repeat", now)
+    else:
+        steps.lose_step(row, "its worker was lost while it ran, and it is not safe to repeat", now)
+        recoveries.wake_recoveries([row.incident_id], now)

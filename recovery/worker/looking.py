@@ -1,0 +1,102 @@
+"""Looks at incidents that are due: begins a recovery, calls a person, settles, resolves."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+from recovery.decide import incidents as decide
+from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
+from recovery.store import components, database, executions, incidents, recoveries
+from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
+from recovery.worker import calling
+from recovery.worker.context import Context
+
+AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
+
+
+def look_at_incidents(ctx: Context, now: datetime) -> None:
+    """Look at every incident that is due."""
+    with database.write():
+        for row in incidents.find_due_incidents(now):
+            look_at(ctx, row, now)
+
+
+def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
+    """Decide about one incident, and carry it out."""
+    recovery = recoveries.find_active(row.id)
+    view = view_of(row, recovery)
+    move = decide.look(view, ctx.policy, now)
+    if isinstance(move, decide.Begin):
+        begin_recovery(ctx, row, recovery, move.playbook, move.because, now)
+    elif isinstance(move, decide.CallPerson):
+        calling.call_person(ctx, row, move.because, now)
+    elif isinstance(move, decide.Settle):
+        incidents.set_incident(row.id, settle_at=move.at, wake_at=move.at)
+    elif isinstance(move, decide.Unsettle):
+        incidents.set_incident(row.id, settle_at=None, wake_at=now)
+    elif isinstance(move, decide.Resolve):
+        resolve(ctx, row, recovery, move.because, now)
+    else:
+        incidents.set_incident(row.id, wake_at=move.until)
+
+
+def resolve(
+    ctx: Context, row: IncidentRow, recovery: RecoveryRow | None, because: str, now: datetime, who: str = "medic"
+) -> None:
+    """End the incident and what still heals it, and say so to those who heard of it."""
+    if recovery:
+        recoveries.end_recovery(recovery, RecoveryState.SUCCEEDED, because, now, who)
+    was_told = row.state != IncidentState.OPEN
+    incidents.resolve_incident(row, because, now, who)
+    if was_told:
+        calling.tell(ctx, row, AlertKind.RECOVERED, because, now)
+
+
+def begin_recovery(
+    ctx: Context, row: IncidentRow, active: RecoveryRow | None, playbook: Playbook, because: str, now: datetime
+) -> None:
+    """Begin a recovery with its own copy of the playbook; one at rest makes room for it."""
+    if active:
+        recoveries.end_recovery(active, RecoveryState.CANCELLED, "another recovery begins", now)
+    first_at = max(now, row.episode_at + timedelta(seconds=playbook.stages[0].after_seconds))
+    recoveries.add_recovery(row.id, asdict(playbook), because, first_at, now)
+    first_word = row.state == IncidentState.OPEN
+    incidents.move_incident(row, IncidentState.RECOVERING, because, now)
+    if first_word:
+        calling.tell(ctx, row, AlertKind.OPENED, because, now)
+
+
+def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentView:
+    """An incident with everything that its next move depends on."""
+    counted = executions.count_chains(row.id)
+    known = components.find_components([row.component]).get(row.component)
+    return decide.IncidentView(
+        id=row.id,
+        state=IncidentState(row.state),
+        component=row.component,
+        site=row.site,
+        cause_class=CauseClass(row.cause_class),
+        outlook=Outlook(row.outlook),
+        because=row.because,
+        opened_at=row.opened_at,
+        last_signal_at=row.last_signal_at,
+        escalate_at=row.escalate_at,
+        settle_at=row.settle_at,
+        sign_at=row.sign_at,
+        told=bool(row.told_at or row.acknowledged_at),
+        healing=recovery is not None,
+        at_rest=recovery is not None and recovery.state in AT_REST,
+        waiting=counted.get("waiting", 0),
+        retrying=counted.get("retrying", 0),
+        recovered=executions.count_recovered_since(row.id, row.episode_at),
+        left_alone=counted.get("left_alone", 0),
+        asking=counted["asking"],
+        known_healthy=_known_healthy(known),
+        flapping=row.flapping,
+    )
+
+
+def _known_healthy(known: ComponentRow | None) -> bool | None:
+    """What readings say of the component; None without any, and where a person muted it."""
+    if known is None or known.seen_at is None or known.muted or known.health == "unknown":
+        return None
+    return known.health == "healthy"

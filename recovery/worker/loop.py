@@ -1,0 +1,111 @@
+"""The whole product on one screen: a tick looks at what is due and takes each word one move further.
+
+    signal -> triage -> incident -> recovery -> step -> verdict, with orders from people, and alerts to them.
+
+Rows are the truth: what a tick leaves undone, the next one finds. Nothing here sleeps; the loop waits for a wake-up
+(a signal was stored, an order was given, a thread is free) or for the next stored time.
+"""
+
+import logging
+import os
+import select
+from collections.abc import Callable
+from datetime import datetime
+
+import schedule
+
+from recovery.clock import utc_now
+from recovery.store import due
+from recovery.store.wake import WakeListener
+from recovery.worker.checking import run_checks, take_over_lost_components
+from recovery.worker.context import Context
+from recovery.worker.executor import run_steps, take_over_lost_steps
+from recovery.worker.looking import look_at_incidents
+from recovery.worker.ordering import carry_out_orders
+from recovery.worker.planning import plan_recoveries
+from recovery.worker.replaying import run_executions, take_over_lost_executions
+from recovery.worker.sending import send_alerts, take_over_lost_alerts
+from recovery.worker.triaging import triage_signals
+
+log = logging.getLogger("medic.worker")
+Stage = Callable[[Context, datetime], None]
+
+STAGES: dict[str, Stage] = {
+    "lost steps": take_over_lost_steps,
+    "lost executions": take_over_lost_executions,
+    "lost components": take_over_lost_components,
+    "lost alerts": take_over_lost_alerts,
+    "orders": carry_out_orders,
+    "signals": triage_signals,
+    "incidents": look_at_incidents,
+    "recoveries": plan_recoveries,
+    "steps": run_steps,
+    "executions": run_executions,
+    "components": run_checks,
+    "alerts": send_alerts,
+}
+MOST_ROUNDS = 8
+LONGEST_WAIT = 1.0
+
+
+def tick(ctx: Context, now: datetime) -> None:
+    """Everything that is due, in the order of the picture, until nothing is or every thread is busy."""
+    for _ in range(MOST_ROUNDS):
+        agenda = due.read_agenda()
+        words = [word for word, at in agenda.items() if at <= now]
+        if not words:
+            return
+        for word, stage in STAGES.items():
+            if word in words:
+                stage(ctx, now)
+
+
+class Loop:
+    """Ticks when something is due, or when it is woken."""
+
+    def __init__(self) -> None:
+        self._listener = WakeListener()
+        self._woken, self._waker = os.pipe()
+        os.set_blocking(self._woken, False)
+        os.set_blocking(self._waker, False)
+        self._over = False
+
+    def wake(self) -> None:
+        """Have another tick soon; safe from any thread and from a signal handler."""
+        try:
+            os.write(self._waker, b"w")
+        except BlockingIOError:  # full of wake-ups already
+            pass
+
+    def stop(self) -> None:
+        """End after the present tick."""
+        self._over = True
+        self.wake()
+
+    def run(self, ctx: Context, periodic: schedule.Scheduler) -> None:
+        """Tick until stopped. A tick that fails is logged and tried again: its transaction left nothing behind."""
+        periodic.run_all()
+        while not self._over:
+            try:
+                tick(ctx, utc_now())
+                periodic.run_pending()
+                wait = self._seconds_to_next()
+            except Exception:
+                log.exception("a tick failed; the next one carries on")
+                wait = LONGEST_WAIT
+            self._wait(wait)
+
+    def _seconds_to_next(self) -> float:
+        agenda = due.read_agenda()
+        if not agenda:
+            return LONGEST_WAIT
+        seconds = (min(agenda.values()) - utc_now()).total_seconds()
+        # What is due but finds no free thread is looked at again when one is freed.
+        return min(max(seconds, 0.02), LONGEST_WAIT)
+
+    def _wait(self, seconds: float) -> None:
+        ready, _, _ = select.select([self._listener.fileno(), self._woken], [], [], seconds)
+        if self._listener.fileno() in ready:
+            self._listener.drain()
+        if self._woken in ready:
+            os.read(self._woken, 65_536)

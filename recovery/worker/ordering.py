@@ -1,0 +1,211 @@
+"""Carries out what people ordered, or says why not. One function per order."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from recovery.decide import incidents as decide
+from recovery.decide.planner import CANARY
+from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
+from recovery.store import components, database, executions, incidents, orders, recoveries, steps
+from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow
+from recovery.worker import calling, looking
+from recovery.worker.context import Context
+from recovery.worker.planning import thaw
+
+MOST = 100
+ACTIVE = (RecoveryState.RUNNING, RecoveryState.WAITING)
+
+
+class Refused(Exception):
+    """The order makes no sense any more; the message says why."""
+
+
+class Case(NamedTuple):
+    """An order with what it is about."""
+
+    ctx: Context
+    order: OrderRow
+    incident: IncidentRow
+    recovery: RecoveryRow | None
+    now: datetime
+
+    @property
+    def who(self) -> str:
+        """Who asked."""
+        return self.order.who
+
+    def active(self) -> RecoveryRow:
+        """The recovery, where the order needs one."""
+        if self.recovery is None:
+            raise Refused("no recovery is under way")
+        return self.recovery
+
+
+def carry_out_orders(ctx: Context, now: datetime) -> None:
+    """Carry out every order that nobody has taken yet, each in a transaction of its own."""
+    for order in orders.find_untaken(MOST):
+        with database.write():
+            _carry_out(ctx, order, now)
+
+
+def _carry_out(ctx: Context, order: OrderRow, now: datetime) -> None:
+    incident = incidents.find_incident(order.incident_id)
+    case = Case(ctx, order, incident, recoveries.find_active(incident.id), now)
+    run = ORDERS.get(OrderWhat(order.what))
+    try:
+        if run is None:
+            raise Refused(f"{order.what} is not available")
+        if incident.state == IncidentState.RESOLVED and order.what != OrderWhat.ACKNOWLEDGE:
+            raise Refused("the incident is resolved already")
+        because = run(case)
+    except Refused as refusal:
+        orders.finish_order(order, "refused", str(refusal), now)
+    else:
+        orders.finish_order(order, "done", because, now)
+
+
+def _retry_now(case: Case) -> str:
+    """The next attempt at once; where all attempts are used up, or a person was called, a new recovery."""
+    recovery, now = case.recovery, case.now
+    if recovery and recovery.state in (*ACTIVE, RecoveryState.PAUSED):
+        because = f"{case.who} asked for the next attempt now"
+        changes = {"state": RecoveryState.RUNNING, "next_at": now, "wake_at": now}
+        recoveries.set_recovery(recovery, because, now, case.who, **changes)
+        return "the next attempt begins now"
+    playbook = decide.playbook_of(case.incident.component, case.ctx.policy)
+    # A person says that it is worth trying: what failed for a permanent cause may be retried too.
+    mended = decide.mended_playbook(case.incident.component, case.ctx.policy, keep_actions=bool(playbook.actions))
+    looking.begin_recovery(case.ctx, case.incident, recovery, mended, f"{case.who} asked to retry now", now)
+    return "a new recovery begins now"
+
+
+def _pause(case: Case) -> str:
+    recovery = case.active()
+    if recovery.state not in ACTIVE:
+        raise Refused(f"the recovery is {recovery.state}")
+    executions.hold_back(case.incident.id)
+    changes = {"state": RecoveryState.PAUSED, "wake_at": None}
+    recoveries.set_recovery(recovery, f"{case.who} paused it", case.now, case.who, **changes)
+    return "paused: what is under way ends, nothing new begins"
+
+
+def _resume(case: Case) -> str:
+    recovery = case.active()
+    if recovery.state != RecoveryState.PAUSED:
+        raise Refused(f"the recovery is {recovery.state}")
+    waits = recovery.next_at is not None and recovery.next_at > case.now
+    state = RecoveryState.WAITING if waits else RecoveryState.RUNNING
+    recoveries.set_recovery(recovery, f"{case.who} resumed it", case.now, case.who, state=state, wake_at=case.now)
+    return "resumed"
+
+
+def _skip_stage(case: Case) -> str:
+    recovery = case.active()
+    if case.order.stage is not None and case.order.stage != recovery.stage:
+        raise Refused(f"the recovery is in stage {recovery.stage} by now, not {case.order.stage}")
+    if recovery.stage >= len(thaw(recovery.playbook).stages):
+        raise Refused("it is the last stage")
+    _drop_queued(case, recovery, f"{case.who} skipped stage {recovery.stage}")
+    because = f"{case.who} skipped stage {recovery.stage}: stage {recovery.stage + 1} begins now"
+    recoveries.set_recovery(
+        recovery, because, case.now, case.who, state=RecoveryState.RUNNING, stage=recovery.stage + 1, attempt=1,
+        replaying=False, setback=None, first_step=steps.next_number(recovery.id), next_at=case.now, wake_at=case.now,
+    )  # fmt: skip
+    return because
+
+
+def _cancel(case: Case) -> str:
+    recovery = case.active()
+    because = f"{case.who} cancelled the recovery"
+    _drop_queued(case, recovery, because)
+    executions.hold_back(case.incident.id)
+    recoveries.end_recovery(recovery, RecoveryState.CANCELLED, because, case.now, case.who)
+    # The person who cancels knows already: nobody else is woken for it.
+    incidents.move_incident(
+        case.incident, IncidentState.NEEDS_HUMAN, because, case.now, case.who, told_at=case.incident.told_at or case.now
+    )
+    return "cancelled: nothing more is done by itself until the component is healthy again"
+
+
+def _resolve(case: Case) -> str:
+    because = f"{case.who} resolved it"
+    left = executions.leave_waiting(case.incident.id, because, case.now, case.who)
+    components.mute_component(case.incident.component)
+    if case.recovery:
+        _drop_queued(case, case.recovery, because)
+        recoveries.end_recovery(case.recovery, RecoveryState.CANCELLED, because, case.now, case.who)
+    looking.resolve(case.ctx, case.incident, None, because, case.now, case.who)
+    return f"resolved; {left} executions are left as they are" if left else "resolved"
+
+
+def _acknowledge(case: Case) -> str:
+    incidents.set_incident(case.incident.id, acknowledged_at=case.now, acknowledged_by=case.who)
+    return "acknowledged"
+
+
+def _escalate(case: Case) -> str:
+    calling.call_person(case.ctx, case.incident, f"{case.who} called for a person", case.now)
+    return "people are called"
+
+
+def _approve(case: Case) -> str:
+    """A person knows that the ambiguous runs may run again."""
+    recovery = _awaiting(case)
+    freed = executions.permit_asking(case.incident.id, case.who, case.now)
+    changes = {"state": RecoveryState.RUNNING, "first_step": steps.next_number(recovery.id), "wake_at": case.now}
+    recoveries.set_recovery(recovery, f"{case.who} allowed {freed} runs to be retried", case.now, case.who, **changes)
+    incidents.move_incident(
+        case.incident, IncidentState.RECOVERING, f"{case.who} allowed {freed} runs to be retried", case.now, case.who
+    )
+    return f"{freed} runs may be retried"
+
+
+def _reject(case: Case) -> str:
+    recovery = _awaiting(case)
+    left = executions.leave_asking(case.incident.id, case.who, case.now)
+    because = f"{case.who} left {left} runs as they are"
+    recoveries.end_recovery(recovery, RecoveryState.SUCCEEDED, because, case.now, case.who)
+    incidents.sign_incidents([case.incident.id], case.now)
+    return because
+
+
+def _awaiting(case: Case) -> RecoveryRow:
+    recovery = case.active()
+    if recovery.state != RecoveryState.AWAITING_APPROVAL:
+        raise Refused(f"nothing waits for a decision: the recovery is {recovery.state}")
+    waiting = [step for step in steps.find_steps_from(recovery.id, recovery.first_step) if _awaits(step)]
+    if not waiting or (case.order.step is not None and waiting[-1].number != case.order.step):
+        raise Refused("the step it names is no longer the one that waits for a decision")
+    yes = case.order.what == OrderWhat.APPROVE
+    told = f"{case.who} {'approved' if yes else 'rejected'} it"
+    if yes:
+        steps.finish_canary(waiting[-1], StepState.SUCCEEDED, told, case.now)
+    else:
+        steps.skip_step(waiting[-1], told, case.now, case.who)
+    return recovery
+
+
+def _awaits(step: steps.StepRow) -> bool:
+    return step.name == CANARY and step.state == StepState.QUEUED and step.run_at is None
+
+
+def _drop_queued(case: Case, recovery: RecoveryRow, why: str) -> None:
+    """What has not begun is given up; what runs is let run to its end, and its result kept."""
+    for step in steps.find_steps_from(recovery.id, 1):
+        if step.state == StepState.QUEUED:
+            steps.skip_step(step, why, case.now, case.who)
+
+
+ORDERS: dict[OrderWhat, Callable[[Case], str]] = {
+    OrderWhat.RETRY_NOW: _retry_now,
+    OrderWhat.PAUSE: _pause,
+    OrderWhat.RESUME: _resume,
+    OrderWhat.SKIP_STAGE: _skip_stage,
+    OrderWhat.CANCEL: _cancel,
+    OrderWhat.RESOLVE: _resolve,
+    OrderWhat.ACKNOWLEDGE: _acknowledge,
+    OrderWhat.ESCALATE: _escalate,
+    OrderWhat.APPROVE: _approve,
+    OrderWhat.REJECT: _reject,
+}

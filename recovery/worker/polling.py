@@ -1,0 +1,144 @@
+"""Asks n8n itself, so that nothing depends on an error workflow being wired: failures, and successes worth knowing."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.decide.triage import IGNORED_MODES
+from recovery.model import N8nDoor, N8nError, Signal
+from recovery.sources import n8n_error
+from recovery.sources import n8n_execution as source
+from recovery.sources.shapes import moment, text
+from recovery.store import database, executions, signals, sites
+from recovery.worker.context import Context, now_for_effect
+from recovery.worker.reading_n8n import executions_since
+
+log = logging.getLogger("medic.worker")
+DEEP_EVERY = timedelta(minutes=10)
+DEEP_BACK = timedelta(hours=25)
+PAGE = 250
+BATCH = 50
+MOST_OLD_PAGES = 200
+STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
+
+
+def poll_sites(ctx: Context) -> None:
+    """Poll every n8n, each in a thread."""
+    for site in ctx.policy.sites:
+        pool = ctx.pool(f"poll {site}", 1)
+        if pool.free:
+            pool.run(poll_site, ctx, site)
+
+
+def poll_site(ctx: Context, site: str) -> None:
+    """One n8n: first contact, or what failed and succeeded since. What goes wrong is noted, and tried again."""
+    door = ctx.doors.n8n(site)
+    if door is None:
+        return
+    try:
+        unready = door.ready()
+        if unready:
+            _note(site, "unreachable", unready)
+            return
+        _poll(ctx, site, door)
+    except N8nError as problem:
+        _note(site, STATES.get(problem.kind, "unreachable"), str(problem))
+
+
+def _poll(ctx: Context, site: str, door: N8nDoor) -> None:
+    with database.read():
+        known = sites.find_site(site)
+    now = now_for_effect()
+    if known is None or known.contact_at is None:
+        old = first_contact(site, door)
+        _note(site, "ok", "", contact_at=now, old_failures=old, polled_at=now, deep_polled_at=now)
+        return
+    deep = known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
+    hear_failures(site, door, deep, now)
+    hear_successes(site, door, now)
+    _note(site, "ok", "", polled_at=now, **({"deep_polled_at": now} if deep else {}))
+
+
+def _note(site: str, state: str, detail: str, **changes: Any) -> None:
+    with database.write():
+        sites.set_site(site, state, detail, now_for_effect(), **changes)
+
+
+def first_contact(site: str, door: N8nDoor) -> int:
+    """Everything that has failed so far is old: noted, counted, and never replayed by itself. How many."""
+    old: list[str] = []
+    for status in source.FAILED:
+        cursor = ""
+        for _ in range(MOST_OLD_PAGES):
+            page, cursor = door.executions(status, cursor=cursor, limit=PAGE)
+            old += [text(execution.get("id")) for execution in page]
+            if not cursor:
+                break
+    with database.write():
+        heard = signals.find_known_keys([n8n_error.execution_key(site, one) for one in old])
+        unheard = [one for one in old if n8n_error.execution_key(site, one) not in heard]
+        executions.note_members(site, unheard, None)
+    return len(unheard)
+
+
+def hear_failures(site: str, door: N8nDoor, deep: bool, now: datetime) -> None:
+    """Failures that no callback told of become signals; callback and poll of one execution count once."""
+    for status in source.FAILED:
+        batch: list[Signal] = []
+        for execution in _unheard(site, door, status, deep, now):
+            details = door.execution(text(execution.get("id")), with_data=True)
+            if details:
+                batch.append(source.receive_failure(details, site))
+            if len(batch) >= BATCH:
+                _add(batch)
+                batch = []
+        _add(batch)
+
+
+def _add(batch: list[Signal]) -> None:
+    if batch:
+        with database.write():
+            signals.add_signals(batch, now_for_effect())
+
+
+def _unheard(site: str, door: N8nDoor, status: str, deep: bool, now: datetime) -> Iterator[Mapping[str, Any]]:
+    """Newest first, page by page. A page that is all known ends a quick poll; a deep one goes back a day.
+
+    A long run may fail after many younger ones: only a deep poll is sure to find it.
+    """
+    cursor = ""
+    while True:
+        page, cursor = door.executions(status, cursor=cursor, limit=PAGE)
+        fresh = _not_known(site, page)
+        yield from fresh
+        oldest = moment(page[-1].get("startedAt")) if page else None
+        too_old = oldest is not None and now - oldest > DEEP_BACK
+        if not cursor or (not deep and not fresh) or too_old:
+            return
+
+
+def _not_known(site: str, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    ids = {text(execution.get("id")): execution for execution in page if execution.get("mode") not in IGNORED_MODES}
+    with database.read():
+        members = executions.find_members([(site, one) for one in ids])
+        keys = signals.find_known_keys([n8n_error.execution_key(site, one) for one in ids])
+    return [
+        execution
+        for one, execution in ids.items()
+        if (site, one) not in members and n8n_error.execution_key(site, one) not in keys
+    ]
+
+
+def hear_successes(site: str, door: N8nDoor, now: datetime) -> None:
+    """Where something waits: retries that succeeded, and for each workflow the newest success as a sign of health."""
+    with database.read():
+        hopeful = executions.find_hopeful_workflows(site)
+    found: list[Signal] = []
+    for workflow_id, since in hopeful:
+        newest = True
+        for execution in executions_since(door, "success", workflow_id, since.isoformat(), "0"):
+            if newest or execution.get("retryOf"):
+                found.append(source.receive_success(execution, site))
+            newest = False
+    _add(found)

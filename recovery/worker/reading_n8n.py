@@ -1,0 +1,46 @@
+"""What has to be read of n8n before a chain is touched."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recovery.model import N8nDoor
+from recovery.sources.shapes import section, text
+from recovery.store.tables import ExecutionRow
+
+# Successes are found by `retrySuccessId` of the failed ones: the many that are no retry need not be read.
+STATUSES = ("error", "crashed", "canceled", "running", "waiting")
+MOST_PAGES = 40
+
+
+def read_members(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The executions of the chain's workflow that may belong to it: not succeeded, and newer than its root."""
+    found: list[Mapping[str, Any]] = []
+    for status in STATUSES:
+        found += executions_since(door, status, row.workflow_id, text(root.get("startedAt")), str(root.get("id")))
+    return found
+
+
+def executions_since(
+    door: N8nDoor, status: str, workflow_id: str, started_after: str, older_than: str
+) -> Iterator[Mapping[str, Any]]:
+    """Executions of one status, newest first, back to the id `older_than`."""
+    cursor = ""
+    for _ in range(MOST_PAGES):
+        page, cursor = door.executions(status, workflow_id, started_after, cursor, 250)
+        for execution in page:
+            if _number(execution.get("id")) <= _number(older_than):
+                return
+            yield execution
+        if not cursor:
+            return
+
+
+def _number(execution_id: Any) -> int:
+    found = str(execution_id)
+    return int(found) if found.isdigit() else 0
+
+
+def tags_of(door: N8nDoor, workflow_id: str) -> frozenset[str]:
+    """The names of a workflow's tags."""
+    tags = section(door.workflow(workflow_id)).get("tags")
+    return frozenset(text(section(tag).get("name")) for tag in tags) if isinstance(tags, list) else frozenset()

@@ -1,0 +1,208 @@
+"""Signals become incidents: reads what waits, lets triage decide, and writes a whole batch in one transaction."""
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.decide.classify import classify, classify_reading
+from recovery.decide.triage import (
+    ChainFacts,
+    ComponentFacts,
+    IncidentFacts,
+    Move,
+    Verdict,
+    View,
+    triage_failure,
+    triage_reading,
+    triage_success,
+)
+from recovery.model import ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.sources import n8n_error, read
+from recovery.store import bulk, components, database, events, executions, incidents, recoveries, signals, sites
+from recovery.store.signals import Untriaged
+from recovery.store.tables import EventRow, IncidentRow
+from recovery.worker.context import Context
+
+log = logging.getLogger("medic.worker")
+TRIAGE_LOCK = 880_889
+Facts = Failure | Reading | Success
+
+
+def triage_signals(ctx: Context, now: datetime) -> None:
+    """Triage what waits, up to one batch."""
+    with database.write():
+        database.lock_for_all(TRIAGE_LOCK)
+        waiting = signals.find_untriaged()
+        if waiting:
+            _Batch(ctx, waiting, now).run()
+
+
+class _Batch:
+    """One batch: the view that triage decides by, kept true while its verdicts are written."""
+
+    def __init__(self, ctx: Context, waiting: Sequence[Untriaged], now: datetime):
+        self.ctx, self.now = ctx, now
+        self.facts = [(signal, read(signal.kind, signal.body)) for signal in waiting]
+        self.rows: dict[str, IncidentRow] = {}
+        self.view = self._load()
+        self.counted: Counter[int] = Counter()
+        self.done: list[tuple[int, int | None, str]] = []
+        self.members: list[tuple[str, str, int | None]] = []
+        self.history: list[dict[str, Any]] = []
+        self.signs: set[int] = set()
+        self.turned: set[int] = set()
+        self.woken: set[int] = set()
+
+    def run(self) -> None:
+        """Decide and write, signal by signal in the order they came; then what all share."""
+        for signal, facts in self.facts:
+            verdict = self._decide(signal, facts)
+            self._apply(signal, facts, verdict)
+        executions.add_members(self.members)
+        bulk.add_rows(EventRow, self.history)
+        incidents.count_signals(self.counted, self.now)
+        incidents.sign_incidents(self.signs, self.now)
+        incidents.wake_incidents(self.woken, self.now)
+        recoveries.wake_recoveries(sorted(self.signs | self.woken), self.now)
+        recoveries.hurry_recoveries(sorted(self.turned), "its component has become healthy", self.now)
+        signals.finish_signals(self.done, self.now)
+        log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
+
+    def _load(self) -> View:
+        prints, pairs, names, workflows = [], [], [], []
+        for signal, facts in self.facts:
+            if isinstance(facts, Failure):
+                prints.append(classify(facts, signal.site, self.ctx.policy).fingerprint)
+                pairs += [(signal.site, facts.execution_id), (signal.site, facts.retry_of)]
+            elif isinstance(facts, Reading):
+                prints.append(classify_reading(facts, self.ctx.policy).fingerprint)
+                names.append(facts.component)
+            else:
+                pairs.append((signal.site, facts.retry_of))
+                workflows.append(facts.workflow_id)
+        self.rows = incidents.find_newest(prints)
+        members = executions.find_members(pairs)
+        chains = executions.find_chains(members.values())
+        return View(
+            incidents={key: _incident_facts(row) for key, row in self.rows.items()},
+            chains={
+                key: ChainFacts(key, row.incident_id, row.leaf_id, ExecutionState(row.state))
+                for key, row in chains.items()
+            },
+            members=members,
+            components={name: _component_facts(row) for name, row in components.find_components(names).items()},
+            workflows=incidents.find_of_workflows(workflows),
+            contacts=sites.find_contacts(),
+        )
+
+    def _decide(self, signal: Untriaged, facts: Facts) -> Verdict:
+        policy = self.ctx.policy
+        if isinstance(facts, Failure):
+            called_back = signal.source == n8n_error.SOURCE
+            return triage_failure(facts, signal.site, self.view, policy, signal.received_at, called_back)
+        if isinstance(facts, Reading):
+            return triage_reading(facts, self.view, policy, signal.received_at)
+        return triage_success(facts, signal.site, self.view)
+
+    def _apply(self, signal: Untriaged, facts: Facts, verdict: Verdict) -> None:
+        incident_id = self._apply_incident(verdict)
+        if isinstance(facts, Reading) and verdict.component:
+            before = self._apply_component(facts.component, verdict.component, verdict.because)
+            if verdict.signs and before != "healthy":
+                self.turned.update(verdict.signs)
+        if verdict.chain:
+            self._apply_chain(signal, facts, verdict, incident_id)
+        if incident_id and verdict.cause:
+            self.counted[incident_id] += 1
+        self.signs.update(verdict.signs)
+        self.done.append((signal.id, incident_id, verdict.because))
+
+    def _apply_incident(self, verdict: Verdict) -> int | None:
+        cause, now = verdict.cause, self.now
+        if cause is None or verdict.move not in (Move.OPEN, Move.REOPEN, Move.LATE):
+            if verdict.incident_id:
+                self.woken.add(verdict.incident_id)
+            return verdict.incident_id
+        escalate_at = now + timedelta(seconds=self.ctx.policy.escalate_after_seconds)
+        row = self.rows.get(cause.fingerprint)
+        if verdict.move is Move.REOPEN and row:
+            incidents.reopen_incident(row, verdict.because, now, escalate_at, verdict.flapping)
+        elif verdict.move is Move.LATE and row:
+            incidents.reattach_incident(row, verdict.because, now, escalate_at)
+        else:
+            row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None)
+            self.rows[cause.fingerprint] = row
+        self.view.incidents[cause.fingerprint] = _incident_facts(row)
+        return row.id
+
+    def _apply_component(self, name: str, facts: ComponentFacts, because: str) -> str:
+        before = self.view.components.get(name, ComponentFacts())
+        self.view.components[name] = facts
+        components.set_component(name, before.health, self.now, because, **asdict(facts))
+        return before.health
+
+    def _apply_chain(self, signal: Untriaged, facts: Facts, verdict: Verdict, incident_id: int | None) -> None:
+        move = verdict.chain
+        if move is None:
+            return
+        if move.chain_id is None and isinstance(facts, Failure):
+            self._add_chain(signal, facts, verdict, incident_id)
+            return
+        row = executions.find_chains([move.chain_id])[move.chain_id or 0]
+        changes: dict[str, Any] = {"leaf_id": move.leaf_id, "asks": False}
+        if move.state is ExecutionState.RECOVERED:
+            changes["recovered_at"] = self.now
+        else:
+            changes |= {"incident_id": incident_id, "facts": _small(facts)}
+        old = row.incident_id
+        executions.move_chain(row, move.state, move.because, self.now, **changes)
+        executions.note_members(signal.site, [move.leaf_id], row.id)
+        self.view.members[signal.site, move.leaf_id] = row.id
+        self.view.chains[row.id] = ChainFacts(row.id, incident_id or old, move.leaf_id, move.state)
+        self.woken.update(one for one in (old, incident_id) if one)
+        if move.setback and incident_id:
+            recoveries.note_setback(incident_id, move.because, self.now)
+
+    def _add_chain(self, signal: Untriaged, failure: Failure, verdict: Verdict, incident_id: int | None) -> None:
+        move = verdict.chain
+        if move is None:
+            return
+        row = {
+            "site": signal.site,
+            "root_id": move.root_id,
+            "leaf_id": move.leaf_id,
+            "workflow_id": failure.workflow_id,
+            "workflow_name": failure.workflow_name,
+            "incident_id": incident_id,
+            "state": move.state,
+            "because": move.because,
+            "mode": failure.mode,
+            "facts": _small(failure),
+            "failed_at": min(failure.failed_at or signal.received_at, signal.received_at),
+            "heard_at": self.now,
+        }
+        chain_id = executions.add_chain(row)
+        for name in {move.root_id, move.leaf_id}:
+            self.members.append((signal.site, name, chain_id))
+            self.view.members[signal.site, name] = chain_id
+        self.view.chains[chain_id] = ChainFacts(chain_id, incident_id, move.leaf_id, move.state)
+        self.history.append(events.event(self.now, "execution", move.root_id, move.state, move.because, incident_id))
+
+
+def _incident_facts(row: IncidentRow) -> IncidentFacts:
+    return IncidentFacts(row.id, IncidentState(row.state), row.resolved_at, incidents.recent_recurrences(row))
+
+
+def _component_facts(row: Any) -> ComponentFacts:
+    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at)
+
+
+def _small(facts: Facts) -> dict[str, Any]:
+    """The facts of a failure that people may want to see beside its chain."""
+    if not isinstance(facts, Failure):
+        return {}
+    kept = replace(facts, failed_at=None, description="", message=facts.message[:300])
+    return {key: value for key, value in asdict(kept).items() if value not in (None, "")}
