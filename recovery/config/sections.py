@@ -215,5 +215,5 @@ class Retention(Settings):
 
     failures: Period = timedelta(days=365)
     """Incidents with all that belongs to them."""
-    success_logs: Period = timedelta(days=30)
+    successes: Period = timedelta(days=30)
     """Readings and successes."""

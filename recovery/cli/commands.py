@@ -1,0 +1,170 @@
+"""The commands of `medic`. Each imports what it needs only when it runs, so that `--help` is quick."""
+
+import os
+import sys
+from datetime import datetime
+from typing import Any
+
+import click
+
+from recovery.cli.logs import set_up_logging
+from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
+
+HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=HELP)
+@click.option("--config", "path", metavar="FILE", help="The YAML file; default: MEDIC_CONFIG, else ./medic.yaml.")
+@click.version_option(package_name="n8n-medic", prog_name="medic")
+def main(path: str | None) -> None:
+    """Keeps n8n and the services around it alive: hears a failure, heals it, calls a person when it cannot.
+
+    \b
+    Example:
+      medic check-config
+      medic serve
+    """
+    if path:
+        os.environ["MEDIC_CONFIG"] = path  # the processes that serve starts read it too
+
+
+def read_config() -> Config:
+    """The configuration, or its problems on standard error and exit code 2."""
+    try:
+        return load_config()
+    except ConfigProblems as problems:
+        click.echo(str(problems), err=True)
+        sys.exit(2)
+
+
+def complete_config(given: Config) -> tuple[Config, bool]:
+    """The configuration with every secret, and whether any was made now."""
+    try:
+        return ensure_secrets(given)
+    except ConfigProblems as problems:
+        click.echo(str(problems), err=True)
+        sys.exit(2)
+
+
+@main.command()
+def serve() -> None:
+    """Run n8n-medic: the web part and the worker, each started again when it dies, until Ctrl-C.
+
+    \b
+    Example:
+      MEDIC_BIND=127.0.0.1:8808 medic serve
+    """
+    from recovery.cli.serving import serve_until_told
+
+    given = read_config()
+    set_up_logging()
+    sys.exit(serve_until_told(given, complete_config))
+
+
+@main.command()
+def worker() -> None:
+    """Run the worker alone: for several machines on PostgreSQL, or under a supervisor of your own.
+
+    \b
+    Example:
+      MEDIC_DATABASE_URL=postgresql://medic@db/medic medic worker
+    """
+    from recovery.worker.__main__ import main as run_worker
+
+    config, _ = complete_config(read_config())
+    set_up_logging()
+    run_worker(config)
+
+
+@main.command("check-config")
+@click.option("--schema", is_flag=True, help="Print the JSON Schema of the file, for editors, and nothing else.")
+def check_config(schema: bool) -> None:
+    """Check the configuration; say every problem at once (exit code 2), or what it would do.
+
+    \b
+    Example:
+      medic --config medic.yaml check-config
+      medic check-config --schema > medic.schema.json
+    """
+    from recovery.cli.summary import describe
+    from recovery.config.load import config_path
+    from recovery.config.notes import notes_on
+    from recovery.config.schema import render_schema
+
+    if schema:
+        click.echo(render_schema(), nl=False)
+        return
+    config = read_config()
+    found = config_path(None, os.environ)
+    click.echo(f"{found} is valid." if found else "There is no medic.yaml; the defaults and the environment are valid.")
+    click.echo(f"\n{describe(config)}")
+    notes = notes_on(config, os.environ)
+    if notes:
+        click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
+
+
+@main.command("run-check")
+@click.argument("name")
+def run_check(name: str) -> None:
+    """Run the check of the component NAME once, now, and print what it saw.
+
+    Nothing is recorded. The exit code is 0 where it is healthy, 1 where it is not.
+
+    \b
+    Example:
+      medic run-check orders-api
+    """
+    from recovery.cli.checking import look_at, show_reading
+
+    config = read_config()
+    try:
+        reading = look_at(config, name)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from None
+    click.echo(show_reading(name, reading))
+    sys.exit(0 if reading.healthy else 1)
+
+
+@main.command()
+@click.option("--since", default="7d", show_default=True, metavar="WHEN", help="A time, or how long ago: 24h, 30d.")
+@click.option("--until", default="0s", metavar="WHEN", help="A time, or how long ago; default: now.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+def report(since: str, until: str, as_json: bool) -> None:
+    """Count what failed, how it was healed and how long that took.
+
+    Times are ISO 8601; one without a zone is UTC.
+
+    \b
+    Example:
+      medic report --since 30d
+      medic report --since 2026-01-01 --until 2026-02-01 --json
+    """
+    from recovery.cli.reporting import print_report
+    from recovery.clock import utc_now
+
+    now = utc_now()
+    first, last = _moment(since, now, "--since"), _moment(until, now, "--until")
+    if first >= last:
+        raise click.UsageError("--since must be before --until")
+    _open_for_reading(read_config())
+    print_report(first, last, as_json)
+
+
+def _moment(text: str, now: datetime, option: str) -> datetime:
+    from recovery.cli.moments import read_moment
+
+    try:
+        return read_moment(text, now)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+
+
+def _open_for_reading(config: Config) -> Any:
+    from recovery.store.database import open_database, sqlite_path
+
+    path = sqlite_path(config.database_url)
+    if path is not None and not path.exists():
+        raise click.ClickException(
+            f"There is no history yet: {path} does not exist. Start n8n-medic first (medic serve)."
+        )
+    return open_database(config.database_url, migrate=False)

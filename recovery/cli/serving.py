@@ -1,0 +1,59 @@
+"""`medic serve`: sets up the database, says where everything is, and runs the web and the worker."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+import click
+
+from recovery.cli.banner import first_start_text, later_start_text
+from recovery.cli.serve import CannotListen, Service, Supervisor, listen
+from recovery.config import Config
+from recovery.store.database import close_database, open_database
+
+log = logging.getLogger("medic.serve")
+
+
+def serve_until_told(given: Config, complete: Callable[[Config], tuple[Config, bool]]) -> int:
+    """Run until SIGINT or SIGTERM; the exit code (1 where it cannot start).
+
+    `complete` makes the secrets: only once the port is ours, so that the one start that shows them succeeds.
+    """
+    try:
+        door = listen(given.bind)
+    except CannotListen as error:
+        click.echo(str(error), err=True)
+        return 1
+    config, is_first = complete(given)
+    click.echo(first_start_text(given, config, sys.stdout.isatty()) if is_first else later_start_text(config))
+    sys.stdout.flush()
+    if not _set_up_database(config):
+        return 1
+    return Supervisor([web_service(door.fileno()), worker_service()]).run()
+
+
+def _set_up_database(config: Config) -> bool:
+    try:
+        open_database(config.database_url)
+    except Exception as error:  # whatever the driver raises, a person must read why nothing starts
+        log.debug("the database cannot be opened", exc_info=True)
+        click.echo(f"The database cannot be opened: {type(error).__name__}: {_first_line(error, config)}", err=True)
+        return False
+    close_database()
+    return True
+
+
+def _first_line(error: Exception, config: Config) -> str:
+    text = (str(error).strip().splitlines() or ["no reason given"])[0]
+    return text.replace(config.database_url, "the configured database_url")
+
+
+def web_service(listener: int) -> Service:
+    """gunicorn on an inherited socket."""
+    settings = ["-c", "python:recovery.cli.gunicorn_settings", "--bind", f"fd://{listener}"]
+    return Service("web", [sys.executable, "-m", "gunicorn", *settings, "webhook_server.wsgi:app"], (listener,))
+
+
+def worker_service() -> Service:
+    """The worker."""
+    return Service("worker", [sys.executable, "-m", "recovery", "worker"])

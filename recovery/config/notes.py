@@ -1,0 +1,41 @@
+"""What is allowed in a configuration and still worth a second look."""
+
+from collections.abc import Iterator, Mapping
+
+from recovery.config.environment import notice_unknown
+from recovery.config.plans import hosts_of
+from recovery.config.settings import Config
+
+
+def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
+    """A sentence for each thing that is valid but may not be meant."""
+    return [*_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_unknown(env)]
+
+
+def _on_n8n(config: Config) -> Iterator[str]:
+    if not config.n8n:
+        yield "No n8n is configured: set MEDIC_N8N_URL and MEDIC_N8N_API_KEY, or n8n in the file."
+    for n8n in config.n8n:
+        if not n8n.api_key:
+            yield f"n8n {n8n.name!r} has no api_key: its failures are heard of, but nothing can be retried."
+
+
+def _on_components(config: Config) -> Iterator[str]:
+    owner: dict[str, str] = {}
+    for component in config.components:
+        if component.restart and not component.check and not component.trust_probes:
+            yield (
+                f"{component.name!r} has a restart and no check, so it is never restarted:"
+                " add a check, or trust_probes: true."
+            )
+        for host in hosts_of(component):
+            if owner.setdefault(host, component.name) != component.name:
+                yield (
+                    f"{component.name!r} and {owner[host]!r} are both called by {host}:"
+                    f" workflows' failures there count for {owner[host]!r}; set hosts to tell them apart."
+                )
+
+
+def _on_alerts(config: Config) -> Iterator[str]:
+    if not config.alerts.channels:
+        yield "No alert channel is configured: incidents are seen on the pages only."
