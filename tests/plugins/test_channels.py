@@ -10,9 +10,8 @@ from types import SimpleNamespace
 import pytest
 from pydantic import ValidationError
 
-from recovery.alerts import REGISTRY
+from recovery.alerts import REGISTRY, slack, sms, webhook
 from recovery.alerts import email as email_channel
-from recovery.alerts import slack, sms, webhook
 from recovery.alerts.messages import render
 from recovery.model import Done, DoorError
 from recovery.outside.http import Http

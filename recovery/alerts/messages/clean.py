@@ -35,7 +35,7 @@ def whole(value: Any) -> int:
     if isinstance(value, list | tuple):
         return len(value)
     try:
-        return max(0, int(value))
+        return min(max(0, int(value)), 10**9)
     except (TypeError, ValueError, OverflowError):
         return 0
 

@@ -1,0 +1,270 @@
+"""What an alert says, word for word, and that nothing from outside can change what it is."""
+
+import json
+import re
+import unicodedata
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recovery.alerts import slack
+from recovery.alerts.messages import render
+from recovery.alerts.messages.clean import one_line, own_link, readable
+from recovery.alerts.messages.short import LARGEST_UNITS, cut, units
+
+NOW = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
+LINK = "https://medic.example.com/incidents/7"
+FACTS = {
+    "kind": "needs_human",
+    "incident_id": 7,
+    "component": "orders-api",
+    "failure_type": "api_timeout",
+    "severity": "critical",
+    "opened_at": "2026-11-24T03:04:05.678901+00:00",
+    "resolved_at": None,
+    "message": "connect ETIMEDOUT 10.0.0.1:443",
+    "attempts": 6,
+    "link": LINK,
+    "site": "default",
+    "language": "ko",
+}
+
+
+def say(language="ko", **changes):
+    return render(FACTS | changes, language, key="7/needs_human/team", now=NOW)
+
+
+KOREAN = """\
+{head} - orders-api
+
+• 장애 유형: api_timeout
+• 심각도: critical
+• 발생 시간: 2026-11-24 03:04:05 UTC
+• 메시지: connect ETIMEDOUT 10.0.0.1:443
+• 복구 시도: 6회
+
+{end}
+"""
+ENGLISH = """\
+{head} - orders-api
+
+• Failure type: api_timeout
+• Severity: critical
+• Since: 2026-11-24 03:04:05 UTC
+• Message: connect ETIMEDOUT 10.0.0.1:443
+• Recovery attempts: 6
+
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "end"),
+    [
+        ("needs_human", "🚨 복구 실패", "즉시 대응이 필요합니다!"),
+        ("opened", "⚠️ 장애 감지", "자동 복구를 시도 중입니다."),
+        ("recovered", "✅ 복구 완료", "정상으로 돌아왔습니다."),
+    ],
+)
+def test_the_korean_message_is_the_promised_one_word_for_word(kind, head, end):
+    said = say(kind=kind)
+    assert said.text == KOREAN.format(head=head, end=end) + f"\n인시던트 보기: {LINK}\n"
+    assert said.title == f"{head} - orders-api"
+    assert say(kind=kind, link="").text == KOREAN.format(head=head, end=end)
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "end"),
+    [
+        ("needs_human", "🚨 Recovery failed", "Act now: this needs a person!"),
+        ("opened", "⚠️ Failure detected", "Automatic recovery is under way."),
+        ("recovered", "✅ Recovered", "Everything is back to normal."),
+    ],
+)
+def test_the_english_message_says_the_same(kind, head, end):
+    assert say("en", kind=kind).text == ENGLISH.format(head=head, end=end) + f"\nOpen the incident: {LINK}\n"
+
+
+def test_what_is_known_beyond_that_follows_below():
+    said = say(executions=300, asks=2, because="every stage was used up", advice="renew the key", site="shop")
+    assert said.text.startswith(KOREAN.format(head="🚨 복구 실패", end="즉시 대응이 필요합니다!"))
+    assert said.text.splitlines()[10:] == [
+        "• 영향받은 실행: 300건",
+        "• 사람의 결정이 필요한 실행: 2건 (다시 실행하면 같은 작업이 반복될 수 있습니다)",
+        "• 이유: every stage was used up",
+        "• 할 일: renew the key",
+        "• n8n: shop",
+        "",
+        f"인시던트 보기: {LINK}",
+    ]
+
+
+def test_a_recovered_one_says_when_and_how_long_it_took_and_gives_no_advice():
+    said = say("en", kind="recovered", resolved_at="2026-11-24T05:10:00Z", advice="renew the key")
+    assert "• Recovered at: 2026-11-24 05:10:00 UTC (it lasted 2 h 5 min)\n" in said.text
+    assert "renew the key" not in said.text
+    assert "(장애 지속: 54초)" in say(kind="recovered", resolved_at="2026-11-24T03:05:00Z").text
+
+
+@pytest.mark.parametrize(("language", "known"), [("ko-KR", "ko"), ("KO", "ko"), ("", "ko"), ("fr", "en"), ("..", "en")])
+def test_the_language_is_that_asked_for_or_that_of_the_facts_or_english(language, known):
+    assert ("복구 실패" in say(language).title) is (known == "ko")
+
+
+def test_a_time_without_a_zone_and_an_unknown_kind_are_mistakes():
+    with pytest.raises(ValueError, match="aware"):
+        render(FACTS, "ko", key="k", now=datetime(2026, 11, 24))
+    with pytest.raises(ValueError, match="party"):
+        say(kind="party")
+
+
+def test_facts_that_are_missing_leave_a_message_that_still_says_something():
+    said = render({"kind": "opened"}, "en", key="k", now=NOW)
+    assert said.title == "⚠️ Failure detected - ?"
+    assert "• Message: -\n• Recovery attempts: 0\n" in said.text
+    assert said.link == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("2026-11-24T12:04:05+09:00", "2026-11-24 03:04:05 UTC"),
+        ("2026-11-24T03:04:05", "2026-11-24 03:04:05 UTC"),
+        ("yesterday", "yesterday"),
+        (None, "None"),
+        ("0001-01-01T00:00:00+23:00", "0001-01-01T00:00:00+23:00"),
+    ],
+)
+def test_times_are_shown_in_utc(given, shown):
+    assert readable(given) == ("" if given is None else shown)
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "javascript:alert(1)",
+        'https://h/"onclick=',
+        "https://h/<b>",
+        "https://h/ x",
+        "https://h/\u202ex",
+        "//h",
+        None,
+        5,
+    ],
+)
+def test_what_is_no_plain_web_address_is_no_link(link):
+    assert own_link(link) == ""
+    assert "<a " not in say(link=link).html
+
+
+# --- hostile text --------------------------------------------------------------------------------------------------
+
+NASTY = [
+    "<!channel>",
+    "<@U123>",
+    "<https://evil.example|Open the incident>",
+    "<script>alert(1)</script>",
+    '"><a href="https://evil.example">x</a>',
+    "&lt;!here&gt;",
+    "@everyone",
+    "\r\nBcc: evil@example.com",
+    "\u2028• 심각도: low",
+    "\u202egnp.exe",
+    "\u200b\u2066\ufeff",
+    "\x00\x07\x1b[31m",
+    "\ud800",
+    "\u3164",
+    "{{ 7 * 7 }}{% raw %}",
+    "%s %(x)s {0}",
+    "é" * 40,
+    "🚨" * 300,
+]
+hostile = st.lists(st.one_of(st.sampled_from(NASTY), st.text(max_size=80)), max_size=6).map("".join)
+fields = st.fixed_dictionaries(
+    dict.fromkeys(("component", "failure_type", "severity", "message", "because", "advice", "site"), hostile)
+    | {"opened_at": st.one_of(hostile, st.just(FACTS["opened_at"])), "resolved_at": hostile, "key": hostile}
+    | {"attempts": st.one_of(hostile, st.integers(), st.floats(), st.none(), st.lists(st.integers(), max_size=3))},
+)
+kinds = st.sampled_from(["needs_human", "opened", "recovered"])
+languages = st.sampled_from(["ko", "en"])
+
+
+class Tags(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.found = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs).get("href")))
+
+
+def is_visible_line(text):
+    return all(unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} for letter in text)
+
+
+@settings(deadline=None, max_examples=150)
+@given(fields, kinds, languages)
+def test_no_text_from_outside_adds_a_line_a_link_a_mention_or_markup(given_facts, kind, language):
+    said = say(language, **given_facts, kind=kind)
+    plain = say(language, kind=kind, because="b", advice="a", site="s", resolved_at=given_facts["resolved_at"])
+    assert is_visible_line(said.title)
+    assert all(map(is_visible_line, said.text.split("\n")))
+    assert len(said.text.split("\n")) <= len(plain.text.split("\n"))
+    assert {tag for tag, _ in Tags(said.html).found} <= {"h2", "div", "p", "a"}
+    assert [href for tag, href in Tags(said.html).found if tag == "a"] == [LINK]
+    sent = slack.payload(said)
+    assert re.findall(r"<[^>]*>", sent["text"]) == [f"<{LINK}|{said.open_words}>"]
+    assert not re.search(r"@(channel|here|everyone)\b", sent["text"], re.IGNORECASE)
+    marked = [block for block in sent["blocks"] if "mrkdwn" in json.dumps(block)]
+    assert len(marked) == 1 or "mrkdwn" in json.dumps(given_facts)
+    json.dumps(said.facts).encode()
+
+
+@settings(deadline=None, max_examples=150)
+@given(fields, kinds, languages)
+def test_a_short_message_fits_two_segments_with_its_link_whole(given_facts, kind, language):
+    said = say(language, **given_facts, kind=kind).short
+    assert len(said.encode("utf-16-le")) // 2 <= LARGEST_UNITS <= 134
+    assert said.endswith("\n" + LINK)
+    assert said.startswith(("🚨", "⚠️", "✅"))
+    assert all(map(is_visible_line, said.split("\n")))
+
+
+def test_a_short_message_says_what_matters_first():
+    said = say(executions=300).short
+    assert said.splitlines() == [
+        "🚨 복구 실패 - orders-api",
+        "api_timeout, critical",
+        "connect ETIMEDOUT 10.0.0.1:443",
+        "시도 6회, 실행 300건",
+        LINK,
+    ]
+    long = say("en", component="c" * 300, message="m" * 300).short
+    assert long.startswith("🚨 Recovery failed - ccccccccc")
+    assert long.endswith(LINK)
+
+
+def test_a_link_too_long_for_an_sms_is_left_out_rather_than_cut():
+    assert "https" not in say(link="https://medic.example.com/" + "x" * 90).short
+
+
+@given(st.text(max_size=50), st.integers(0, 60))
+def test_a_cut_text_never_takes_more_room_than_it_has(text, room):
+    assert units(cut(text, room)) <= room
+
+
+@given(st.text(max_size=300), st.integers(1, 100))
+def test_one_line_is_one_visible_line_within_its_limit(text, limit):
+    line = one_line(text, limit)
+    assert is_visible_line(line)
+    assert len(line) <= limit
+    assert one_line(line, limit) == line
+
+
+def test_readable_text_is_left_as_it_is():
+    kept = "주문 API — “503” für Müller ⚠️ 日本語 عربى"
+    assert one_line(kept) == kept
