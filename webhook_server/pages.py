@@ -18,6 +18,7 @@ from webhook_server.controls import list_controls
 from webhook_server.health import describe_sites, worker_trouble
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
+from webhook_server.wording import write_ago
 
 SHOWN = 50
 SHOWN_EXECUTIONS = 100
@@ -39,10 +40,10 @@ class Headline:
 @login_required
 def system() -> str:
     """The system on one page: what needs a person first, then what is being healed, then the rest."""
-    counted, trouble, sites = system_views.count_incidents(), worker_trouble(), describe_sites()
+    counted, trouble, sites = system_views.count_incidents(), tell_silence(), describe_sites()
     components = system_views.find_components()
     unresolved = views.find_unresolved(SHOWN)
-    asking = views.find_asking(SHOWN)
+    asking, executions = views.find_asking(SHOWN), system_views.count_executions()
     return render_template(
         "system.html",
         headline=write_headline(counted, len({row.incident_id for row in asking}), trouble, sites, components),
@@ -56,13 +57,23 @@ def system() -> str:
         recoveries=views.find_recoveries([row.id for row in unresolved]),
         broken=views.count_executions([row.id for row in unresolved]),
         resolved=views.find_resolved(10),
-        waiting=views.find_waiting(20),
-        executions=system_views.count_executions(),
+        waiting=views.find_waiting(10),
+        executions={state: executions.get(state, 0) for state in views.UNDER_WAY},
         unsent=system_views.find_unsent_alerts(20),
         untriaged=system_views.count_untriaged(),
         workers=system_views.find_workers()[:4],
         link=link_execution,
     )
+
+
+def tell_silence() -> str:
+    """Why nothing is being healed, in the language of the page; "" where the worker is alive."""
+    if not worker_trouble():
+        return ""
+    worker = system_views.find_freshest_worker()
+    if worker is None:
+        return gettext("No worker has ever reported. `medic serve` starts one.")
+    return gettext("Its last heartbeat came %(ago)s. `medic serve` starts it again.", ago=write_ago(worker.beat_at))
 
 
 def write_headline(

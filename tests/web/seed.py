@@ -31,7 +31,11 @@ from recovery.store.tables import (
     WorkerRow,
 )
 
-STAGES = [{"after_seconds": 0, "attempts": 1}, {"after_seconds": 60, "attempts": 2}, {"after_seconds": 300, "attempts": 3}]
+STAGES = [
+    {"after_seconds": 0, "attempts": 1},
+    {"after_seconds": 60, "attempts": 2},
+    {"after_seconds": 300, "attempts": 3},
+]
 _numbers = count(1)
 
 
@@ -49,7 +53,7 @@ def add_incident(now: datetime, **changes: Any) -> IncidentRow:
         "severity": Severity.HIGH,
         "state": IncidentState.RECOVERING,
         "cause": "orders.example.com answered 503",
-        "because": "HTTP 503 at node \"Call orders\"",
+        "because": 'HTTP 503 at node "Call orders"',
         "opened_at": now - timedelta(minutes=2),
         "last_signal_at": now - timedelta(seconds=20),
         "signal_count": 3,
@@ -197,7 +201,7 @@ def add_component(name: str, now: datetime, **changes: Any) -> ComponentRow:
 
 
 def seed_story(now: datetime) -> dict[str, IncidentRow]:
-    """A day in the life: one incident that is being healed, one that needs a person, one that asks, one that is over."""
+    """Four incidents: one that is being healed, one that needs a person, one that asks, one that is over."""
     add_worker(now)
     add_site(now)
     add_component("orders-api", now)
@@ -236,14 +240,20 @@ def _seed_needing(now: datetime) -> IncidentRow:
         outlook=Outlook.PERMANENT,
         severity=Severity.CRITICAL,
         state=IncidentState.NEEDS_HUMAN,
-        cause="The credential \"Stripe account\" was refused with 401",
-        advice="Renew the credential \"Stripe account\" in n8n, then press Retry now.",
+        cause='The credential "Stripe account" was refused with 401',
+        advice='Renew the credential "Stripe account" in n8n, then press Retry now.',
         because="HTTP 401: a retry with the same credential fails again",
         opened_at=now - timedelta(hours=1),
     )
     add_execution(incident, "90", now, state=ExecutionState.WAITING, workflow_name="Charge cards <b>nightly</b>")
     add_alert(
-        incident, "mail", now, kind=AlertKind.NEEDS_HUMAN, state=AlertState.FAILED, tries=5, delivered_at=None,
+        incident,
+        "mail",
+        now,
+        kind=AlertKind.NEEDS_HUMAN,
+        state=AlertState.FAILED,
+        tries=5,
+        delivered_at=None,
         error="mail.example.com:587 refused the connection",
     )
     return incident
@@ -255,8 +265,13 @@ def _seed_asking(now: datetime) -> IncidentRow:
     )
     recovery = add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL, next_at=None, stage=1)
     run = add_execution(
-        incident, "77", now, workflow_name="Pay suppliers", state=ExecutionState.LEFT_ALONE, asks=True,
-        because="POST at \"Pay\" timed out: it may have had its effect; nodes before it that ran: Webhook, Sum",
+        incident,
+        "77",
+        now,
+        workflow_name="Pay suppliers",
+        state=ExecutionState.LEFT_ALONE,
+        asks=True,
+        because='POST at "Pay" timed out: it may have had its effect; nodes before it that ran: Webhook, Sum',
         facts={"message": "timeout of 10000ms exceeded", "node_name": "Pay"},
     )
     add_step(recovery, 1, now, state=StepState.SKIPPED, chain_id=run.id, error=None, because="may repeat an effect")
@@ -265,15 +280,31 @@ def _seed_asking(now: datetime) -> IncidentRow:
 
 def _seed_resolved(now: datetime) -> IncidentRow:
     incident = add_incident(
-        now, component="crm.example.com", state=IncidentState.RESOLVED, open_key=None, cause="crm.example.com answered 502",
-        opened_at=now - timedelta(hours=5), resolved_at=now - timedelta(hours=5) + timedelta(seconds=72),
+        now,
+        component="crm.example.com",
+        state=IncidentState.RESOLVED,
+        open_key=None,
+        cause="crm.example.com answered 502",
+        opened_at=now - timedelta(hours=5),
+        resolved_at=now - timedelta(hours=5) + timedelta(seconds=72),
     )
     recovery = add_recovery(
-        incident, now, state=RecoveryState.SUCCEEDED, active_key=None, next_at=None, because="all are well",
+        incident,
+        now,
+        state=RecoveryState.SUCCEEDED,
+        active_key=None,
+        next_at=None,
+        because="all are well",
         ended_at=now - timedelta(hours=5) + timedelta(seconds=72),
     )
     add_step(recovery, 1, now, state=StepState.SUCCEEDED, result="execution 64 succeeded", error=None)
     add_execution(
-        incident, "60", now, leaf_id="64", state=ExecutionState.RECOVERED, retries=1, recovered_at=now - timedelta(hours=5)
+        incident,
+        "60",
+        now,
+        leaf_id="64",
+        state=ExecutionState.RECOVERED,
+        retries=1,
+        recovered_at=now - timedelta(hours=5),
     )
     return incident

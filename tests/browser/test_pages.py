@@ -1,0 +1,149 @@
+"""What a person sees and does in a browser."""
+
+from recovery import clock
+from recovery.model import OrderWhat
+from recovery.store.database import write
+from recovery.store.orders import find_untaken, finish_order
+from recovery.store.tables import EventRow, IncidentRow, OrderRow
+from tests.browser.conftest import keep_screenshot
+
+
+def test_a_stranger_sees_only_the_login(open_page, story):
+    page = open_page()
+    page.goto(f"/incidents/{story['healing'].id}")
+    assert "/login" in page.url
+    assert page.locator("body").inner_text().find("orders.example.com") == -1
+    keep_screenshot(page, "login")
+
+
+def test_the_system_page_says_what_needs_a_person_first(enter, story):
+    page = enter()
+    assert page.locator("h1").inner_text() == "2 problems need you"
+    text = page.locator("main").inner_text()
+    assert text.index("Stripe account") < text.index("orders.example.com answered 503")
+    assert "mail.example.com:587 refused the connection" in text
+    keep_screenshot(page, "system")
+
+
+def test_payload_text_is_shown_as_text_and_never_as_markup(enter, story):
+    page = enter()
+    page.goto(f"/incidents/{story['needing'].id}")
+    assert "Charge cards <b>nightly</b>" in page.locator("#executions").inner_text()
+    assert page.locator("#executions b").count() == 0
+
+
+def test_a_person_pauses_a_recovery_and_sees_the_order(enter, story):
+    page = enter()
+    page.get_by_role("link", name="orders.example.com").first.click()
+    keep_screenshot(page, "incident")
+    page.get_by_label("Note (optional): why you do this").fill("the provider works on it")
+    page.get_by_role("button", name="Pause").click()
+    page.wait_for_selector("text=Ordered: Pause")
+    order = OrderRow.get()
+    assert (order.what, order.who, order.note) == (OrderWhat.PAUSE, "admin", "the provider works on it")
+    row = page.locator("#controls table tbody tr")
+    assert "the provider works on it" in row.inner_text() and "waits for the worker" in row.inner_text()
+
+
+def test_the_order_shows_what_became_of_it_without_a_reload(enter, story):
+    page = enter()
+    page.goto(f"/incidents/{story['healing'].id}")
+    page.get_by_role("button", name="Acknowledge").click()
+    page.wait_for_selector("text=waits for the worker")
+    finish_order(find_untaken(1)[0], "done", "acknowledged", clock.utc_now())
+    page.wait_for_selector("#controls tbody .badge:has-text('done')", timeout=15_000)
+
+
+def test_the_countdown_runs(enter, story):
+    page = enter()
+    page.goto(f"/incidents/{story['healing'].id}")
+    first = page.locator("#next time").inner_text()
+    page.wait_for_function("first => document.querySelector('#next time').textContent !== first", arg=first)
+    assert first.startswith("in 1 min")
+
+
+def test_a_refresh_shows_new_facts_and_keeps_a_note_being_typed(enter, story):
+    page = enter()
+    page.goto(f"/incidents/{story['healing'].id}")
+    note = page.get_by_label("Note (optional): why you do this")
+    note.fill("half a sen")
+    with write():
+        IncidentRow.update(cause="now it answers 500").where(IncidentRow.id == story["healing"].id).execute()
+    page.wait_for_selector("#what >> text=now it answers 500", timeout=15_000)
+    assert note.input_value() == "half a sen"
+
+
+def test_the_override_page_holds_every_open_incident_and_decides(enter, story):
+    page = enter()
+    page.goto("/override")
+    assert page.locator("#cards article").count() == 3
+    keep_screenshot(page, "override")
+    card = page.locator(f"#incident-{story['asking'].id}")
+    assert "Pay suppliers" in card.inner_text()
+    card.get_by_role("button", name="Run again").click()
+    page.wait_for_selector("text=Ordered: Run again")
+    order = OrderRow.get()
+    assert (order.what, order.step, order.incident_id) == (OrderWhat.APPROVE, 1, story["asking"].id)
+    assert EventRow.select().where(EventRow.subject == "order", EventRow.who == "admin").count() == 1
+
+
+def test_the_pages_speak_korean(enter, story):
+    page = enter(locale="ko-KR")
+    assert "문제" in page.locator("h1").inner_text()
+    keep_screenshot(page, "system-ko")
+    page.goto(f"/incidents/{story['asking'].id}")
+    keep_screenshot(page, "incident-ko")
+    page.get_by_role("link", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_the_pages_fit_a_phone(enter, story):
+    page = enter(viewport={"width": 375, "height": 740}, device_scale_factor=2)
+    for name, address in [
+        ("system", "/"),
+        ("incident", f"/incidents/{story['healing'].id}"),
+        ("decision", f"/incidents/{story['asking'].id}"),
+        ("override", "/override"),
+        ("reports", "/reports"),
+    ]:
+        page.goto(address)
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= 375, f"{address} is {width} wide"
+        keep_screenshot(page, f"phone-{name}")
+
+
+def test_the_pages_are_dark_where_the_person_wants_it(enter, story):
+    page = enter(color_scheme="dark")
+    page.goto(f"/incidents/{story['asking'].id}")
+    keep_screenshot(page, "dark-incident")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert ground == "rgb(19, 24, 22)"
+    page.goto("/reports")
+    keep_screenshot(page, "dark-reports")
+
+
+def test_the_report_shows_the_numbers(enter, story):
+    page = enter()
+    page.goto("/reports")
+    assert "retry_execution" in page.locator("main").inner_text()
+    keep_screenshot(page, "reports")
+
+
+def test_the_controls_work_without_javascript(enter, story):
+    page = enter(java_script_enabled=False)
+    page.goto(f"/incidents/{story['healing'].id}")
+    assert page.locator("#next time").inner_text().startswith("in ")
+    page.get_by_role("button", name="Retry now").click()
+    assert OrderRow.get().what == OrderWhat.RETRY_NOW
+
+
+def test_the_keyboard_reaches_the_content_and_the_buttons(enter, story):
+    page = enter()
+    page.goto(f"/incidents/{story['healing'].id}")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.value || ''"))
+    assert {"retry_now", "pause", "resolve"} <= reached
