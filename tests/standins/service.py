@@ -20,12 +20,14 @@ class Answer:
         body: sent as JSON.
         hang_seconds: waits this long first (a stop ends the wait).
         headers: sent with it.
+        raw: sent as it is, instead of `body`.
     """
 
     status: int = 200
     body: Any = None
     hang_seconds: float = 0.0
     headers: dict[str, str] = field(default_factory=dict)
+    raw: bytes | None = None
 
 
 RESET = Answer(status=0)
@@ -128,6 +130,31 @@ class _Server(ThreadingHTTPServer):
         super().__init__(address, _Handler)
 
 
+def send_answer(handler: BaseHTTPRequestHandler, answer: Answer, gone: threading.Event) -> None:
+    """Answer a request as told; a server that is gone ends the wait of one that hangs."""
+    if answer.hang_seconds:
+        gone.wait(answer.hang_seconds)
+    if answer.status == 0:
+        # A linger of zero makes the kernel send a reset where a close would send an end.
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        handler.close_connection = True
+        handler.connection.close()
+        return
+    content = json.dumps({"status": answer.status} if answer.body is None else answer.body).encode()
+    content = content if answer.raw is None else answer.raw
+    try:
+        handler.send_response(answer.status)
+        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
+            handler.send_header(name, value)
+        if answer.status != 204:
+            handler.send_header("Content-Length", str(len(content)))
+        handler.end_headers()
+        if answer.status != 204 and handler.command != "HEAD":
+            handler.wfile.write(content)
+    except OSError:  # the caller did not wait
+        handler.close_connection = True
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
@@ -140,26 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
         found = parse_qs(parts.query).get("id", [of_body])[0]
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = self.server.service.take(self.command, parts.path, str(found), headers, body)
-        if answer.hang_seconds:
-            self.server.gone.wait(answer.hang_seconds)
-        self._send(answer)
-
-    def _send(self, answer: Answer) -> None:
-        if answer.status == 0:
-            # A linger of zero makes the kernel send a reset where a close would send an end.
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.connection.close()
-            return
-        content = json.dumps({"status": answer.status} if answer.body is None else answer.body).encode()
-        try:
-            self.send_response(answer.status)
-            for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-        except OSError:  # the caller did not wait
-            pass
+        send_answer(self, answer, self.server.gone)
 
     def finish(self) -> None:
         try:

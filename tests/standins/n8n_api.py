@@ -1,0 +1,220 @@
+"""The stand-in's public API: routes, keys and scopes, on top of an engine."""
+
+import base64
+import json
+import re
+import secrets
+from datetime import datetime
+from typing import Any
+
+from recovery.clock import utc_now
+from tests.standins.n8n_engine import Engine, Refused
+from tests.standins.n8n_runs import Execution, iso, new_id
+from tests.standins.service import Answer
+
+STATUSES = ("canceled", "crashed", "error", "new", "running", "success", "unknown", "waiting")
+ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
+    (method, re.compile(rf"/api/v1/{path}"), scope, name)
+    for method, path, scope, name in (
+        ("GET", r"executions", "execution:list", "list_executions"),
+        ("GET", r"executions/([^/]+)", "execution:read", "get_execution"),
+        ("DELETE", r"executions/([^/]+)", "execution:delete", "delete_execution"),
+        ("POST", r"executions/([^/]+)/retry", "execution:retry", "retry_execution"),
+        ("POST", r"workflows", "workflow:create", "create_workflow"),
+        ("GET", r"workflows", "workflow:list", "list_workflows"),
+        ("GET", r"workflows/([^/]+)", "workflow:read", "get_workflow"),
+        ("PUT", r"workflows/([^/]+)", "workflow:update", "put_workflow"),
+        ("POST", r"workflows/([^/]+)/activate", "workflow:activate", "activate_workflow"),
+        ("POST", r"workflows/([^/]+)/deactivate", "workflow:deactivate", "deactivate_workflow"),
+        ("GET", r"workflows/([^/]+)/tags", "workflowTags:list", "get_workflow_tags"),
+        ("PUT", r"workflows/([^/]+)/tags", "workflowTags:update", "put_workflow_tags"),
+        ("GET", r"tags", "tag:list", "list_tags"),
+        ("POST", r"tags", "tag:create", "create_tag"),
+        ("POST", r"credentials", "credential:create", "create_credential"),
+        ("DELETE", r"credentials/([^/]+)", "credential:delete", "delete_credential"),
+        ("GET", r"discover", "", "discover"),
+    )
+]
+ALL_SCOPES = sorted({route[2] for route in ROUTES} - {""})
+
+
+class Api:
+    """The public API on top of an engine: each method is one route and gives what the real one gives."""
+
+    def __init__(self, engine: Engine, api_key: str):
+        self.engine = engine
+        self.keys = {api_key: list(ALL_SCOPES)}
+        self.can_retry = True
+        self.misbehaviour: list[tuple[str, Answer]] = []
+        self.slow_seconds = 0.0
+
+    def answer(self, method: str, path: str, query: dict[str, str], key: str, body: Any) -> tuple[int, Any]:
+        """Find the route, check the key, then do it. An unknown route is told before a wrong key."""
+        known = [(route, found) for route in ROUTES if (found := route[1].fullmatch(path))]
+        if not self.can_retry:
+            known = [one for one in known if one[0][3] != "retry_execution"]
+        if not known:
+            return 404, {"message": "not found"}
+        wanted = [(route, found) for route, found in known if route[0] == method]
+        if not wanted:
+            return 405, {"message": f"{method} method not allowed"}
+        (_, _, scope, name), found = wanted[0]
+        if key not in self.keys:
+            return 401, {"message": "Unauthorized"}
+        if scope and scope not in self.keys[key]:
+            return 403, {"message": "Forbidden"}
+        try:
+            return 200, getattr(self, name)(*found.groups(), query=query, body=body, key=key)
+        except Refused as refused:
+            return refused.status, {"message": str(refused)}
+
+    # -- executions
+
+    def list_executions(self, query: dict[str, str], **_: Any) -> Any:
+        status, after = query.get("status", ""), query.get("startedAfter", "")
+        if status and status not in STATUSES:
+            raise Refused(400, f"request/query/status Invalid enum value. Expected one of {STATUSES}")
+        limit, below = _paging(query)
+        since = _moment(after) if after else None
+        with self.engine.lock:
+            found = [run for run in self.engine.executions.values() if _wanted(run, status, query, since)]
+            found.sort(key=lambda run: -int(run.id))
+            page = [run for run in found if below is None or int(run.id) < below]
+            more = len(page) > limit
+            with_data = query.get("includeData") == "true"
+            rows = [run.shown(with_data) for run in page[:limit]]
+        return {"data": rows, "nextCursor": _cursor(rows[-1]["id"], limit) if more else None}
+
+    def _run(self, run_id: str) -> Execution:
+        if not run_id.isdigit():
+            raise Refused(400, "request/params/executionId must be a positive integer")
+        found = self.engine.executions.get(run_id)
+        if not found:
+            raise Refused(404, "Not Found")
+        return found
+
+    def get_execution(self, run_id: str, query: dict[str, str], **_: Any) -> Any:
+        with self.engine.lock:
+            return self._run(run_id).shown(query.get("includeData") == "true")
+
+    def delete_execution(self, run_id: str, **_: Any) -> Any:
+        with self.engine.lock:
+            shown = self._run(run_id).shown()
+            del self.engine.executions[run_id]
+        return shown
+
+    def retry_execution(self, run_id: str, body: Any, **_: Any) -> Any:
+        if not run_id.isdigit():
+            raise Refused(400, "request/params/executionId must be a positive integer")
+        run = self.engine.retry(run_id, bool((body or {}).get("loadWorkflow")))
+        self.engine.start(run)  # a thread of its own: it runs on where the caller leaves
+        run.ended.wait()
+        return run.shown(with_data=True)
+
+    # -- workflows
+
+    def _workflow(self, workflow_id: str) -> dict[str, Any]:
+        found = self.engine.workflows.get(workflow_id)
+        if not found:
+            raise Refused(404, "Not Found")
+        return found
+
+    def create_workflow(self, body: Any, **_: Any) -> Any:
+        return self.engine.create_workflow(_checked(body))
+
+    def list_workflows(self, **_: Any) -> Any:
+        return {"data": list(self.engine.workflows.values()), "nextCursor": None}
+
+    def get_workflow(self, workflow_id: str, **_: Any) -> Any:
+        return self._workflow(workflow_id)
+
+    def put_workflow(self, workflow_id: str, body: Any, **_: Any) -> Any:
+        self._workflow(workflow_id)
+        return self.engine.change_workflow(workflow_id, _checked(body))
+
+    def activate_workflow(self, workflow_id: str, **_: Any) -> Any:
+        self._workflow(workflow_id)
+        return self.engine.publish(workflow_id, True)
+
+    def deactivate_workflow(self, workflow_id: str, **_: Any) -> Any:
+        self._workflow(workflow_id)
+        return self.engine.publish(workflow_id, False)
+
+    def get_workflow_tags(self, workflow_id: str, **_: Any) -> Any:
+        return self._workflow(workflow_id)["tags"]
+
+    def put_workflow_tags(self, workflow_id: str, body: Any, **_: Any) -> Any:
+        tags = [self.engine.tags[one["id"]] for one in body if one["id"] in self.engine.tags]
+        self._workflow(workflow_id)["tags"] = tags
+        return tags
+
+    # -- the rest
+
+    def list_tags(self, **_: Any) -> Any:
+        return {"data": list(self.engine.tags.values()), "nextCursor": None}
+
+    def create_tag(self, body: Any, **_: Any) -> Any:
+        now = iso(utc_now())
+        made = {"id": new_id(), "name": body["name"], "createdAt": now, "updatedAt": now}
+        self.engine.tags[made["id"]] = made
+        return made
+
+    def create_credential(self, body: Any, **_: Any) -> Any:
+        made = {"id": new_id(), "name": body["name"], "type": body["type"]}
+        self.engine.credentials[made["id"]] = {**made, "data": body["data"]}
+        return made
+
+    def delete_credential(self, credential_id: str, **_: Any) -> Any:
+        if credential_id not in self.engine.credentials:
+            raise Refused(404, "Not Found")
+        del self.engine.credentials[credential_id]
+        return {"id": credential_id}
+
+    def discover(self, key: str, **_: Any) -> Any:
+        return {"data": {"scopes": self.keys[key]}}
+
+    def new_key(self, scopes: list[str]) -> str:
+        """A new key with these scopes."""
+        key = secrets.token_hex(16)
+        self.keys[key] = scopes
+        return key
+
+
+def _checked(body: Any) -> dict[str, Any]:
+    known = ("name", "nodes", "connections", "settings")
+    for name in known:
+        if name not in (body or {}):
+            raise Refused(400, f"request/body must have required property '{name}'")
+    if strange := [name for name in body if name not in known]:
+        raise Refused(400, f"request/body Unrecognized key(s) in object: '{strange[0]}'")
+    return dict(body)
+
+
+def _wanted(run: Execution, status: str, query: dict[str, str], since: datetime | None) -> bool:
+    if run.status != status if status else run.status == "running":
+        return False
+    workflow_id = query.get("workflowId")
+    return (not workflow_id or run.workflow["id"] == workflow_id) and (not since or run.started >= since)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise Refused(400, "request/query/startedAfter Invalid datetime") from None
+
+
+def _paging(query: dict[str, str]) -> tuple[int, int | None]:
+    limit = int(query.get("limit", 100))
+    if not query.get("cursor"):
+        return max(1, min(limit, 250)), None
+    try:
+        found = json.loads(base64.b64decode(query["cursor"]))
+        return max(1, min(int(found["limit"]), 250)), int(found["lastId"])
+    except (ValueError, KeyError, TypeError):
+        raise Refused(400, "An invalid cursor was provided") from None
+
+
+def _cursor(last_id: str, limit: int) -> str:
+    content = json.dumps({"lastId": last_id, "limit": limit}, separators=(",", ":"))
+    return base64.b64encode(content.encode()).decode()

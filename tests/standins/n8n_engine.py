@@ -1,0 +1,290 @@
+"""Runs workflows as n8n does: a stack of nodes, what each gave, and where a retry goes on."""
+
+import copy
+import threading
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from recovery.clock import utc_now
+from tests.standins import n8n_errors as errors
+from tests.standins.n8n_errors import NodeFailure
+from tests.standins.n8n_nodes import RUNNERS, TRIGGERS, run_node
+from tests.standins.n8n_runs import Execution, Item, first_data, iso, new_id
+
+ARTIFICIAL = {"main": [[{"json": {"isArtificialRecoveredEventItem": True}}]]}
+WORKFLOW_KEYS = ("id", "name", "nodes", "connections", "settings")
+
+
+class Killed(BaseException):
+    """n8n was killed while this ran; nothing of it may be written any more."""
+
+
+class Refused(Exception):
+    """n8n answers with a status and a message."""
+
+    def __init__(self, status: int, message: str):
+        super().__init__(message)
+        self.status = status
+
+
+class Engine:
+    """All workflows and executions of one stand-in n8n."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.base_url = ""
+        self.workflows: dict[str, dict[str, Any]] = {}
+        self.executions: dict[str, Execution] = {}
+        self.credentials: dict[str, dict[str, Any]] = {}
+        self.tags: dict[str, dict[str, Any]] = {}
+        self._last_id = 0
+        self._life = threading.Event()  # set when this life is over
+
+    # -- workflows
+
+    def create_workflow(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Keep a new workflow, not yet published. Raises Refused."""
+        for node in body["nodes"]:
+            if node["type"].removeprefix("n8n-nodes-base.") not in RUNNERS:
+                raise Refused(400, f"the stand-in does not run nodes of type {node['type']}")
+        now = iso(utc_now())
+        made = {"id": body.get("id") or new_id(), **{key: body[key] for key in WORKFLOW_KEYS[1:]}}
+        made |= {"active": False, "createdAt": now, "updatedAt": now, "isArchived": False, "tags": []}
+        made |= {"versionId": str(uuid.uuid4()), "activeVersionId": None, "triggerCount": 0}
+        with self.lock:
+            self.workflows[made["id"]] = made
+        return made
+
+    def change_workflow(self, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Save another version of it."""
+        with self.lock:
+            kept = self.workflows[workflow_id]
+            kept |= {key: body[key] for key in WORKFLOW_KEYS[1:]}
+            kept |= {"versionId": str(uuid.uuid4()), "updatedAt": iso(utc_now())}
+            return kept
+
+    def publish(self, workflow_id: str, active: bool) -> dict[str, Any]:
+        """Publish or unpublish."""
+        with self.lock:
+            kept = self.workflows[workflow_id]
+            kept |= {"active": active, "activeVersionId": kept["versionId"] if active else None}
+            return kept
+
+    def webhook(self, path: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The published workflow and node that answer at a path."""
+        with self.lock:
+            for workflow in self.workflows.values():
+                for node in workflow["nodes"] if workflow["active"] else ():
+                    if node["type"].endswith(".webhook") and node["parameters"]["path"] == path:
+                        return workflow, node
+        return None
+
+    # -- runs
+
+    def begin(
+        self, workflow: dict[str, Any], mode: str, data: dict[str, Any], retry_of: str | None = None
+    ) -> Execution:
+        """Write down a run that is about to begin."""
+        kept = copy.deepcopy({key: workflow[key] for key in WORKFLOW_KEYS})
+        with self.lock:
+            self._last_id += 1
+            run = Execution(str(self._last_id), kept, mode, data, retry_of, saved=copy.deepcopy(data))
+            self.executions[run.id] = run
+        return run
+
+    def start(self, run: Execution) -> None:
+        """Run in a thread of its own."""
+        threading.Thread(target=self.run, args=(run,), daemon=True).start()
+
+    def run(self, run: Execution) -> None:
+        """Run to the end, unless n8n is killed in between."""
+        life = self._life
+        try:
+            error = self._run_nodes(run, life)
+            with self.lock:
+                self._alive(life)
+                self._write_end(run, error)
+        except Killed:
+            return
+        if error:
+            self.tell_error_workflow(run, error)
+        run.ended.set()
+
+    def _run_nodes(self, run: Execution, life: threading.Event) -> dict[str, Any] | None:
+        stack = run.data["executionData"]["nodeExecutionStack"]
+        index = 0
+        while stack:
+            entry, began = stack[0], utc_now().timestamp()
+            run.now_at = entry["node"]["name"]
+            run.begun.append(run.now_at)
+            self._alive(life)
+            try:
+                outputs = run_node(self, entry["node"], entry["data"]["main"][0], run.id)
+            except NodeFailure as failure:
+                self._alive(life)
+                self._write_node(run, entry, began, index, error=failure.error)
+                return failure.error
+            self._alive(life)
+            self._write_node(run, entry, began, index, outputs=outputs)
+            stack.pop(0)
+            stack[:0] = self._following(run.workflow, entry["node"]["name"], outputs)
+            run.last_items = outputs[0] if outputs else []
+            index += 1
+        return None
+
+    def _alive(self, life: threading.Event) -> None:
+        if life.is_set():
+            raise Killed
+
+    def _write_node(self, run: Execution, entry: dict[str, Any], began: float, index: int, **what: Any) -> None:
+        name = entry["node"]["name"]
+        row = {
+            "startTime": int(began * 1000),
+            "executionIndex": index,
+            "source": (entry["source"] or {"main": []})["main"],
+            "hints": [],
+            "executionTime": int((utc_now().timestamp() - began) * 1000),
+            "executionStatus": "error" if "error" in what else "success",
+        }
+        row |= {"error": what["error"]} if "error" in what else {"data": {"main": what["outputs"]}}
+        result = run.data["resultData"]
+        result["runData"].setdefault(name, []).append(row)
+        result["lastNodeExecuted"] = name
+
+    def _following(self, workflow: dict[str, Any], name: str, outputs: list[list[Item]]) -> list[dict[str, Any]]:
+        nodes = {node["name"]: node for node in workflow["nodes"]}
+        wires = workflow["connections"].get(name, {}).get("main", [])
+        found = []
+        for output, (targets, items) in enumerate(zip(wires, outputs, strict=False)):
+            source = {"previousNode": name, "previousNodeOutput": output, "previousNodeRun": 0}
+            for target in targets if items else ():
+                one = {"node": nodes[target["node"]], "data": {"main": [items]}, "source": {"main": [source]}}
+                found.append(one)
+        return found
+
+    def _write_end(self, run: Execution, error: dict[str, Any] | None) -> None:
+        run.status = "error" if error else "success"
+        run.stopped = utc_now()
+        if error:
+            run.data["resultData"]["error"] = error
+        elif run.retry_of and run.retry_of in self.executions:
+            self.executions[run.retry_of].retry_success_id = run.id
+
+    # -- what nodes may ask (see n8n_nodes.Host)
+
+    def run_child(self, workflow_id: str, items: list[Item], parent_id: str) -> tuple[str, list[Item]]:
+        workflow = self.workflows.get(str(workflow_id))
+        if not workflow:
+            raise NodeFailure(errors.expression_error("Workflow does not exist."))
+        trigger = next(node for node in workflow["nodes"] if node["type"].endswith("executeWorkflowTrigger"))
+        run = self.begin(workflow, "integrated", first_data(trigger, items))
+        run.data["parentExecution"] = {
+            "executionId": parent_id,
+            "workflowId": self.executions[parent_id].workflow["id"],
+        }
+        self.run(run)
+        if run.status == "running":
+            raise Killed
+        if run.status != "success":
+            error = errors.sub_workflow_error(run.data["resultData"]["error"], run.id, str(workflow_id))
+            raise NodeFailure(error)
+        return run.id, run.last_items
+
+    def wait(self, seconds: float) -> None:
+        if self._life.wait(seconds):
+            raise Killed
+
+    # -- errors, retries, crashes
+
+    def tell_error_workflow(self, run: Execution, error: dict[str, Any]) -> None:
+        """Run the error workflow that the failed one names, where that is published."""
+        handler = self.workflows.get(run.workflow["settings"].get("errorWorkflow", ""))
+        if run.mode in ("manual", "error") or not handler or not handler["active"]:
+            return
+        execution = {
+            "id": run.id,
+            "url": f"{self.base_url}/workflow/{run.workflow['id']}/executions/{run.id}",
+            "error": error,
+            "lastNodeExecuted": run.data["resultData"].get("lastNodeExecuted"),
+            "mode": run.mode,
+        }
+        if run.retry_of:
+            execution["retryOf"] = run.retry_of
+        item = {"execution": execution, "workflow": {key: run.workflow[key] for key in ("id", "name")}}
+        trigger = next(node for node in handler["nodes"] if node["type"].endswith("errorTrigger"))
+        self.start(self.begin(handler, "error", first_data(trigger, [{"json": copy.deepcopy(item)}])))
+
+    def retry(self, execution_id: str, load_workflow: bool = False) -> Execution:
+        """Begin a retry where the run failed; a crashed one begins where it had begun. Raises Refused."""
+        with self.lock:
+            old = self.executions.get(execution_id)
+            if not old:
+                raise Refused(404, f'The execution with the ID "{execution_id}" does not exist.')
+            if old.status == "new":
+                raise Refused(409, "Execution is queued to run (not yet started) so it cannot be retried")
+            if old.status == "success":
+                raise Refused(409, "The execution succeeded, so it cannot be retried.")
+            data = copy.deepcopy(old.saved if old.status == "running" else old.data)
+            result = data["resultData"]
+            if last := result.get("lastNodeExecuted"):
+                result.pop("error", None)
+                rows = result["runData"].get(last) or [{}]
+                if "error" in rows[-1]:
+                    rows.pop()
+            workflow = self.workflows[old.workflow["id"]] if load_workflow else old.workflow
+            nodes = {node["name"]: node for node in workflow["nodes"]}
+            for entry in data["executionData"]["nodeExecutionStack"]:
+                entry["node"] = nodes[entry["node"]["name"]]
+            return self.begin(workflow, "retry", data, retry_of=execution_id)
+
+    def kill(self) -> None:
+        """End every run at once, leaving what was on disk."""
+        self._life.set()
+
+    def come_back(self) -> None:
+        """What n8n does at its next start: mark what was under way as crashed, and tell the error workflows."""
+        with self.lock:
+            self._life = threading.Event()
+            lost = [run for run in self.executions.values() if run.status == "running"]
+            for run in lost:
+                self._mark_crashed(run)
+        for run in lost:
+            if error := run.data["resultData"].get("error"):
+                self.tell_error_workflow(run, errors.told_of_crash(error))
+            run.ended.set()
+
+    def _mark_crashed(self, run: Execution) -> None:
+        run.data, run.status, run.stopped = copy.deepcopy(run.saved), "crashed", utc_now()
+        result = run.data["resultData"]
+        for name in run.begun:
+            if name in result["runData"]:  # a killed retry keeps what it had begun with, and gets no error
+                continue
+            done = name != run.now_at
+            row = {"startTime": int(utc_now().timestamp()), "executionIndex": 0, "executionTime": 0, "source": [None]}
+            row["executionStatus"] = "success" if done else "crashed"
+            row |= {"data": ARTIFICIAL} if done else {"error": errors.crashed_node()}
+            result["runData"][name] = [row]
+            result["lastNodeExecuted"] = name
+            if not done:
+                result["error"] = errors.crashed_run()
+
+    def add_old_failures(self, workflow_id: str, count: int, age_seconds: float = 86_400.0) -> list[str]:
+        """Write down `count` runs that failed long ago with a 503 at the first HTTP node; their ids."""
+        workflow = self.workflows[workflow_id]
+        first = next(n for n in workflow["nodes"] if n["type"].removeprefix("n8n-nodes-base.") in TRIGGERS)
+        failing = next(n for n in workflow["nodes"] if n["type"].endswith("httpRequest"))
+        request = {"method": failing["parameters"]["method"], "uri": failing["parameters"]["url"]}
+        made = []
+        for number in range(count):
+            item = {"json": {"body": {"id": f"old-{number}"}}}
+            run = self.begin(workflow, "webhook", first_data(first, [item]))
+            error = errors.status_error(failing, 0, request, 503, "", "")
+            stack = [{"node": failing, "data": {"main": [[item]]}, "source": None}]
+            run.data["executionData"]["nodeExecutionStack"] = stack
+            self._write_node(run, stack[0], utc_now().timestamp(), 1, error=error)
+            self._write_end(run, error)
+            run.started = run.stopped = utc_now() - timedelta(seconds=age_seconds)
+            run.ended.set()
+            made.append(run.id)
+        return made
