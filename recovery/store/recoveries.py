@@ -66,8 +66,8 @@ def end_recovery(row: RecoveryRow, state: RecoveryState, because: str, now: date
 def wake_recoveries(incident_ids: list[int], now: datetime) -> None:
     """Have the planner look at the active recoveries of incidents; one that waits for its time keeps it."""
     if incident_ids:
-        due = pw.Case(None, [(RecoveryRow.wake_at.is_null() | (RecoveryRow.wake_at > now), now)], RecoveryRow.wake_at)
-        RecoveryRow.update(wake_at=due).where(RecoveryRow.active_key.in_(incident_ids)).execute()
+        later = RecoveryRow.wake_at.is_null() | (RecoveryRow.wake_at > now)
+        RecoveryRow.update(wake_at=now).where(RecoveryRow.active_key.in_(incident_ids), later).execute()
 
 
 def hurry_recoveries(incident_ids: list[int], because: str, now: datetime) -> None:

@@ -86,7 +86,7 @@ def hear_failures(site: str, door: N8nDoor, deep: bool, now: datetime) -> None:
     """Failures that no callback told of become signals; callback and poll of one execution count once."""
     for status in source.FAILED:
         batch: list[Signal] = []
-        for execution in _unheard(site, door, status, deep, now):
+        for execution in reversed(list(_unheard(site, door, status, deep, now))):  # in the order they failed
             details = door.execution(text(execution.get("id")), with_data=True)
             if details:
                 batch.append(source.receive_failure(details, site))

