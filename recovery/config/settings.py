@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from recovery.config import plans
 from recovery.config.sections import (
@@ -28,7 +29,12 @@ LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - how one's own
 def _as_list(value: Any) -> Any:
     if isinstance(value, dict):
         return [value]
-    return [] if value is None else value
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple):
+        words = "a mapping with url and api_key, or a list of such mappings"
+        raise PydanticCustomError("medic_mapping", "{expected}", {"expected": words})
+    return value
 
 
 def _absolute(path: Path) -> Path:

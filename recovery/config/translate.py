@@ -13,7 +13,9 @@ from recovery.config.shapes import SECRET_KEY, Model, keys_of, meaning_of, model
 
 URL_LOGIN = re.compile(r"(?<=://)[^/\s]*@")
 URL_QUERY = re.compile(r"\?\S+")
+CONTAINERS = frozenset({"list_type", "tuple_type", "dict_type", "model_type", "model_attributes_type", "medic_mapping"})
 EXPECTED = {
+    "medic_mapping": "{expected}",
     "bool_type": "true or false",
     "int_type": "a whole number",
     "int_from_float": "a whole number",
@@ -132,7 +134,7 @@ class Translator:
             known = keys_of(place) if place else set()
             return self._unknown_key(path, known | ours if ours and len(inner) == 1 else known)
         if detail["type"] == "missing":
-            return self._missing(path, model, inner)
+            return self._missing(path, model, inner, detail["msg"])
         if detail["type"] == "secret_file":
             return self.problem(path, detail["msg"], "the path of a file that holds the secret")
         context = dict(detail.get("ctx", {}))
@@ -140,14 +142,17 @@ class Translator:
         way_out = str(context.get("way_out", ""))
         if detail["type"] in ("enum", "literal_error") and isinstance(detail["input"], str):
             way_out = suggest(detail["input"], re.findall(r"'([^']*)'", expected))
-        return self.problem(path, self.show(path, self._value_at(path, detail["input"])), expected, way_out)
+        seen = self.show(path, self._value_at(path, detail["input"]))
+        if detail["type"] in CONTAINERS and isinstance(detail["input"], str):
+            seen = "a text"  # whatever was put there, perhaps a secret, it is not needed to see the mistake
+        return self.problem(path, seen, expected, way_out)
 
     def _unknown_key(self, path: Path, known: set[str]) -> Problem:
         listed = ", ".join(sorted(known))
         return self.problem(path, "a key that does not exist here", f"one of: {listed}", suggest(str(path[-1]), known))
 
-    def _missing(self, path: Path, model: Model, inner: Path) -> Problem:
-        meaning = meaning_of(model, inner) or "a value"
+    def _missing(self, path: Path, model: Model, inner: Path, message: str) -> Problem:
+        meaning = meaning_of(model, inner) or ("a value" if message == "Field required" else message)
         plain = tuple(part for part in path if isinstance(part, str))
         variable = next((found.name for found in VARIABLES if found.path == plain), "")
         way_out = f"add `{path[-1]}: ...`" + (f" or set {variable}" if variable else "")
