@@ -7,9 +7,10 @@ import threading
 import time
 from dataclasses import dataclass
 from typing import Any, NoReturn
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import requests
+import urllib3
 
 from recovery.model import N8nError
 
@@ -44,7 +45,8 @@ class _Answer:
 class N8n:
     """One n8n's public REST API (`/api/v1`); implements `N8nDoor`. Threads may share it.
 
-    No error, log line or repr holds the key. Redirects are not followed, because the key would go with them.
+    Bodies are read within the deadline. No error, log line or repr holds the key. Redirects are not followed,
+    because the key would go with them.
 
     Args:
         site: the name that the configuration gives this n8n.
@@ -58,8 +60,7 @@ class N8n:
         self._key = api_key.strip()
         self._timeout = timeout_seconds
         self._threads = threading.local()
-        parts = urlsplit(self._url)
-        self._where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._where = _without_credentials(self._url)
 
     def __repr__(self) -> str:
         return f"N8n({self.site!r}, {self._where!r})"
@@ -73,12 +74,7 @@ class N8n:
         return _with_text_ids(found) if found else None
 
     def executions(
-        self,
-        status: str = "",
-        workflow_id: str = "",
-        started_after: str = "",
-        cursor: str = "",
-        limit: int = 100,
+        self, status: str = "", workflow_id: str = "", started_after: str = "", cursor: str = "", limit: int = 100
     ) -> tuple[list[dict[str, Any]], str]:
         """One page, newest first, and the cursor of the next one, "" at the end. Raises N8nError."""
         asked = {"status": status, "workflowId": workflow_id, "startedAfter": started_after, "cursor": cursor}
@@ -178,7 +174,7 @@ class N8n:
             ) as response:
                 kept = {name.lower(): value for name, value in response.headers.items()}
                 return _Answer(response.status_code, _parsed(self._read(response, until)), kept)
-        except (requests.RequestException, OSError, ValueError) as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # `from None`: requests may put headers, and so the key, into its messages.
             raise self._no_answer(error) from None
 
@@ -191,7 +187,8 @@ class N8n:
 
     def _read(self, response: requests.Response, until: float) -> bytes:
         found = bytearray()
-        for chunk in response.iter_content(65_536):
+        # read1 gives what has come; a plain read would wait for a whole piece, past any deadline.
+        while chunk := response.raw.read1(65_536, decode_content=True):
             found += chunk
             if len(found) > LARGEST_ANSWER_BYTES:
                 raise N8nError(f"n8n at {self._where} sent more than {LARGEST_ANSWER_BYTES >> 20} MiB", "status")
@@ -253,13 +250,12 @@ class _NoAnswerInTime(N8nError):
 
 # In this order: requests says ConnectionError for most of them, and only the cause underneath tells them apart.
 _NO_ANSWER: tuple[tuple[Any, str, str], ...] = (
-    (requests.Timeout, "timeout", "it did not answer in time"),
-    (TimeoutError, "timeout", "it did not answer in time"),
+    ((requests.Timeout, TimeoutError), "timeout", "it did not answer in time"),
     (requests.exceptions.SSLError, "tls", "its TLS certificate or protocol was not accepted"),
     (socket.gaierror, "dns", "its name is not known"),
     (ConnectionRefusedError, "refused", "the connection was refused"),
     (ConnectionError, "reset", "the connection was cut"),
-    (requests.exceptions.ChunkedEncodingError, "reset", "the connection was cut"),
+    ((requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError), "reset", "the connection was cut"),
     (BaseException, "network", "the network failed, or the address is no HTTP address"),
 )
 
@@ -275,6 +271,12 @@ def _causes(error: BaseException | None) -> list[BaseException]:
         found.append(one)
         waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
     return found
+
+
+def _without_credentials(url: str) -> str:
+    """Scheme, host and port of an address; the text before an `@` may be a password."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}" if rest else "its address"
 
 
 def _parsed(content: bytes) -> Any:

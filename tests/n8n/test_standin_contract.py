@@ -198,7 +198,9 @@ def test_a_status_is_told_as_text_with_n8ns_own_sentence(world: World, status: i
     error = error_of(failed_once(world, status))
     assert (error["name"], error["httpCode"]) == ("NodeApiError", str(status))
     assert error["message"] == MESSAGES[status]
-    assert error["messages"] == [f'{status} - "{{\\"message\\": \\"nope\\"}}"']
+    hint = "Try spacing your requests out using the batching settings under 'Options'"
+    raw = f'{status} - "{{\\"message\\": \\"nope\\"}}"'
+    assert error["messages"] == [hint if status == 429 else raw]
 
 
 MESSAGES = {

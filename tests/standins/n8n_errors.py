@@ -18,6 +18,11 @@ STATUS_MESSAGES = {
     "(in the node settings)",
     504: "Gateway timed out - perhaps try again later?",
 }
+OTHER_MESSAGES = {
+    False: "Your request is invalid or could not be processed by the service",
+    True: "The service failed to process your request",
+}
+BATCHING_HINT = "Try spacing your requests out using the batching settings under 'Options'"
 CODE_MESSAGES = {
     "ECONNREFUSED": "The service refused the connection - perhaps it is offline",
     "ECONNRESET": "The connection to the server was closed unexpectedly, perhaps it is offline. "
@@ -50,15 +55,19 @@ def _error(name: str, message: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def status_error(node: dict[str, Any], item: int, request: dict[str, Any], status: int, text: str, said: str):
+def status_error(
+    node: dict[str, Any], item: int, request: dict[str, Any], status: int, text: str, said: str
+) -> dict[str, Any]:
     """An HTTP answer of 4xx or 5xx; `said` is the `message` of its body, where it has one."""
     raw = f'{status} - "{text}"'
-    message = STATUS_MESSAGES.get(status) or STATUS_MESSAGES[500 if status >= 500 else 400]
-    if status not in STATUS_MESSAGES and status < 500:
-        message = "Your request is invalid or could not be processed by the service"
-    context = {"itemIndex": item, "request": request}
-    more = {"description": said or raw, "context": context, "node": node, "messages": [raw], "httpCode": str(status)}
-    return _error("NodeApiError", message, **more)
+    more = {
+        "description": said or raw,
+        "context": {"itemIndex": item, "request": request},
+        "node": node,
+        "messages": [raw if status != 429 else BATCHING_HINT],
+        "httpCode": str(status),
+    }
+    return _error("NodeApiError", STATUS_MESSAGES.get(status) or OTHER_MESSAGES[status >= 500], **more)
 
 
 def network_error(node: dict[str, Any], item: int, request: dict[str, Any], code: str, raw: str) -> dict[str, Any]:

@@ -43,6 +43,7 @@ class Call:
     headers: dict[str, str]
     body: Any
     answered: int
+    query: dict[str, str] = field(default_factory=dict)
 
 
 def hang(seconds: float, status: int = 200) -> Answer:
@@ -111,12 +112,13 @@ class Service:
             self._calls.clear()
             self._plans.clear()
 
-    def take(self, method: str, path: str, id: str, headers: dict[str, str], body: Any) -> Answer:
+    def take(self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: Any) -> Answer:
         """Count a call and say how to answer it."""
+        id = str(query.get("id") or (body.get("id", "") if isinstance(body, dict) else ""))
         with self._lock:
             plan = self._plans.get((path, id)) or self._plans.get((path, "")) or [Answer()]
             answer = plan.pop(0) if len(plan) > 1 else plan[0]
-            self._calls.append(Call(method, path, id, headers, body, answer.status))
+            self._calls.append(Call(method, path, id, headers, body, answer.status, query))
             return answer
 
 
@@ -163,10 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(length)
         parts = urlsplit(self.path)
         body = _parsed(raw)
-        of_body = body.get("id", "") if isinstance(body, dict) else ""
-        found = parse_qs(parts.query).get("id", [of_body])[0]
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.service.take(self.command, parts.path, str(found), headers, body)
+        answer = self.server.service.take(self.command, parts.path, query, headers, body)
         send_answer(self, answer, self.server.gone)
 
     def finish(self) -> None:
