@@ -54,6 +54,14 @@ def app(config: Config) -> Iterator[Flask]:
 
 
 @pytest.fixture
+def either_api(store: str, tmp_path: Path) -> FlaskClient:
+    """A caller with the API's token, on each database engine."""
+    client = create_app(make_config(tmp_path, database_url=store)).test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {API_TOKEN}"
+    return client
+
+
+@pytest.fixture
 def now() -> datetime:
     return clock.utc_now()
 
