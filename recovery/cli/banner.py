@@ -53,7 +53,7 @@ def _steps(config: Config, address: str) -> list[str]:
     lines, number = [], 0
     for step in steps:
         number += not step.startswith(" ")
-        lines.append(f"      {step}" if step.startswith(" ") else f"   {number}. {step}")
+        lines.append(f"    {step}" if step.startswith(" ") else f"   {number}. {step}")
     return lines
 
 

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 from pythonjsonlogger.json import JsonFormatter
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
-NOISY = ("schedule", "urllib3", "werkzeug", "peewee", "twilio.http_client")
+NOISY = ("schedule", "urllib3", "werkzeug", "peewee", "peewee_migrate.logs", "twilio.http_client")
 READABLE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
