@@ -2,24 +2,25 @@
 
 import fcntl
 import ipaddress
-import json
 import logging
 import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from limits import RateLimitItemPerMinute
 from limits.storage import Storage
 from limits.strategies import FixedWindowRateLimiter
+from pydantic import TypeAdapter, ValidationError
 
 from recovery import clock
 
 log = logging.getLogger(__name__)
 FAILURES = RateLimitItemPerMinute(10, 5)  # 10 in 5 minutes
 LARGEST_FILE = 10_000  # addresses remembered at once
+Counters = dict[str, tuple[int, float]]  # key -> number, expiry in epoch seconds
+COUNTERS: TypeAdapter[Counters] = TypeAdapter(Counters)
 
 
 class FileStorage(Storage):
@@ -38,44 +39,43 @@ class FileStorage(Storage):
         return OSError
 
     @contextmanager
-    def _counters(self) -> Iterator[dict[str, list[float]]]:
-        """The live counters, key -> [number, expiry in epoch seconds]; written back if they changed."""
+    def _counters(self) -> Iterator[Counters]:
+        """The live counters; written back if they changed."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._threads, self._path.open("a+") as file:
+        with self._threads, self._path.open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             before = self._parse(file.read())
-            counters = {key: list(value) for key, value in before.items() if value[1] > _now()}
+            counters = {key: value for key, value in before.items() if value[1] > _now()}
             yield counters
             if counters != before:
                 file.seek(0)
                 file.truncate()
-                json.dump(dict(list(counters.items())[-LARGEST_FILE:]), file)
+                file.write(COUNTERS.dump_json(dict(list(counters.items())[-LARGEST_FILE:])))
 
     @staticmethod
-    def _parse(text: str) -> dict[str, Any]:
+    def _parse(text: bytes) -> Counters:
         try:
-            found = json.loads(text or "{}")
-        except ValueError:  # a process was killed while it wrote
+            return COUNTERS.validate_json(text)
+        except ValidationError:  # new, or a process was killed while it wrote
             return {}
-        return found if isinstance(found, dict) else {}
 
     def incr(self, key: str, expiry: int, amount: int = 1) -> int:
         """Count `amount` more; the window begins with the first and lasts `expiry` seconds."""
         with self._counters() as counters:
-            number, ends = counters.get(key, [0, _now() + expiry])
-            counters[key] = [number + amount, ends]
-            return int(number + amount)
+            number, ends = counters.get(key, (0, _now() + expiry))
+            counters[key] = (number + amount, ends)
+            return number + amount
 
     def get(self, key: str) -> int:
         """How many were counted in the present window."""
         with self._counters() as counters:
-            return int(counters.get(key, [0, 0])[0])
+            return counters.get(key, (0, 0.0))[0]
 
     def get_expiry(self, key: str) -> float:
         """When the present window ends, in epoch seconds."""
         with self._counters() as counters:
-            return counters.get(key, [0, _now()])[1]
+            return counters.get(key, (0, _now()))[1]
 
     def check(self) -> bool:
         """Whether the file can be used."""
