@@ -6,7 +6,7 @@ from email.utils import format_datetime, parseaddr
 from ipaddress import ip_address
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 
 from recovery.alerts import channel
 from recovery.alerts.messages import Message
@@ -47,8 +47,8 @@ class Smtp(SecretFields):
             return "tls"
         return "starttls" if self.starttls or (self.starttls is None and self.reached_at == 587) else "none"
 
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Smtp":
+    def check_together(self) -> None:
+        """Raise ValueError where the ways to connect and log in contradict each other."""
         if self.tls and self.starttls:
             raise ValueError("`tls` and `starttls` exclude each other: keep one of the two")
         if bool(self.user) != bool(self.password):
@@ -57,7 +57,6 @@ class Smtp(SecretFields):
             raise ValueError("`user` and `password` must be ASCII: the SMTP login carries nothing else")
         if self.password and self.encryption == "none" and not _is_loopback(self.host):
             raise ValueError("the password would travel in the clear: set `starttls: true` or `tls: true`")
-        return self
 
 
 class Args(SecretFields):

@@ -19,7 +19,8 @@ class SecretFields(BaseModel):
     A field `x: SecretStr` (or `SecretStr | None`) may be given as `x_file: path`; a field
     `x: dict[str, SecretStr]` also takes `x_file: {name: path}`. Everything that is wrong is reported at once,
     each at its own key (`loc`), and no error carries a value that may be secret: `input` is kept only for
-    known plain fields.
+    known plain fields. For that reason what no single field can tell belongs in `check_together`, not in a model
+    validator, whose errors would carry everything.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -34,16 +35,21 @@ class SecretFields(BaseModel):
             raise ValidationError.from_exception_data(cls.__name__, [shape], hide_input=True)
         problems: list[InitErrorDetails] = []
         filled = _with_files(cls, given, problems)
-        broken = {problem["loc"][0].removesuffix("_file") for problem in problems}  # type: ignore[union-attr]
+        broken = {(str(problem["loc"][0]).removesuffix("_file"),) for problem in problems}
         try:
             made = handler(filled)
+            if not problems:
+                made.check_together()
         except ValidationError as error:
-            problems += [
-                _told(cls, one) for one in error.errors() if one["loc"][:1] not in {(name,) for name in broken}
-            ]
+            problems += [_told(cls, one) for one in error.errors() if one["loc"][:1] not in broken]
+        except ValueError as error:
+            problems.append(_problem((), str(error), "value_error"))
         if problems:
             raise ValidationError.from_exception_data(cls.__name__, problems, hide_input=True)
         return made
+
+    def check_together(self) -> None:
+        """For subclasses: raise ValueError where the fields, each right by itself, do not fit together."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:

@@ -42,7 +42,8 @@ class Mail:
         message = self._message(to, subject, text, html, headers).as_string()
         outcome = _Outcome()
         # A server may drip a byte at a time and never hit a socket's timeout, so the whole has a deadline too.
-        threading.Thread(target=self._hand_over, args=(to, message, outcome), daemon=True).start()
+        name = f"mail to {self._settings.smtp.host}"
+        threading.Thread(target=self._hand_over, args=(to, message, outcome), name=name, daemon=True).start()
         if not outcome.known.wait(self._settings.smtp.timeout + QUIT_SECONDS):
             raise DoorError(f"{self._settings.smtp.host} took too long", "timeout")
         if outcome.error is not None:

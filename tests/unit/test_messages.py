@@ -265,6 +265,10 @@ def test_one_line_is_one_visible_line_within_its_limit(text, limit):
     assert one_line(line, limit) == line
 
 
+def test_line_breaks_of_every_kind_become_spaces():
+    assert one_line(" a\nb\r\nc\td\x0be\x85f\u2028g\u2029h ") == "a b c d e f g h"
+
+
 def test_readable_text_is_left_as_it_is():
     kept = "주문 API — “503” für Müller ⚠️ 日本語 عربى"
     assert one_line(kept) == kept
