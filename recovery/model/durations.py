@@ -4,9 +4,9 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-__all__ = ["Duration", "parse_duration", "write_duration"]
+__all__ = ["Duration", "Timeout", "parse_duration", "write_duration"]
 
 UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = r"\d{1,12}(?:\.\d{1,6})?\s?(?:ms|s|m|h|d)"
@@ -79,3 +79,16 @@ Duration = Annotated[
     ),
 ]
 """A pydantic field type: reads "5s" or 5, holds float seconds, is written back as "5s" in JSON."""
+
+
+LONGEST_TIMEOUT_SECONDS = 86_400.0
+
+
+def _check_timeout(seconds: float) -> float:
+    if not 0 < seconds <= LONGEST_TIMEOUT_SECONDS:
+        raise ValueError("a timeout is more than 0s and at most 1d")
+    return seconds
+
+
+Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
+"""A `Duration` that something is waited for: more than nothing, at most a day."""

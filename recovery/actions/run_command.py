@@ -1,0 +1,88 @@
+"""A command on the machine that the worker runs on: how a service is restarted."""
+
+import signal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
+
+from recovery.actions import action
+from recovery.model import Done, DoorError, Doors, Failed, Result, ShellResult
+from recovery.model.durations import Timeout
+
+KEPT_CHARACTERS = 4_000
+
+Words = Annotated[list[StrictStr], Field(min_length=1)]
+
+
+class Args(BaseModel):
+    """What to run, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    command: Words | StrictStr = Field(
+        description="the program and its arguments as a list; with `shell: true`, one line for the shell",
+        examples=[["systemctl", "restart", "orders"]],
+    )
+    shell: StrictBool = Field(False, description="give the line to `/bin/sh`; off unless pipes or variables are needed")
+    timeout: Timeout = Field(
+        60.0, description="after this the command is ended, with everything that it started", examples=["60s"]
+    )
+    env: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="environment variables beside PATH, HOME and LANG"
+    )
+    cwd: str | None = Field(None, description="where to run it; else where n8n-medic runs", examples=["/srv/orders"])
+
+    @model_validator(mode="after")
+    def _fits_the_shell(self) -> "Args":
+        if self.shell != isinstance(self.command, str):
+            raise ValueError("write `command` as a list of words, or as one line together with `shell: true`")
+        words = [self.command] if isinstance(self.command, str) else self.command
+        if not words[0].strip() or any(
+            "\0" in text for text in (*words, *self.env, *self.env.values(), self.cwd or "")
+        ):
+            raise ValueError("`command` must begin with a program, and nothing may hold a null byte")
+        return self
+
+
+@action("run_command", safe_to_repeat=True)
+def run_command(args: Args, doors: Doors) -> Result:
+    """Runs a command and waits for it: exit code 0 is done, any other, a signal or its timeout is a failure.
+
+    No shell reads the words unless `shell: true` says so. The environment is built and not inherited; there is
+    nothing on standard input. At its timeout the command and everything in its process group is asked to end (TERM)
+    and after 2 seconds ended (KILL). Its output is kept, cut and without secrets. A service that the command leaves
+    running in the background stays; it should write its output elsewhere (`>/dev/null 2>&1`), as nobody reads it any
+    more. It must be safe to repeat: after a crash of the worker it may be run a second time, once every survivor of the
+    first has been ended. Restarting a service is.
+    """
+    try:
+        ended = doors.shell.run(
+            args.command, shell=args.shell, timeout_seconds=args.timeout, env=dict(args.env), cwd=args.cwd
+        )
+    except DoorError as problem:
+        return Failed(str(problem), problem.permanent)
+    if ended.code == 0 and not ended.timed_out:
+        return Done(_with_output("ended with exit code 0", ended))
+    return Failed(_with_output(_how_it_failed(args, ended), ended))
+
+
+def _how_it_failed(args: Args, ended: ShellResult) -> str:
+    if ended.timed_out or ended.code is None:
+        return f"did not end within {args.timeout:g} s and was ended, with all that it started"
+    if ended.code < 0:
+        return f"was ended by {_signal_name(-ended.code)}"
+    return f"ended with exit code {ended.code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _with_output(how: str, ended: ShellResult) -> str:
+    output = ended.output.strip()
+    if len(output) > KEPT_CHARACTERS:
+        output = "[cut] " + output[-KEPT_CHARACTERS:]
+    return f"the command {how}; it said:\n{output}" if output else f"the command {how}, without a word"

@@ -1,0 +1,111 @@
+"""A component that answers over HTTP."""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema, field_validator
+from pydantic import model_validator as whole
+
+from recovery.checks import check
+from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.model.durations import Timeout
+
+_STATUS = re.compile(r"(?P<hundred>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?", re.ASCII | re.IGNORECASE)
+_STATUS_SCHEMA: dict[str, Any] = {
+    "type": ["string", "integer"],
+    "pattern": "^([1-5][xX]{2}|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$",
+}
+_STATUS_SCHEMA |= {"minimum": 100, "maximum": 599}
+FAILURES = {"timeout": FailureType.API_TIMEOUT, "client": FailureType.API_ERROR}
+
+
+def _as_statuses(value: Any) -> tuple[str, ...]:
+    given = value if isinstance(value, (list, tuple)) else [value]
+    if not given or any(isinstance(one, bool) or not isinstance(one, (int, str)) for one in given):
+        raise ValueError('write a status such as 200, "2xx" or "200-299", or a list of them')
+    for one in given:
+        if _span(str(one).strip()) is None:
+            raise ValueError(f'{str(one)[:40]!r} is not a status: write 200, "2xx" or "200-299"')
+    return tuple(str(one).strip() for one in given)
+
+
+def _span(text: str) -> tuple[int, int] | None:
+    """The lowest and the highest status that `text` means; None where it means none."""
+    found = _STATUS.fullmatch(text)
+    if not found:
+        return None
+    if found["hundred"]:
+        return int(found["hundred"]) * 100, int(found["hundred"]) * 100 + 99
+    low, high = int(found["low"]), int(found["high"] or found["low"])
+    return (low, high) if low <= high else None
+
+
+Statuses = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_as_statuses),
+    WithJsonSchema({"anyOf": [_STATUS_SCHEMA, {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1}]}),
+]
+
+
+class Args(BaseModel):
+    """What to ask for, and what is a good answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    url: str = Field(description="the address to ask", examples=["https://orders.example.com/health"])
+    timeout: Timeout = Field(5.0, description="how long the whole answer may take", examples=["5s"])
+    method: Literal["GET", "HEAD"] = Field("GET", description="how to ask")
+    expect_status: Statuses = Field(
+        ("200-399",),
+        description='which statuses are good: `200`, `"2xx"`, `"200-299"` or a list of them',
+        examples=["2xx", [200, 401]],
+    )
+    expect_text: str = Field("", description="what the answer must hold; `GET` only", examples=["ok"])
+    verify_tls: StrictBool = Field(True, description="whether the certificate must be trusted and not expired")
+
+    @field_validator("url")
+    @classmethod
+    def _can_be_asked(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or re.search(r"\s", value):
+            raise ValueError("write a whole address, such as https://orders.example.com/health")
+        return value
+
+    @whole(mode="after")
+    def _has_text_to_look_at(self) -> "Args":
+        if self.expect_text and self.method == "HEAD":
+            raise ValueError("an answer to HEAD has no text: leave `expect_text` out, or use GET")
+        return self
+
+
+@check("http")
+def look_over_http(args: Args, doors: Doors) -> Reading:
+    """Asks an address once, following up to 5 redirects; a good status, and the text where one is expected, is healthy.
+
+    No answer in time is an `api_timeout`; no connection, a connection that breaks and a certificate that is not
+    trusted are `server_unresponsive`; a wrong status or text is an `api_error`. The text is looked for in the first
+    64 KiB. Proxies and credentials in the environment are not used.
+    """
+    try:
+        answer = doors.http.request(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
+    except DoorError as problem:
+        return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.SERVER_UNRESPONSIVE))
+    wrong = _what_is_wrong(args, answer.status, answer.text)
+    return Reading(
+        component="",
+        healthy=not wrong,
+        because=wrong or f"answered {answer.status}",
+        failure_type=FailureType.API_ERROR if wrong else None,
+        status_code=answer.status,
+        latency_ms=answer.latency_ms,
+    )
+
+
+def _what_is_wrong(args: Args, status: int, text: str) -> str:
+    spans = [span for one in args.expect_status if (span := _span(one))]
+    if not any(low <= status <= high for low, high in spans):
+        return f"answered {status}, expected {' or '.join(args.expect_status)}"
+    if args.expect_text not in text:
+        return f"answered {status}, but without the text {args.expect_text[:80]!r}"
+    return ""
