@@ -32,7 +32,7 @@ class Smtp(SecretFields):
     tls: bool | None = None
     user: str | None = None
     password: SecretStr | None = None
-    timeout: float = Field(default=30.0, gt=0, le=120)
+    timeout: float = Field(default=30.0, gt=0, le=45)
     ca_file: str | None = None
 
     @property

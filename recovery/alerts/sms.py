@@ -29,7 +29,7 @@ class Args(SecretFields):
     account_sid: SecretStr
     auth_token: SecretStr
     api_base: str | None = None
-    timeout: float = Field(default=10.0, gt=0, le=60)
+    timeout: float = Field(default=10.0, gt=0, le=30)
 
     @field_validator("to")
     @classmethod
