@@ -52,7 +52,7 @@ format: $(DEV_READY) ## put the code into its form
 	@$(PY) -m ruff check --fix .
 
 schema: $(DEV_READY) ## write docs/medic.schema.json anew, after a change of the settings
-	@$(PY) -m recovery check-config --schema > build-schema.tmp && mv build-schema.tmp docs/medic.schema.json
+	@mkdir -p build; $(PY) -m recovery check-config --schema > build/medic.schema.json; mv build/medic.schema.json docs/
 
 bench: $(DEV_READY) ## the benchmarks: figures and ratios
 	@exec $(PY) -m bench

@@ -143,7 +143,7 @@ class Restart(Settings):
     timeout: Period = timedelta(seconds=60)
     """After this the command is ended, with everything that it started."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Environment variables to add. Their values are never printed."""
+    """Environment variables beside PATH, HOME and LANG. Their values are never printed."""
     cwd: str | None = None
     """Where to run it; default: where n8n-medic runs."""
 

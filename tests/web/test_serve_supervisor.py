@@ -101,6 +101,16 @@ def test_a_stop_signal_ends_every_process_and_what_they_started(
     assert f"stopping, because of {number.name}" in running.said()
 
 
+def test_a_service_is_asked_to_stop_and_given_the_time_for_it(tmp_path: Path, start: Callable[..., Running]) -> None:
+    pids, tidied = tmp_path / "pids", tmp_path / "tidied"
+    running = start(f"trap 'sleep 0.3; echo done > {tidied}; exit' TERM; echo $$ > {pids}; while :; do sleep 0.1; done")
+    wait_for(lambda: numbers_in(pids))
+    running.process.terminate()
+    assert running.process.wait(timeout=10) == 0
+    assert tidied.read_text() == "done\n"
+    assert "not everything stopped in time" not in running.said()
+
+
 def test_a_service_that_ignores_sigterm_is_ended_at_the_deadline(tmp_path: Path, start: Callable[..., Running]) -> None:
     pids = tmp_path / "pids"
     running = start(f"trap '' TERM; echo $$ >> {pids}; while :; do sleep 0.1; done", stop_seconds=0.5)

@@ -1,0 +1,248 @@
+"""The command line: every command explains itself, and tells what it did by its words and its exit code."""
+
+import io
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from recovery.cli import main
+from recovery.cli.logs import log_level, set_up_logging
+from recovery.cli.moments import read_moment
+from recovery.clock import utc_now
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `medic` in a folder of its own, with no variables of ours but those given."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("MEDIC_")]:
+        monkeypatch.delenv(name)
+
+    def go(*words: str, file: str | None = None, **env: str) -> Result:
+        if file is not None:
+            (tmp_path / "medic.yaml").write_text(file)
+        return CliRunner().invoke(main, list(words), env=env, prog_name="medic")
+
+    return go
+
+
+@pytest.fixture(autouse=True)
+def _forget_config() -> Iterator[None]:
+    before = os.environ.get("MEDIC_CONFIG")
+    yield
+    os.environ.pop("MEDIC_CONFIG", None)
+    if before is not None:
+        os.environ["MEDIC_CONFIG"] = before
+
+
+@pytest.mark.parametrize("name", sorted(main.commands))
+def test_the_help_of_every_command_shows_an_example(run: Run, name: str) -> None:
+    shown = run(name, "--help")
+    assert shown.exit_code == 0
+    assert "Example:" in shown.output
+    assert f"medic {name}" in shown.output or f"medic --config medic.yaml {name}" in shown.output
+
+
+def test_every_promised_command_exists() -> None:
+    assert {"serve", "worker", "check-config", "run-check", "report"} <= set(main.commands)
+
+
+def test_python_m_recovery_is_medic(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "recovery", "check-config"], cwd=tmp_path, capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 0
+    assert "There is no medic.yaml" in ended.stdout
+
+
+def test_a_good_configuration_is_told_in_words(run: Run) -> None:
+    shown = run(
+        "check-config",
+        file="""
+n8n: {url: "http://me:s3cret@127.0.0.1:5678/?k=s3cret", api_key: s3cret-key}
+components:
+  - name: orders-api
+    check: {kind: http, url: "https://orders.example.com:8443/health?key=s3cret"}
+    severity: critical
+    restart: ["systemctl", "restart", "--password=s3cret"]
+  - {name: probed, failure_threshold: 1, restart: {command: "run s3cret", shell: true}}
+alerts: {channels: [{name: team, kind: slack, webhook_url: "https://slack.example.com/s3cret"}]}
+""",
+        MEDIC_DATABASE_URL="postgresql://medic:s3cret@db.example.com/medic",
+    )
+    assert shown.exit_code == 0
+    assert "s3cret" not in shown.output
+    for words in (
+        "medic.yaml is valid",
+        "PostgreSQL, db.example.com/medic",
+        "n8n default: http://127.0.0.1:5678/, asked every 30s",
+        "at once (1 attempt), then after 1m (2 attempts), then after 5m (3 attempts)",
+        "orders-api (critical): http check of orders.example.com:8443 every 30s",
+        "after 2 failures in a row runs systemctl",
+        "team (slack): critical, high, medium",
+        "'probed' has a restart and no check",
+    ):
+        assert words in shown.output
+
+
+def test_what_may_not_be_meant_is_noted(run: Run) -> None:
+    shown = run(
+        "check-config",
+        file="""
+n8n: {url: "http://a"}
+components:
+  - {name: a, check: {kind: http, url: "http://x/1"}}
+  - {name: b, check: {kind: http, url: "http://x/2"}}
+""",
+        MEDIC_N8N_APIKEY="k",
+    )
+    assert shown.exit_code == 0
+    assert "'default' has no api_key" in shown.output
+    assert "'b' and 'a' are both called by x" in shown.output
+    assert 'MEDIC_N8N_APIKEY is set and means nothing here. did you mean "MEDIC_N8N_API_KEY"?' in shown.output
+    assert "No alert channel" in shown.output
+
+
+def test_a_bad_configuration_is_exit_code_2_for_every_command_that_needs_one(run: Run) -> None:
+    for words in (["check-config"], ["serve"], ["worker"], ["run-check", "a"], ["report"]):
+        ended = run(*words, file="bnid: x\ndry_run: maybe")
+        assert ended.exit_code == 2, words
+        assert "2 problems" in ended.stderr
+        assert ended.stdout == ""
+
+
+def test_the_configuration_may_be_named_on_the_command_line(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "other.yaml").write_text("dry_run: true")
+    assert "Dry run" in run("--config", "other.yaml", "check-config").output
+    missing = run("--config", "nowhere.yaml", "check-config")
+    assert missing.exit_code == 2
+    assert "nowhere.yaml" in missing.stderr
+
+
+def test_the_schema_is_printed_alone(run: Run) -> None:
+    shown = run("check-config", "--schema", file="this is: [not even")
+    assert shown.exit_code == 0
+    assert json.loads(shown.output)["title"] == "n8n-medic configuration"
+
+
+def test_a_check_can_be_run_by_hand(run: Run) -> None:
+    import socket
+
+    with socket.socket() as service:
+        service.bind(("127.0.0.1", 0))
+        service.listen()
+        port = service.getsockname()[1]
+        file = f"components: [{{name: db, check: {{kind: tcp, host: 127.0.0.1, port: {port}}}}}, {{name: probed}}]"
+        good = run("run-check", "db", file=file)
+    assert (good.exit_code, "db is healthy" in good.output) == (0, True), good.output
+    bad = run("run-check", "db")
+    assert (bad.exit_code, "db is not healthy" in bad.output) == (1, True), bad.output
+    unknown = run("run-check", "nobody")
+    assert unknown.exit_code == 2
+    assert "there are: db, probed" in unknown.stderr
+    assert "has no check" in run("run-check", "probed").stderr
+
+
+def test_a_report_needs_a_history_and_says_so(run: Run) -> None:
+    ended = run("report")
+    assert ended.exit_code == 1
+    assert "There is no history yet" in ended.stderr
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> str:
+    from recovery.store.database import close_database, open_database
+
+    url = f"sqlite:///{tmp_path}/data/medic.db"
+    (tmp_path / "data").mkdir()
+    open_database(url)
+    close_database()
+    return url
+
+
+def test_a_report_of_quiet_days_says_that_nothing_failed(run: Run, history: str) -> None:
+    shown = run("report", "--since", "30d")
+    assert shown.exit_code == 0, shown.output
+    assert "Nothing failed in this time." in shown.output
+    assert "Incidents opened" in shown.output
+
+
+def test_a_report_for_programs_is_json_with_zoned_times(run: Run, history: str) -> None:
+    shown = run("report", "--since", "2026-01-01", "--until", "2026-02-01T00:00+01:00", "--json")
+    found = json.loads(shown.output)
+    assert (found["since"], found["until"]) == ("2026-01-01T00:00:00+00:00", "2026-01-31T23:00:00+00:00")
+    assert found["incidents"]["opened"] == 0
+
+
+@pytest.mark.parametrize("words", [["--since", "yesterday"], ["--until", "1e9h"], ["--since", "1d", "--until", "2d"]])
+def test_a_report_of_no_proper_time_is_refused_with_an_example(run: Run, words: list[str]) -> None:
+    ended = run("report", *words)
+    assert ended.exit_code == 2
+    assert "--since" in ended.stderr or "such as" in ended.stderr
+
+
+def test_moments_are_read_as_times_or_as_how_long_ago() -> None:
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    assert read_moment("24h", now) == datetime(2026, 2, 28, 12, tzinfo=UTC)
+    assert read_moment("2026-01-31", now) == datetime(2026, 1, 31, tzinfo=UTC)
+    assert read_moment("2026-01-31T08:00+01:00", now) == datetime(2026, 1, 31, 7, tzinfo=UTC)
+    for text in ("", "soon", "99999999d", "2026-13-01"):
+        with pytest.raises(ValueError, match="such as"):
+            read_moment(text, now)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def _quiet_root() -> Iterator[None]:
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:], root.level = before, level
+
+
+@pytest.mark.usefixtures("_quiet_root")
+def test_log_lines_are_json_where_nobody_looks_on() -> None:
+    out = io.StringIO()
+    set_up_logging(out, env={})
+    logging.getLogger("medic.x").warning("복구 %s", "done", extra={"incident": 7})
+    line = json.loads(out.getvalue())
+    assert (line["level"], line["logger"], line["message"], line["incident"]) == ("WARNING", "medic.x", "복구 done", 7)
+    assert abs(datetime.fromisoformat(line["time"]) - utc_now()).total_seconds() < 5
+    assert "복구" in out.getvalue()
+
+
+@pytest.mark.usefixtures("_quiet_root")
+def test_log_lines_are_readable_on_a_terminal() -> None:
+    out = Terminal()
+    set_up_logging(out, env={"MEDIC_LOG": "debug"})
+    logging.getLogger("medic.x").debug("seen")
+    assert out.getvalue().rstrip().endswith("DEBUG   medic.x: seen")
+
+
+def test_a_log_level_that_does_not_exist_is_info() -> None:
+    assert [log_level({"MEDIC_LOG": text}) for text in ("", "loud", "warning")] == ["INFO", "INFO", "WARNING"]
+
+
+def test_every_option_says_what_it_does() -> None:
+    silent = [
+        f"{name} {option.name}"
+        for name, command in [("medic", main), *main.commands.items()]
+        for option in command.params
+        if isinstance(option, click.Option) and not option.help
+    ]
+    assert not silent
