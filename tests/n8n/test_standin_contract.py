@@ -317,6 +317,8 @@ def test_a_parent_keeps_the_error_of_its_sub_workflow(world: World) -> None:
     assert run["data"]["resultData"]["lastNodeExecuted"] == "Call sub-workflow"
     assert (child["mode"], child["data"]["parentExecution"]["executionId"]) == ("integrated", run["id"])
     assert world.item_of(run["id"])["execution"]["error"]["errorResponse"]["httpCode"] == "503"
+    told = world.item_of(child["id"])["execution"]
+    assert (told["mode"], told["error"]["httpCode"]) == ("integrated", "503")
 
 
 def test_retrying_a_parent_runs_the_whole_sub_workflow_again(world: World) -> None:

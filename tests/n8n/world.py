@@ -55,7 +55,7 @@ class World:
 
     def publish_sub(self, *nodes: w.Node) -> str:
         """Publish a sub-workflow; its id."""
-        made = w.workflow(f"Sub {next(_numbers)}", w.sub_trigger(), *nodes)
+        made = w.workflow(f"Sub {next(_numbers)}", w.sub_trigger(), *nodes, error_workflow=self.handler)
         sub = self.n8n.create_workflow(made)
         self.n8n.activate(sub)
         return sub
