@@ -161,4 +161,12 @@ class Medic:
             found = [one for one in self.incidents() if component in ("", one["component"])]
             return found[0] if found and found[0]["state"] == state else None
 
-        return self.incident(self.wait(f"an incident that is {state}", look, seconds)["id"])
+        try:
+            found = self.wait(f"an incident that is {state}", look, seconds)
+        except AssertionError:
+            for one in self.incidents():
+                whole = self.incident(one["id"])
+                print(one["component"], one["state"], one["because"], whole["recovery"])
+                print("\n".join(f"{e['at']} {e['subject']} {e['after']}: {e['because']}" for e in whole["events"][:60]))
+            raise
+        return self.incident(found["id"])
