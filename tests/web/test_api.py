@@ -213,6 +213,7 @@ NONSENSE = [
     f"incidents?limit={10**40}",
     "incidents?cursor=xyz",
     "incidents?cursor=YmVsb3c6OTk5OTk5OTk5OTk5OTk5OTk5OTk=",
+    "incidents?cursor=YmVsb3c6OTk5OTk5OTk5OTk5OTk5OTk5OQ==",
     "incidents?cursor=%00",
     "incidents?cursor=%ED%95%9C",
     "incidents?since=yesterday",

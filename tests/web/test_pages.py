@@ -184,6 +184,13 @@ def test_the_override_page_goes_back_to_itself_and_shows_the_audit(admin, now):
     assert "I look" in answer.text and "waits for the worker" in answer.text
 
 
+def test_a_forged_way_back_does_not_lead_away(admin, now):
+    incident = add_incident(now)
+    data = {"csrf_token": form_token(admin, "/"), "what": "acknowledge", "next": "//evil.example"}
+    answer = admin.post(f"/incidents/{incident.id}/orders", data=data)
+    assert answer.headers["Location"] == f"/incidents/{incident.id}"
+
+
 @pytest.mark.parametrize("address", ["/incidents/99", "/incidents/abc", "/incidents/0", "/incidents/" + "9" * 40, "/x"])
 def test_a_page_that_is_not_there_is_a_friendly_404(admin, address):
     answer = admin.get(address)
