@@ -19,7 +19,7 @@ from webhook_server.problems import Problem
 from webhook_server.security import plain, require_token
 
 DETAIL_LIMIT = 1000
-PROBE_TIMEOUT_SECONDS = 10.0
+PROBE_TIMEOUT_SECONDS = 5.0  # as the http check itself
 MUST_NAME = {OrderWhat.APPROVE: "step", OrderWhat.REJECT: "step", OrderWhat.SKIP_STAGE: "stage"}
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")

@@ -50,9 +50,7 @@ def _list_failures(column: str, since: datetime, until: datetime) -> list[dict[s
 
 def _summarize_recoveries(since: datetime, until: datetime) -> dict[str, Any]:
     counted = report.count_recoveries_by_stage(since, until)
-    total = {
-        state.value: 0 for state in (RecoveryState.SUCCEEDED, RecoveryState.FAILED, RecoveryState.CANCELLED)
-    }
+    total = {state.value: 0 for state in (RecoveryState.SUCCEEDED, RecoveryState.FAILED, RecoveryState.CANCELLED)}
     for _, state, number in counted:
         total[state] += number
     return {
@@ -78,12 +76,8 @@ def _list_stages(counted: list[tuple[int, str, int]]) -> list[dict[str, Any]]:
     found = []
     for stage in range(1, last + 1):
         reached = sum(number for ended_in, _, number in counted if ended_in >= stage)
-        helped = sum(
-            n for ended_in, state, n in counted if ended_in == stage and state == RecoveryState.SUCCEEDED
-        )
-        found.append(
-            {"stage": stage, "reached": reached, "succeeded": helped, "success_rate": _rate(helped, reached)}
-        )
+        helped = sum(n for ended_in, state, n in counted if ended_in == stage and state == RecoveryState.SUCCEEDED)
+        found.append({"stage": stage, "reached": reached, "succeeded": helped, "success_rate": _rate(helped, reached)})
     return found
 
 
