@@ -1,0 +1,30 @@
+"""What the tests of the plugins share: example arguments made from their own fields, and doors that fail."""
+
+from typing import Any
+
+from recovery import actions, checks
+from recovery.model import DoorError, Plugin
+
+ALL: list[tuple[str, Plugin]] = [
+    (registry.word, plugin) for registry in (checks.REGISTRY, actions.REGISTRY) for plugin in registry.all()
+]
+NAMES = [f"{word} {plugin.name}" for word, plugin in ALL]
+
+
+def example_args(plugin: Plugin, **more: Any) -> Any:
+    """The plugin's `Args` with the first example of each field that must be given."""
+    given = {name: field.examples[0] for name, field in plugin.args.model_fields.items() if field.is_required()}
+    return plugin.args.model_validate(given | more)
+
+
+class FailingDoors:
+    """Doors that do nothing but fail, in one way."""
+
+    def __init__(self, problem: DoorError):
+        self._problem = problem
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *args: object, **more: object) -> Any:
+        raise self._problem

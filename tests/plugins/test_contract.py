@@ -1,0 +1,157 @@
+"""What every check and every action promises, whoever wrote it."""
+
+import ast
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from recovery import actions, checks
+from recovery.model import Done, DoorError, Failed, NotNeeded, Reading, Registry
+from tests.plugins.plugins import ALL, NAMES, FailingDoors, example_args
+
+KINDS = ("timeout", "refused", "dns", "tls", "reset", "status", "auth", "rate_limited", "client", "network")
+WAITING = {"time", "asyncio", "threading", "sched", "tenacity"}
+
+every_plugin = pytest.mark.parametrize(("word", "plugin"), ALL, ids=NAMES)
+
+
+def source_of(plugin):
+    return Path(sys.modules[plugin.module].__file__)
+
+
+def test_there_are_checks_and_actions():
+    assert {plugin.name for plugin in checks.REGISTRY.all()} >= {"http", "tcp"}
+    assert {plugin.name for plugin in actions.REGISTRY.all()} >= {"run_command"}
+
+
+@every_plugin
+def test_a_plugin_is_one_file_with_its_name(word, plugin):
+    assert source_of(plugin).stem == plugin.name
+    assert source_of(plugin).parent.name == f"{word}s"
+
+
+@every_plugin
+def test_a_plugin_says_what_it_does(word, plugin):
+    first = plugin.doc.strip().splitlines()[0]
+    assert len(first) > 20
+    assert plugin.doc.strip().endswith(".")
+
+
+@every_plugin
+def test_every_argument_is_described_and_has_an_example_where_it_must_be_given(word, plugin):
+    for name, field in plugin.args.model_fields.items():
+        assert field.description, f"{name} is not described"
+        assert not field.is_required() or field.examples, f"{name} has no example"
+    example_args(plugin)
+
+
+@every_plugin
+def test_an_argument_that_does_not_exist_is_refused_without_saying_what_was_given(word, plugin):
+    with pytest.raises(ValidationError) as problem:
+        example_args(plugin, no_such_key="hunter2")
+    assert "no_such_key" in str(problem.value)
+    assert "hunter2" not in str(problem.value)
+
+
+@every_plugin
+def test_arguments_survive_being_stored(word, plugin):
+    args = example_args(plugin)
+    assert plugin.args.model_validate_json(args.model_dump_json()) == args
+
+
+@every_plugin
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plugin_answers_when_the_outside_does_not(word, plugin, kind):
+    answer = plugin.run(example_args(plugin), FailingDoors(DoorError("it does not answer", kind)))
+    if word == "check":
+        assert isinstance(answer, Reading)
+        assert not answer.healthy
+        assert answer.failure_type
+        assert answer.because == "it does not answer"
+    else:
+        assert isinstance(answer, (Done, Failed, NotNeeded))
+        assert isinstance(answer, Failed)
+        assert answer.why == "it does not answer"
+
+
+@every_plugin
+def test_what_cannot_succeed_is_said_to_be_permanent(word, plugin):
+    answer = plugin.run(example_args(plugin), FailingDoors(DoorError("no such thing", "client", permanent=True)))
+    assert word == "check" or answer.permanent
+
+
+@every_plugin
+def test_a_plugin_never_waits_by_itself(word, plugin):
+    tree = ast.parse(source_of(plugin).read_text())
+    imported = {
+        name.name.split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names
+    }
+    imported |= {(node.module or "").split(".")[0] for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert not imported & WAITING
+
+
+@every_plugin
+def test_a_plugin_has_a_test(word, plugin):
+    tests = Path(__file__).parent
+    text = "".join(path.read_text() for path in tests.glob("test_*.py") if path.name != Path(__file__).name)
+    assert f"{plugin.module}" in text or f'find("{plugin.name}")' in text
+
+
+def announce(tmp_path, monkeypatch, **files):
+    package = tmp_path / "made_up"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    for name, text in files.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry = Registry("check")
+    monkeypatch.setitem(sys.modules, "made_up_registry", registry)
+    monkeypatch.setattr(registry, "check", registry.announce, raising=False)
+    try:
+        registry.import_all("made_up", [str(package)])
+    finally:
+        for name in [name for name in sys.modules if name.startswith("made_up.") or name == "made_up"]:
+            del sys.modules[name]
+    return registry
+
+
+GOOD = '''
+from pydantic import BaseModel
+from made_up_registry import check
+class Args(BaseModel): pass
+@check("{name}")
+def look(args, doors):
+    """Looks."""
+'''
+
+
+def test_a_new_file_announces_itself(tmp_path, monkeypatch):
+    registry = announce(tmp_path, monkeypatch, one=GOOD.format(name="one"), two=GOOD.format(name="two"))
+    assert [plugin.name for plugin in registry.all()] == ["one", "two"]
+    with pytest.raises(KeyError, match="there are one, two"):
+        registry.find("three")
+
+
+def test_a_name_taken_twice_names_both_files(tmp_path, monkeypatch):
+    with pytest.raises(TypeError, match=r"'same'.*two\.py.*made_up\.one"):
+        announce(tmp_path, monkeypatch, one=GOOD.format(name="same"), two=GOOD.format(name="same"))
+
+
+def test_a_plugin_without_words_or_arguments_is_refused(tmp_path, monkeypatch):
+    with pytest.raises(TypeError, match=r"bare\.py has no docstring"):
+        announce(tmp_path, monkeypatch, bare=GOOD.format(name="bare").replace('"""Looks."""', "pass"))
+    (tmp_path / "made_up" / "bare.py").unlink()
+    (tmp_path / "made_up" / "__init__.py").unlink()
+    (tmp_path / "made_up").rmdir()
+    with pytest.raises(TypeError, match=r"lone\.py has no Args"):
+        announce(tmp_path, monkeypatch, lone=GOOD.format(name="lone").replace("class Args(BaseModel): pass", ""))
+
+
+def test_a_look_at_nothing_takes_no_time():
+    begin = time.monotonic()
+    for word, plugin in ALL:
+        assert plugin.run(example_args(plugin), FailingDoors(DoorError("no"))) is not None, word
+    assert time.monotonic() - begin < 0.5
