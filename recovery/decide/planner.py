@@ -193,7 +193,7 @@ def _actions(view: RecoveryView, now: datetime) -> Move | None:
         return failed(view, now, f"{broken.name} failed: {broken.why}")
     if len(done) < len(playbook.actions):
         return _next_action(view, len(done), checks)
-    return _verify(view, now, done[-1].finished_at or now, checks)
+    return _verify(view, now, done[-1], checks)
 
 
 def _next_action(view: RecoveryView, index: int, checks: Sequence[StepFacts]) -> Move:
@@ -207,11 +207,12 @@ def _next_action(view: RecoveryView, index: int, checks: Sequence[StepFacts]) ->
     return AddAction(action, f"the check confirmed the failure: {checks[-1].why}")
 
 
-def _verify(view: RecoveryView, now: datetime, acted_at: datetime, checks: Sequence[StepFacts]) -> Move | None:
+def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequence[StepFacts]) -> Move | None:
     """The same check that confirmed the failure verifies the action, for as long as it may need to come up."""
+    acted_at = acted.finished_at or now
     if view.playbook.check is None:
         return _await_reading(view, now, acted_at)
-    looked = [step for step in checks if step.finished_at and step.finished_at >= acted_at]
+    looked = [step for step in checks if step.number > acted.number]
     if not looked:
         return AddCheck(view.playbook.check, "verify what was done")
     if looked[-1].state is StepState.SUCCEEDED:

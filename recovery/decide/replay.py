@@ -179,16 +179,17 @@ def _age(execution: Mapping[str, Any]) -> tuple[int, str]:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A waiting chain: its row's id, its workflow, and when it failed."""
+    """A waiting chain: its row's id, its workflow, when it failed, and how often it was retried by itself."""
 
     chain_id: int
     workflow_id: str
     failed_at: datetime
+    retries: int = 0
 
 
 def choose_canary(waiting: Sequence[Candidate]) -> Candidate | None:
-    """The oldest waiting chain goes first, alone."""
-    return min(waiting, key=lambda one: (one.failed_at, one.chain_id), default=None)
+    """The oldest of those that were retried least goes first, alone: no chain uses up its retries for the others."""
+    return min(waiting, key=lambda one: (one.retries, one.failed_at, one.chain_id), default=None)
 
 
 def release(

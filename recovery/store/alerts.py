@@ -24,10 +24,7 @@ def add_alert(
         run_at=now,
         created_at=now,
     ).on_conflict_ignore()
-    if not query.execute():
-        return False
-    add_event(now, "alert", key, AlertState.QUEUED, f"{kind} to {channel}", incident_id)
-    return True
+    return bool(query.execute())
 
 
 def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[AlertRow]:

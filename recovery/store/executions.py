@@ -6,7 +6,6 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.clock import from_micros
 from recovery.model import ExecutionState
 from recovery.store import database
 from recovery.store.bulk import add_row, add_rows
@@ -229,4 +228,4 @@ def find_hopeful_workflows(site: str) -> list[tuple[str, datetime]]:
         .where(ExecutionRow.site == site, IncidentRow.open_key.is_null(False))
         .group_by(ExecutionRow.workflow_id)
     )
-    return [(workflow_id, from_micros(since)) for workflow_id, since in query.tuples()]
+    return list(query.tuples())

@@ -3,16 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from recovery.model import IncidentState, OrderWhat, RecoveryState
+from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
 from recovery.store import wake
 from recovery.store.database import write
-from recovery.store.tables import EventRow, ExecutionRow, IncidentRow, OrderRow, RecoveryRow, StepRow
+from recovery.store.tables import EventRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
-PAUSABLE = {
-    RecoveryState.RUNNING,
-    RecoveryState.WAITING,
-    RecoveryState.HELD,
-    RecoveryState.AWAITING_APPROVAL,
+PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
+WHY_NOT_PAUSABLE = {
+    RecoveryState.PAUSED: "the recovery is paused already",
+    RecoveryState.HELD: "the recovery is held back already",
+    RecoveryState.AWAITING_APPROVAL: "the recovery waits for a decision",
 }
 
 
@@ -24,10 +24,11 @@ class StaleOrder(Exception):
     """The step or stage that an order names is no longer the current one.
 
     Fields:
-        current: what is current now: the stage, the newest step, or the steps that await a decision.
+        current: what is current now: the stage, the newest step, or the step that waits for a decision; None where
+            there is none.
     """
 
-    def __init__(self, why: str, current: int | list[int] | None):
+    def __init__(self, why: str, current: int | None):
         super().__init__(why)
         self.current = current
 
@@ -44,14 +45,14 @@ class Standing:
         incident: the incident it is for.
         recovery: its newest recovery; None where none was started.
         newest_step: the highest step number of that recovery; 0 where it has none.
-        awaiting: numbers of the steps through which the present decision may be taken; empty where none is
-            awaited. A decision is for all runs of the incident that ask.
+        awaiting: number of the step that waits for a decision; None where none does. The decision is for all
+            runs of the incident that ask.
     """
 
     incident: IncidentRow
     recovery: RecoveryRow | None
     newest_step: int
-    awaiting: frozenset[int]
+    awaiting: int | None
 
     @property
     def under_way(self) -> RecoveryRow | None:
@@ -72,7 +73,7 @@ def find_standing(incident_id: int) -> Standing:
         RecoveryRow.select().where(RecoveryRow.incident_id == incident_id).order_by(RecoveryRow.id.desc()).first()
     )
     newest = _newest_step(recovery)
-    return Standing(incident, recovery, newest, _find_awaiting(incident_id, recovery, newest))
+    return Standing(incident, recovery, newest, _find_awaiting(recovery))
 
 
 def _newest_step(recovery: RecoveryRow | None) -> int:
@@ -83,16 +84,18 @@ def _newest_step(recovery: RecoveryRow | None) -> int:
     return newest.number if newest else 0
 
 
-def _find_awaiting(incident_id: int, recovery: RecoveryRow | None, newest_step: int) -> frozenset[int]:
-    asking = ExecutionRow.select().where(ExecutionRow.incident_id == incident_id, ExecutionRow.asks)
-    chains = [row.id for row in asking]
-    if not chains:
-        waits = recovery is not None and recovery.state == RecoveryState.AWAITING_APPROVAL
-        return frozenset({newest_step}) if waits else frozenset()
-    if recovery is None:
-        return frozenset({newest_step})
-    stood_for = StepRow.select().where(StepRow.recovery_id == recovery.id, StepRow.chain_id.in_(chains))
-    return frozenset({newest_step, *(step.number for step in stood_for)})
+def _find_awaiting(recovery: RecoveryRow | None) -> int | None:
+    """The step that was planned and waits to be released by a person: queued, and never due by itself."""
+    if recovery is None or recovery.state != RecoveryState.AWAITING_APPROVAL:
+        return None
+    held = StepRow.select().where(
+        StepRow.recovery_id == recovery.id,
+        StepRow.number >= recovery.first_step,
+        StepRow.state == StepState.QUEUED,
+        StepRow.run_at.is_null(),
+    )
+    newest = held.order_by(StepRow.number.desc()).first()
+    return newest.number if newest else None
 
 
 def why_refused(what: OrderWhat, standing: Standing) -> str:
@@ -104,7 +107,7 @@ def why_refused(what: OrderWhat, standing: Standing) -> str:
     if standing.incident.state == IncidentState.RESOLVED:
         return "the incident is resolved; only acknowledge makes sense"
     if what in (OrderWhat.APPROVE, OrderWhat.REJECT):
-        return "" if standing.awaiting else "nothing waits for a decision"
+        return "" if standing.awaiting is not None else "nothing waits for a decision"
     if what is OrderWhat.ESCALATE:
         called = standing.incident.state == IncidentState.NEEDS_HUMAN
         return "a person has been called already" if called else ""
@@ -119,7 +122,9 @@ def _why_recovery_refuses(what: OrderWhat, recovery: RecoveryRow | None) -> str:
     if what is OrderWhat.RESUME and recovery.state != RecoveryState.PAUSED:
         return "the recovery is not paused"
     if what is OrderWhat.PAUSE and recovery.state not in PAUSABLE:
-        return f"the recovery is {recovery.state} already"
+        return WHY_NOT_PAUSABLE[RecoveryState(recovery.state)]
+    if what is OrderWhat.SKIP_STAGE and recovery.stage >= len(recovery.playbook.get("stages", ())):
+        return "it is the last stage"
     return ""
 
 
@@ -154,8 +159,8 @@ def add_order(
 
 def _refuse_stale(what: OrderWhat, standing: Standing, step: int | None, stage: int | None) -> None:
     deciding = what in (OrderWhat.APPROVE, OrderWhat.REJECT)
-    if step is not None and deciding and step not in standing.awaiting:
-        raise StaleOrder(f"step {step} does not await a decision (any more)", sorted(standing.awaiting))
+    if step is not None and deciding and step != standing.awaiting:
+        raise StaleOrder(f"step {step} does not wait for a decision (any more)", standing.awaiting)
     if step is not None and not deciding and step != standing.newest_step:
         raise StaleOrder(f"step {step} is not the current one", standing.newest_step)
     current_stage = standing.recovery.stage if standing.recovery else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import ExecutionState, IncidentState
+from recovery.model import ExecutionState, IncidentState, RecoveryState
 from recovery.store import database
 from recovery.store.tables import (
     AlertRow,
@@ -180,9 +180,10 @@ def find_resolved(limit: int) -> list[IncidentRow]:
 
 
 def find_asking(limit: int) -> list[ExecutionRow]:
-    """Runs of unresolved incidents that a person must decide about, oldest failure first."""
-    resolved = IncidentRow.select(IncidentRow.id).where(IncidentRow.state == IncidentState.RESOLVED)
-    asking = ExecutionRow.select().where(ExecutionRow.asks, ExecutionRow.incident_id.not_in(resolved))
+    """Runs that a person must decide about now, oldest failure first."""
+    waits = RecoveryRow.state == RecoveryState.AWAITING_APPROVAL
+    asked = RecoveryRow.select(RecoveryRow.active_key).where(RecoveryRow.active_key.is_null(False), waits)
+    asking = ExecutionRow.select().where(ExecutionRow.asks, ExecutionRow.incident_id.in_(asked))
     return list(asking.order_by(ExecutionRow.failed_at).limit(limit))
 
 

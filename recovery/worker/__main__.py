@@ -42,7 +42,7 @@ def main(config: "Config") -> None:
     ctx = make_context(config, loop)
     prepare(ctx)
     kept = config.retention
-    periodic = make_schedule(ctx, config.poll_every.total_seconds(), kept.failures, kept.success_logs)
+    periodic = make_schedule(ctx, config.poll_every.total_seconds(), kept.failures, kept.successes)
     log.info("the worker is ready", extra={"worker": ctx.worker, "dry_run": config.dry_run})
     try:
         loop.run(ctx, periodic)

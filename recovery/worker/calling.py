@@ -15,14 +15,13 @@ def tell(ctx: Context, incident: IncidentRow, kind: AlertKind, because: str, now
     """Owe people a message about an incident, once per episode and kind (and per call for needs_human)."""
     call = f".{incident.asked + 1}" if kind is AlertKind.NEEDS_HUMAN else ""
     about_n8n = is_about_n8n(incident.component, incident.site)
-    names = alerting.channels_for(Severity(incident.severity), about_n8n, ctx.channels)
+    route = alerting.route(Severity(incident.severity), about_n8n, ctx.channels)
     facts = _facts(ctx, incident, kind, because)
-    for name in names:
+    for name in route.channels:
         key = f"{incident.id}.{incident.episode}.{kind}{call}.{name}"
         alerts.add_alert(key, incident.id, kind, name, incident.severity, {**facts, "key": key}, now)
-    if not names:
-        why = "no channel is configured for this severity, so only the pages tell"
-        events.add_event(now, "alert", incident.id, "nobody told", why, incident.id)
+    outcome = ", ".join(route.channels) or "nobody told: only the pages tell"
+    events.add_event(now, "alert", incident.id, f"{kind}: {outcome}", route.because, incident.id)
     if kind is AlertKind.NEEDS_HUMAN:
         incidents.set_incident(incident.id, asked=incident.asked + 1, told_at=now)
         incident.asked, incident.told_at = incident.asked + 1, now

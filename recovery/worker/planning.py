@@ -170,7 +170,7 @@ def _start_canary(ctx: Context, incident: IncidentRow, row: RecoveryRow, playboo
 
 
 def _candidate(chain: ExecutionRow) -> Candidate:
-    return Candidate(chain.id, chain.workflow_id, chain.failed_at)
+    return Candidate(chain.id, chain.workflow_id, chain.failed_at, chain.retries)
 
 
 def _release(ctx: Context, incident: IncidentRow, row: RecoveryRow, because: str, now: datetime) -> bool:

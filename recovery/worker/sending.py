@@ -17,7 +17,7 @@ def send_alerts(ctx: Context, now: datetime) -> None:
     if pool.free <= 0:
         return
     with database.write():
-        claimed = alerts.claim_alerts(now, ctx.lease(now, 60), ctx.worker, pool.free)
+        claimed = alerts.claim_alerts(now, ctx.lease(now, 150), ctx.worker, pool.free)
     for row in claimed:
         pool.run(send_alert, ctx, row)
 

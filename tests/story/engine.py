@@ -101,7 +101,9 @@ class Engine:
         self.outside = FakeOutside({"default": N8n("default", n8n_url, api_key)} if n8n_url else {})
         plain = Playbook(stages=STAGES)
         sites = ("default",) if n8n_url else ()
-        self.policy = Policy(**{"playbook": plain, "sites": sites, "replay": ReplayLimits(rate_per_second=1000), **policy})
+        self.policy = Policy(
+            **{"playbook": plain, "sites": sites, "replay": ReplayLimits(rate_per_second=1000), **policy}
+        )
         channel = ChannelPlan("hook", "webhook")
         self.ctx = Context("test", self.policy, self.outside, lambda: None, (channel,), pools=Pools())
         self.ctx.channel_args = {"hook": _hook_args()}

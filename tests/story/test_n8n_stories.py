@@ -106,8 +106,12 @@ def test_one_that_keeps_failing_goes_through_all_stages_and_reaches_every_channe
             for receiver in (slack, hook, sms):
                 receiver.wait_for(2)
             mails = smtp.wait_for(2)
-            assert "복구 실패 - orders-api" in slack.wait_for(2)[1].body.decode() or "복구 실패" in str(slack.wait_for(2)[1].json)
-            assert "• 복구 시도: 6회" in mails[1].part("plain") and f"/incidents/{incident['id']}" in mails[1].part("plain")
+            assert "복구 실패 - orders-api" in slack.wait_for(2)[1].body.decode() or "복구 실패" in str(
+                slack.wait_for(2)[1].json
+            )
+            assert "• 복구 시도: 6회" in mails[1].part("plain") and f"/incidents/{incident['id']}" in mails[1].part(
+                "plain"
+            )
             assert stage.service.counts("/order")["never"] == 7, "once by itself, and once for each attempt"
 
 
