@@ -67,7 +67,7 @@ def show_incident(incident_id: str) -> Response:
             execution_counts=views.count_executions([number]).get(number, {}),
             alerts=[schemas.Alert.model_validate(row) for row in views.find_alerts(number, DETAIL_LIMIT)],
             orders=[schemas.Order.model_validate(row) for row in views.find_orders(DETAIL_LIMIT, number)],
-            awaiting_steps=sorted(standing.awaiting),
+            awaiting_step=standing.awaiting,
         )
     )
 

@@ -125,7 +125,7 @@ def incident(incident_id: str) -> str:
         incident=standing.incident,
         recovery=standing.recovery,
         controls=list_controls(standing),
-        step=max(standing.awaiting, default=None),
+        step=standing.awaiting,
         asking=list_asking(standing),
         steps=views.find_steps(number, SHOWN_EVENTS),
         executions=views.find_executions(number, SHOWN_EXECUTIONS),
@@ -148,7 +148,7 @@ def find_standing(incident_id: str) -> orders.Standing:
 
 def list_asking(standing: orders.Standing) -> list[Any]:
     """The runs of an incident that ask for a decision; one decision is for all of them."""
-    if not standing.awaiting or standing.incident.state == IncidentState.RESOLVED:
+    if standing.incident.state == IncidentState.RESOLVED:
         return []
     return [row for row in views.find_executions(standing.incident.id, SHOWN_EXECUTIONS) if row.asks]
 

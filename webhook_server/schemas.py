@@ -160,7 +160,7 @@ class IncidentDetail(Incident):
     execution_counts: dict[str, int] = Field(description="its executions by state, all of them")
     alerts: list[Alert]
     orders: list[Order]
-    awaiting_steps: list[int] = Field(description="the steps that approve and reject may name")
+    awaiting_step: int | None = Field(description="the step that approve and reject must name")
 
 
 class Component(Shown):

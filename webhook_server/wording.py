@@ -130,6 +130,9 @@ REFUSALS = {
     "no recovery is under way": _("No recovery is under way."),
     "the recovery is not paused": _("The recovery is not paused."),
     "the recovery is paused already": _("The recovery is paused already."),
+    "the recovery is held back already": _("The recovery is held back already."),
+    "the recovery waits for a decision": _("The recovery waits for a decision."),
+    "it is the last stage": _("It is the last stage."),
     "the incident is resolved; only acknowledge makes sense": _("The incident is resolved."),
     "nothing waits for a decision": _("Nothing waits for a decision."),
 }

@@ -9,7 +9,7 @@ from recovery.store.database import write
 from recovery.store.tables import EventRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
 PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
-WHY_NOT_PAUSABLE = {
+WHY_NOT_PAUSABLE: dict[str, str] = {
     RecoveryState.PAUSED: "the recovery is paused already",
     RecoveryState.HELD: "the recovery is held back already",
     RecoveryState.AWAITING_APPROVAL: "the recovery waits for a decision",
@@ -122,7 +122,7 @@ def _why_recovery_refuses(what: OrderWhat, recovery: RecoveryRow | None) -> str:
     if what is OrderWhat.RESUME and recovery.state != RecoveryState.PAUSED:
         return "the recovery is not paused"
     if what is OrderWhat.PAUSE and recovery.state not in PAUSABLE:
-        return WHY_NOT_PAUSABLE[RecoveryState(recovery.state)]
+        return WHY_NOT_PAUSABLE.get(recovery.state, f"the recovery is {recovery.state}")
     if what is OrderWhat.SKIP_STAGE and recovery.stage >= len(recovery.playbook.get("stages", ())):
         return "it is the last stage"
     return ""

@@ -36,6 +36,15 @@ STAGES = [
     {"after_seconds": 60, "attempts": 2},
     {"after_seconds": 300, "attempts": 3},
 ]
+# A step that waits for a person: planned, and not due by itself.
+HELD = {
+    "state": StepState.QUEUED,
+    "run_at": None,
+    "started_at": None,
+    "finished_at": None,
+    "error": None,
+    "because": "it may repeat an effect, so a person is asked",
+}
 _numbers = count(1)
 
 
@@ -274,7 +283,7 @@ def _seed_asking(now: datetime) -> IncidentRow:
         because='POST at "Pay" timed out: it may have had its effect; nodes before it that ran: Webhook, Sum',
         facts={"message": "timeout of 10000ms exceeded", "node_name": "Pay"},
     )
-    add_step(recovery, 1, now, state=StepState.SKIPPED, chain_id=run.id, error=None, because="may repeat an effect")
+    add_step(recovery, 1, now, name="replay_canary", chain_id=run.id, **HELD)
     return incident
 
 

@@ -49,8 +49,8 @@ def test_an_incident_shows_what_others_read(api, now):
     assert (first["root_id"], first["leaf_id"], first["message"]) == ("101", "104", "Service unavailable")
     assert first["url"] == "http://n8n.example.com:5678/workflow/wfOrders00000001/executions/104"
     assert shown["alerts"][0]["channel"] == "team" and shown["events"][0]["after"] == "recovering"
-    assert shown["awaiting_steps"] == []
-    assert api.get(f"/api/v1/incidents/{story['asking'].id}").get_json()["awaiting_steps"] == [1]
+    assert shown["awaiting_step"] is None
+    assert api.get(f"/api/v1/incidents/{story['asking'].id}").get_json()["awaiting_step"] == 1
 
 
 def test_incidents_are_filtered_by_every_parameter(api, now):
@@ -143,7 +143,7 @@ def test_an_order_that_comes_too_late_is_409_and_says_what_is_current(api, now):
     late = api.post(f"/api/v1/incidents/{incident.id}/orders", json={"what": "skip_stage", "stage": 1})
     assert problem_of(late, 409)["current"] == 2
     stale = api.post(f"/api/v1/incidents/{incident.id}/orders", json={"what": "approve", "step": 5})
-    assert problem_of(stale, 409)["current"] == []
+    assert problem_of(stale, 409)["current"] is None
     senseless = api.post(f"/api/v1/incidents/{incident.id}/orders", json={"what": "resume"})
     assert "not paused" in problem_of(senseless, 409)["detail"]
     assert OrderRow.select().count() == 0

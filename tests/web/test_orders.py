@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from recovery.model import ExecutionState, IncidentState, OrderWhat, RecoveryState, StepState
+from recovery.model import ExecutionState, IncidentState, OrderWhat, RecoveryState
 from recovery.store import orders, wake
 from recovery.store.database import write
-from recovery.store.tables import EventRow, OrderRow
-from tests.web.seed import add_execution, add_incident, add_recovery, add_step
+from recovery.store.tables import EventRow, OrderRow, RecoveryRow
+from tests.web.seed import HELD, add_execution, add_incident, add_recovery, add_step
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -46,44 +46,48 @@ def test_a_stage_is_stale_where_no_recovery_was_ever_started(now):
         orders.add_order(add_incident(now).id, OrderWhat.SKIP_STAGE, "kim", now, stage=1)
 
 
-def test_a_decision_must_name_a_step_that_awaits_one(now):
+def add_question(now):
+    """An incident whose recovery waits for a decision about its third step."""
     incident = add_incident(now, state=IncidentState.NEEDS_HUMAN)
-    recovery = add_recovery(incident, now)
+    recovery = add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL, first_step=2)
     run = add_execution(incident, "7", now, state=ExecutionState.LEFT_ALONE, asks=True)
-    add_step(recovery, 1, now)
-    add_step(recovery, 2, now, chain_id=run.id, state=StepState.SKIPPED)
-    add_step(recovery, 3, now)
-    with pytest.raises(orders.StaleOrder) as stale:
-        orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=1)
-    assert stale.value.current == [2, 3]
-    assert orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=2).step == 2
+    add_step(recovery, 1, now, **HELD)  # of an earlier attempt
+    add_step(recovery, 2, now)
+    add_step(recovery, 3, now, chain_id=run.id, **HELD)
+    return incident, recovery
+
+
+def test_a_decision_must_name_the_step_that_waits_for_it(now):
+    incident, _ = add_question(now)
+    for step in (1, 2, 4):
+        with pytest.raises(orders.StaleOrder) as stale:
+            orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=step)
+        assert stale.value.current == 3
+    assert orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=3).step == 3
     assert orders.add_order(incident.id, OrderWhat.REJECT, "kim", now, step=3).step == 3
 
 
-def test_a_decision_can_be_taken_where_no_step_was_made(now):
-    incident = add_incident(now, state=IncidentState.NEEDS_HUMAN)
-    add_execution(incident, "7", now, state=ExecutionState.LEFT_ALONE, asks=True)
-    assert orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=0).step == 0
+def test_a_decision_is_stale_once_it_was_taken(now):
+    incident, recovery = add_question(now)
+    with write():
+        RecoveryRow.update(state=RecoveryState.RUNNING).where(RecoveryRow.id == recovery.id).execute()
+    with pytest.raises(orders.StaleOrder) as stale:
+        orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=3)
+    assert stale.value.current is None
 
 
-def test_a_decision_is_stale_once_nothing_asks_any_more(now):
+def test_the_last_stage_cannot_be_skipped(now):
     incident = add_incident(now)
-    add_step(add_recovery(incident, now), 1, now)
-    with pytest.raises(orders.StaleOrder):
-        orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=1)
-
-
-def test_a_recovery_that_awaits_approval_is_decided_by_its_newest_step(now):
-    incident = add_incident(now)
-    recovery = add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL)
-    add_step(recovery, 1, now)
-    add_step(recovery, 2, now)
-    assert orders.find_standing(incident.id).awaiting == {2}
+    add_recovery(incident, now, stage=3)
+    with pytest.raises(orders.OrderRefused, match="it is the last stage"):
+        orders.add_order(incident.id, OrderWhat.SKIP_STAGE, "kim", now, stage=3)
 
 
 SENSELESS = [
     (OrderWhat.RESUME, IncidentState.RECOVERING, RecoveryState.RUNNING, "not paused"),
     (OrderWhat.PAUSE, IncidentState.RECOVERING, RecoveryState.PAUSED, "paused already"),
+    (OrderWhat.PAUSE, IncidentState.RECOVERING, RecoveryState.HELD, "held back already"),
+    (OrderWhat.PAUSE, IncidentState.NEEDS_HUMAN, RecoveryState.AWAITING_APPROVAL, "waits for a decision"),
     (OrderWhat.PAUSE, IncidentState.NEEDS_HUMAN, None, "no recovery is under way"),
     (OrderWhat.CANCEL, IncidentState.NEEDS_HUMAN, None, "no recovery is under way"),
     (OrderWhat.RETRY_NOW, IncidentState.RESOLVED, None, "is resolved"),

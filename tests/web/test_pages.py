@@ -45,6 +45,8 @@ def test_the_headline_says_the_worst_thing_first(admin, now):
     incident = add_incident(now)
     assert headline(admin) == "1 problem is being healed"
     add_execution(incident, "1", now, asks=True)
+    assert headline(admin) == "1 problem is being healed"
+    add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL)
     assert headline(admin) == "1 decision waits for you"
     add_incident(now, state=IncidentState.NEEDS_HUMAN)
     assert headline(admin) == "1 problem needs you"
@@ -169,6 +171,14 @@ def test_a_decision_is_ordered_for_the_step_that_awaits_it(admin, now):
     assert 'name="step" value="1"' in text and "Pay suppliers" in text
     press(admin, story["asking"], what="reject", step="1")
     assert (OrderRow.get().what, OrderRow.get().step) == (OrderWhat.REJECT, 1)
+
+
+def test_runs_that_the_recovery_has_not_come_to_are_told_without_buttons(admin, now):
+    incident = add_incident(now)
+    add_recovery(incident, now)
+    add_execution(incident, "1", now, asks=True)
+    text = admin.get(f"/incidents/{incident.id}").text
+    assert "You are asked when the recovery comes to it." in text and 'value="approve"' not in text
 
 
 def test_executions_link_into_n8n(admin, now):
