@@ -228,8 +228,7 @@ class N8n:
         if answer.status == 401:
             raise N8nError(f"n8n at {self._where} refused the API key", "auth", permanent=True)
         if answer.status == 403:
-            message = f"the API key of n8n at {self._where} needs the scope {scope}"
-            raise N8nError(message, "forbidden", permanent=True)
+            raise N8nError(f"the API key of n8n at {self._where} needs the scope {scope}", "forbidden", True)
         if answer.status == 404 and answer.why and answer.why != "not found":
             raise N8nError(f"n8n has it no more{said}", "not_found", permanent=True)
         if answer.status == 409:
