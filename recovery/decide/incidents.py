@@ -8,6 +8,9 @@ from recovery.decide.replay import waits_for_cause
 from recovery.model import CauseClass, IncidentState, Outlook, Playbook, Policy, Stage
 
 
+PARENTS_WITHIN = timedelta(seconds=10)
+
+
 @dataclass(frozen=True, slots=True)
 class IncidentView:
     """An incident as it is looked at.
@@ -16,6 +19,8 @@ class IncidentView:
         healing: a recovery of it is running, waiting or paused.
         waiting, retrying, recovered, left_alone, asking: its chains, counted; asking ones are left alone too.
         at_rest: that recovery is paused, or awaits a person.
+        parents_due: only sub-workflows' own runs failed so far; those that called them will be heard of.
+        tried: a recovery was begun in this episode, or a person ended it.
         known_healthy: what the component's readings say; None without any.
         told: a person was called in this episode.
         sign_at: the last sign of health; last_signal_at: the last failure.
@@ -44,6 +49,8 @@ class IncidentView:
     asking: int = 0
     known_healthy: bool | None = None
     flapping: bool = False
+    parents_due: bool = False
+    tried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +106,16 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
         minutes = policy.escalate_after_seconds / 60
         return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")
     if view.state is IncidentState.OPEN:
-        return begin(view, policy)
+        return begin(view, policy, now)
     unwell = why_not_resolved(view)
     if unwell:
-        return _unresolved(view, policy, unwell)
+        return _unresolved(view, policy, unwell, now)
     if view.settle_at is None:
         return Settle(now + timedelta(seconds=policy.settle_seconds), _why_resolved(view))
     return Resolve(_why_resolved(view)) if now >= view.settle_at else Leave(_next_look(view))
 
 
-def begin(view: IncidentView, policy: Policy) -> Begin | CallPerson:
+def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPerson | Leave:
     """How a new (or recurring) incident is met."""
     if view.flapping:
         return CallPerson(f"it came back more than {policy.recurrences_per_hour} times within an hour")
@@ -116,6 +123,9 @@ def begin(view: IncidentView, policy: Policy) -> Begin | CallPerson:
         return CallPerson(f"a retry cannot help: {view.because}")
     playbook = playbook_of(view.component, policy)
     helpless = _why_helpless(view, playbook, policy)
+    parents_by = view.opened_at + PARENTS_WITHIN
+    if helpless and view.parents_due and now < parents_by:
+        return Leave(parents_by)
     return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {view.because}")
 
 
@@ -174,14 +184,23 @@ def _why_resolved(view: IncidentView) -> str:
     return ", ".join(told) or "its workflows succeed again"
 
 
-def _unresolved(view: IncidentView, policy: Policy, unwell: str) -> Move:
+def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) -> Move:
     if view.settle_at is not None:
         return Unsettle(unwell)
     if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or view.known_healthy is False):
-        return begin(view, policy)
+        return begin(view, policy, now)
+    if view.state is IncidentState.NEEDS_HUMAN and _can_now(view, policy):
+        return Begin(playbook_of(view.component, policy), f"now something can be done: {unwell}")
     if view.state is IncidentState.NEEDS_HUMAN and _may_try_again(view, policy):
         return Begin(mended_playbook(view.component, policy), "a sign of health: one execution tries it")
     return Leave(_next_look(view))
+
+
+def _can_now(view: IncidentView, policy: Policy) -> bool:
+    """A person was called because nothing could be done, and since then something came that can be healed."""
+    if view.tried or view.flapping or view.outlook is Outlook.PERMANENT:
+        return False
+    return bool(view.waiting) and not _why_helpless(view, playbook_of(view.component, policy), policy)
 
 
 def _may_try_again(view: IncidentView, policy: Policy) -> bool:

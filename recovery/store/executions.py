@@ -78,6 +78,12 @@ def count_chains(incident_id: int) -> dict[str, int]:
     return counted
 
 
+def only_subworkflows(incident_id: int) -> bool:
+    """Whether all that an incident holds are sub-workflows' own runs."""
+    modes = ExecutionRow.select(ExecutionRow.mode).where(ExecutionRow.incident_id == incident_id).distinct().limit(2)
+    return [row[0] for row in modes.tuples()] == ["integrated"]
+
+
 def count_recovered_since(incident_id: int, since: datetime) -> int:
     """How many chains of an incident recovered since then."""
     return (

@@ -83,6 +83,11 @@ def note_setback(incident_id: int, because: str, now: datetime) -> None:
     RecoveryRow.update(setback=because, wake_at=now).where(RecoveryRow.active_key == incident_id).execute()
 
 
+def was_tried(incident_id: int, since: datetime) -> bool:
+    """Whether a recovery of the incident was begun since then."""
+    return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).exists()
+
+
 def count_attempts(incident_id: int) -> int:
     """How many attempts the incident's recoveries have made, over all of them."""
     made = pw.fn.COALESCE(pw.fn.SUM(RecoveryRow.attempts_made), 0)

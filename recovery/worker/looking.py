@@ -92,6 +92,8 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         asking=counted["asking"],
         known_healthy=_known_healthy(known),
         flapping=row.flapping,
+        parents_due=executions.only_subworkflows(row.id),
+        tried=recoveries.was_tried(row.id, row.episode_at),
     )
 
 

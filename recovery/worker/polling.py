@@ -51,8 +51,7 @@ def _poll(ctx: Context, site: str, door: N8nDoor) -> None:
         known = sites.find_site(site)
     now = now_for_effect()
     if known is None or known.contact_at is None:
-        old = first_contact(site, door)
-        _note(site, "ok", "", contact_at=now, old_failures=old, polled_at=now, deep_polled_at=now)
+        first_contact(site, door, now)
         return
     deep = known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
     hear_failures(site, door, deep, now)
@@ -65,8 +64,8 @@ def _note(site: str, state: str, detail: str, **changes: Any) -> None:
         sites.set_site(site, state, detail, now_for_effect(), **changes)
 
 
-def first_contact(site: str, door: N8nDoor) -> int:
-    """Everything that has failed so far is old: noted, counted, and never replayed by itself. How many."""
+def first_contact(site: str, door: N8nDoor, now: datetime) -> None:
+    """Everything that has failed so far is old: noted, counted, and never replayed by itself."""
     old: list[str] = []
     for status in source.FAILED:
         cursor = ""
@@ -79,7 +78,9 @@ def first_contact(site: str, door: N8nDoor) -> int:
         heard = signals.find_known_keys([n8n_error.execution_key(site, one) for one in old])
         unheard = [one for one in old if n8n_error.execution_key(site, one) not in heard]
         executions.note_members(site, unheard, None)
-    return len(unheard)
+        # In the same transaction: who hears of a callback must see the old ones and the contact together, or neither.
+        times = {"contact_at": now, "polled_at": now, "deep_polled_at": now}
+        sites.set_site(site, "ok", "", now, old_failures=len(unheard), **times)
 
 
 def hear_failures(site: str, door: N8nDoor, deep: bool, now: datetime) -> None:

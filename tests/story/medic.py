@@ -1,4 +1,4 @@
-"""The whole product as its users run it: `medic serve` with a real gunicorn and a real worker, in a folder of its own."""
+"""The whole product as its users run it: `medic serve`, a real gunicorn and worker, in a folder of its own."""
 
 import os
 import signal

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import ExecutionState, ReplayLimits
+from recovery.model import ComponentPlan, ExecutionState, ReplayLimits
 from recovery.sources import n8n_execution
 from recovery.store import database, orders, signals
 from recovery.worker.polling import poll_sites
@@ -606,3 +606,39 @@ def test_a_success_heard_of_by_polling_is_a_signal_like_any_other(stuck: Place) 
         signals.add_signals([n8n_execution.receive_success(told, "default")], utc_now())
     stuck.engine.tick()
     assert stuck.engine.chains() == {"1": "recovered"}
+
+
+def test_a_sub_workflows_run_waits_for_its_parent_before_anybody_is_called(place: Place) -> None:
+    sub = item("9001", host=place.host, mode="integrated", workflow="sub")
+    place.engine.hear(sub)
+    place.engine.tick()
+    assert place.engine.incident().state == "open" and place.engine.alerts() == []
+    workflow_id = place.workflow("orders")
+    place.service.behave("/orders", 503)
+    place.fail("orders", workflow_id, "a")
+    place.service.behave("/orders", 200)
+    place.poll()
+    place.engine.run(15)
+    assert place.engine.incident().state == "resolved" and place.engine.alerts() == ["opened", "recovered"]
+
+
+def test_a_sub_workflows_run_whose_parent_never_comes_calls_a_person(engine: Engine) -> None:
+    engine.hear(item("1", mode="integrated"))
+    engine.run(12)
+    assert engine.incident().state == "needs_human"
+
+
+def test_what_can_be_healed_after_a_person_was_called_for_want_of_anything_to_do_is_healed(
+    fake_clock: FakeClock,
+) -> None:
+    with StandInN8n() as n8n, Service() as service:
+        plan = ComponentPlan("orders", hosts=(service.url.removeprefix("http://"),))
+        place = Place(fake_clock, n8n, service, components={"orders": plan})
+        fail_component(place.engine)
+        assert place.engine.incident().state == "needs_human"
+        workflow_id = place.workflow("orders")
+        service.behave("/orders", 503)
+        place.fail("orders", workflow_id, "a")
+        service.behave("/orders", 200)
+        place.poll()
+        assert len(place.engine.incidents()) == 1 and place.engine.chains() == {"1": "recovered"}

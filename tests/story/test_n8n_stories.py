@@ -8,6 +8,7 @@ import pytest
 
 from tests.n8n import workflows as flow
 from tests.n8n.real import RealN8n
+from tests.standins.n8n_client import wait_for
 from tests.standins.receiver import Receiver, Reply, twilio_took
 from tests.standins.service import Service, hang
 from tests.standins.smtp import SmtpReceiver
@@ -187,6 +188,7 @@ def test_a_parent_and_its_sub_workflow_are_not_run_twice(stage: Stage) -> None:
         stage.n8n.ended(parent_id)
         medic.wait("both runs", lambda: len(medic.executions()) == 2, 30)
         incident = medic.wait_for_incident("needs_human", 60)
+        medic.wait("both judged", lambda: {one["state"] for one in medic.executions()} == {"left_alone"}, 30)
         stage.service.behave("/sub", 200)
         states = {one["workflow_id"]: one for one in medic.incident(incident["id"])["executions"]}
         assert states[sub_id]["state"] == "left_alone" and "workflow that called it" in states[sub_id]["because"]
@@ -200,7 +202,8 @@ def test_old_failures_at_first_contact_cause_no_retry(stage: Stage) -> None:
         workflow_id, path = stage.workflow(stage.call_service())
         for number in range(500):
             stage.n8n.call(path, {"id": str(number)})
-        stage.n8n.ended(workflow_id, 250, 120)
+        wait_for("500 runs", lambda: len(stage.service.calls("/order")) == 500, 120)
+        wait_for("their end", lambda: not stage.n8n.executions(workflow_id, "running"), 60)
         wanted = 500
     else:
         workflow_id, _ = stage.workflow(stage.call_service())
