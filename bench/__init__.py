@@ -1,0 +1,1 @@
+"""The benchmarks: figures and ratios, never a pass or a fail by the clock."""
