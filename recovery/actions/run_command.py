@@ -25,7 +25,7 @@ class Args(BaseModel):
     )
     shell: StrictBool = Field(False, description="give the line to `/bin/sh`; off unless pipes or variables are needed")
     timeout: Timeout = Field(
-        60.0, description="after this the command is ended, with everything that it started", examples=["60s"]
+        60.0, description="after this the command is ended, with everything that it started", examples=["90s"]
     )
     env: dict[str, str] = Field(
         default_factory=dict, repr=False, description="environment variables beside PATH, HOME and LANG"

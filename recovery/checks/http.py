@@ -54,7 +54,7 @@ class Args(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     url: str = Field(description="the address to ask", examples=["https://orders.example.com/health"])
-    timeout: Timeout = Field(5.0, description="how long the whole answer may take", examples=["5s"])
+    timeout: Timeout = Field(5.0, description="how long the whole answer may take", examples=["10s"])
     method: Literal["GET", "HEAD"] = Field("GET", description="how to ask")
     expect_status: Statuses = Field(
         ("200-399",),

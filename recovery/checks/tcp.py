@@ -18,7 +18,7 @@ class Args(BaseModel):
 
     host: str = Field(description="a name or an IP address", examples=["db.example.com"], min_length=1, max_length=253)
     port: Annotated[StrictInt, Field(ge=1, le=65_535)] = Field(description="the port", examples=[5432])
-    timeout: Timeout = Field(5.0, description="how long the connection may take", examples=["5s"])
+    timeout: Timeout = Field(5.0, description="how long the connection may take", examples=["10s"])
 
     @field_validator("host")
     @classmethod

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.actions import REGISTRY
-from recovery.model import Done, Failed
+from recovery.model import Done, Failed, ShellResult
 from recovery.outside.shell import Shell
 
 PLUGIN = REGISTRY.find("run_command")
@@ -41,6 +41,14 @@ def test_a_timeout_is_a_failure():
         "the command did not end within 0.2 s and was ended, with all that it started, without a word"
     )
     assert time.monotonic() - begin < 2
+
+
+def test_a_command_that_ended_in_order_after_its_deadline_has_failed():
+    class Late:
+        class shell:  # noqa: N801
+            run = staticmethod(lambda *args, **more: ShellResult(0, "goodbye", timed_out=True))
+
+    assert isinstance(PLUGIN.run(PLUGIN.args(command=["x"]), Late()), Failed)
 
 
 def test_a_program_that_does_not_exist_is_a_permanent_failure():

@@ -1,0 +1,96 @@
+"""The pages about plugins are never stale, and the examples in them work."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from recovery.actions import REGISTRY as ACTIONS
+from recovery.checks import REGISTRY as CHECKS
+from recovery.model import DoorError, Plugin, Registry
+from tests.plugins.plugins import FailingDoors, example_args
+
+ROOT = Path(__file__).parents[2]
+EXTENDING = (ROOT / "docs" / "extending.md").read_text()
+
+
+def load(path, name):
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = load(ROOT / "docs" / "generate.py", "docs_generate")
+
+
+@pytest.mark.parametrize("name", ["checks.md", "actions.md"])
+def test_a_page_says_what_the_plugins_say(name):
+    written = (ROOT / "docs" / name).read_text()
+    assert written == generate.pages()[name], "run `.venv/bin/python docs/generate.py` and commit the pages"
+
+
+def test_every_plugin_and_every_key_is_on_its_page():
+    for registry, page in ((CHECKS, "checks.md"), (ACTIONS, "actions.md")):
+        text = (ROOT / "docs" / page).read_text()
+        for plugin in registry.all():
+            section = text.partition(f"## `{plugin.name}`")[2]
+            assert all(f"| `{name}` |" in section for name in plugin.args.model_fields)
+
+
+@pytest.fixture
+def example(tmp_path, monkeypatch):
+    """The plugin of an example in docs/extending.md, as if it had been saved where the page says."""
+
+    def make(folder: str, name: str) -> Plugin:
+        before, _, after = EXTENDING.partition(f"recovery/{folder}/{name}.py`:")
+        code = re.search(r"```python\n(.*?)```", after, re.DOTALL)[1]
+        path = tmp_path / f"{name}.py"
+        path.write_text(code)
+        registry = Registry(folder[:-1])
+        monkeypatch.setattr(sys.modules[f"recovery.{folder}"], folder[:-1], registry.announce)
+        load(path, f"example_{name}")
+        return registry.find(name)
+
+    return make
+
+
+class Answers:
+    """Doors whose HTTP answers are given."""
+
+    def __init__(self, site):
+        from recovery.outside.http import Http
+
+        self.http = Http()
+        self.url = site.url
+
+
+def test_the_example_of_a_check_works(example, site):
+    plugin = example("checks", "json_status")
+    doors = Answers(site)
+    for body, healthy in ((b'{"status": "ok"}', True), (b'{"status": "down"}', False), (b"[]", False), (b"no", False)):
+        site.answers["/status"] = (200, {}, body)
+        assert plugin.run(example_args(plugin, url=site.url + "/status"), doors).healthy is healthy
+    assert not plugin.run(example_args(plugin), FailingDoors(DoorError("no"))).healthy
+
+
+def test_the_example_of_an_action_works(example, site):
+    plugin = example("actions", "call_address")
+    doors = Answers(site)
+    for status, word in ((200, "Done"), (302, "Done"), (404, "Failed"), (503, "Failed")):
+        site.answers["/restart"] = (status, {"Location": "/"}, b"")
+        assert type(plugin.run(example_args(plugin, url=site.url + "/restart"), doors)).__name__ == word
+    assert site.asked[0][0] == "POST"
+    assert not plugin.safe_to_repeat
+
+
+def test_what_the_pages_name_exists():
+    for page in ("CONTRIBUTING.md", "docs/extending.md", "docs/checks.md", "docs/actions.md"):
+        text = (ROOT / page).read_text()
+        for link in re.findall(r"\]\(([^)#:]+)\)", text):
+            assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
+        for path in re.findall(r"`((?:recovery|tests|docs|webhook_server)/[\w/.]+)`", text):
+            assert (ROOT / path).exists() or "json_status" in path or "call_address" in path, f"{page} names {path}"
