@@ -68,9 +68,9 @@ $(PY):
 # $(call install,what for,pip's arguments): a dot for each package, errors in full, all of it in build/install.log
 define install
 @mkdir -p build; printf 'Installing what $(1) needs into .venv (once) '
-@$(PY) -m pip install --disable-pip-version-check --no-input --progress-bar off $(2) > >(tee build/install.log \
-  | while IFS= read -r line; do case "$$line" in Collecting*|Building*) printf .;; esac; done) 2> >(tee -a build/install.log >&2) \
-  || { echo; echo "That failed; see build/install.log. Is PyPI reachable?" >&2; exit 1; }
+@$(PY) -m pip install --disable-pip-version-check --no-input --progress-bar off $(2) 2>&1 | tee build/install.log \
+  | while IFS= read -r line; do case "$$line" in Collecting*|Building*) printf .;; esac; done \
+  || { echo; grep ERROR build/install.log >&2; echo "That failed: build/install.log has it all. Is PyPI reachable?" >&2; exit 1; }
 @echo " done"; touch $@
 endef
 
