@@ -67,20 +67,21 @@ def _measure(reference: Reference, ours: Medic) -> None:
     address, token = f"{ours.url}/webhooks/n8n-error", TOKENS["MEDIC_WEBHOOK_TOKEN"]
     load.post(reference.url, token, 1, 1)
     load.post(address, token, 1, 1)
-    plain, stored, cpu = [], [], []
+    plain, stored, cpu, work = [], [], [], []
     for number in range(1, ROUNDS + 1):
         plain.append(load.post(reference.url, token, SECONDS, number * 100_000_000))
         family = ours.family()
-        before = _cpu_seconds(family, "gunicorn")
+        before, worked = _cpu_seconds(family, "gunicorn"), _cpu_seconds(family, "worker")
         stored.append(load.post(address, token, SECONDS, number * 100_000_000))
         spent = _cpu_seconds(family, "gunicorn") - before
         cpu.append(spent / (stored[-1].per_second * SECONDS) * 1e6)
+        work.append((_cpu_seconds(family, "worker") - worked) / (stored[-1].per_second * SECONDS) * 1e6)
     ratios = [one.per_second / other.per_second for one, other in zip(stored, plain, strict=True)]
     refused = sum(one.refused for one in stored)
     rows = [
-        ["stores nothing", f"{median([one.per_second for one in plain]):.0f}", f"{median([one.p99_ms for one in plain]):.0f}", "1.00", ""],
-        ["n8n-medic", f"{median([one.per_second for one in stored]):.0f}", f"{median([one.p99_ms for one in stored]):.0f}", f"{median(ratios):.2f}", f"{median(cpu):.0f}"],
+        ["stores nothing", f"{median([one.per_second for one in plain]):.0f}", f"{median([one.p99_ms for one in plain]):.0f}", "1.00", "", ""],
+        ["n8n-medic", f"{median([one.per_second for one in stored]):.0f}", f"{median([one.p99_ms for one in stored]):.0f}", f"{median(ratios):.2f}", f"{median(cpu):.0f}", f"{median(work):.0f}"],
     ]  # fmt: skip
-    heads = ["what answers", "requests/s", "p99 ms", "ratio", "web CPU us/request"]
+    heads = ["what answers", "requests/s", "p99 ms", "ratio", "web CPU us/request", "worker CPU us/request"]
     title = f"Durable ingest, 1.5 KB item, 32 connections, worker beside it, {load.generator()}; {refused} refused"
     show(title, heads, rows)

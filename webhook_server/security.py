@@ -21,6 +21,7 @@ from webhook_server.problems import Problem
 from webhook_server.throttle import Throttle
 
 ADMIN = "admin"
+LARGEST_BODY = 1024 * 1024
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -71,7 +72,7 @@ def secure(app: Flask) -> None:
         SESSION_COOKIE_SECURE=str(config.public_url).startswith("https:"),
         PERMANENT_SESSION_LIFETIME=timedelta(hours=12),
         WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a page that stays open keeps its buttons
-        MAX_CONTENT_LENGTH=1024 * 1024,
+        MAX_CONTENT_LENGTH=LARGEST_BODY,
     )
     app.extensions["medic_throttle"] = Throttle(Path(config.data_dir) / "failed-logins.json")
     csrf.init_app(app)

@@ -19,7 +19,8 @@ from recovery.store.ingest import NotStored, Receipt, SignalWriter
 from webhook_server.problems import problem
 from webhook_server.security import plain, same_secret
 
-blueprint = Blueprint("webhooks", __name__, url_prefix="/webhooks")
+PREFIX = "/webhooks"
+blueprint = Blueprint("webhooks", __name__)
 SIGNATURE_SECONDS = 300
 LONGEST_DELIVERY = 200
 _writers: dict[int, SignalWriter] = {}
