@@ -14,6 +14,7 @@ from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.planning import thaw
 from recovery.worker.reading_n8n import read_members, tags_of
+from recovery.worker.upkeep import Keeper
 
 SOON = timedelta(seconds=5)
 SECOND_LOOK = timedelta(seconds=15)
@@ -40,7 +41,9 @@ def work_on_chain(ctx: Context, row: ExecutionRow) -> None:
         record(row, WAITING, f"no n8n named {row.site!r} is configured")
         return
     try:
-        _look(ctx, row, door)
+        # A slow n8n needs many seconds for each of the answers that a look is made of.
+        with Keeper(lambda until: executions.keep_chain(row, until)):
+            _look(ctx, row, door)
     except N8nError as problem:
         _unreachable(row, problem)
 
