@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from recovery.model import Doors, ShellResult
+from recovery.model import Doors, HttpDoor, MachineDoor, ShellResult
 from recovery.outside.http import Http
 from recovery.outside.machine import Machine
 from recovery.outside.mail import Mail
@@ -24,9 +24,9 @@ class OpenDoors:
     """The real doors; see `recovery.model.Doors`."""
 
     def __init__(self, config: Addresses):
-        self.http = Http()
+        self.http: HttpDoor = Http()
         self.shell: Any = Shell()
-        self.machine = Machine()
+        self.machine: MachineDoor = Machine()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
