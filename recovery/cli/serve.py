@@ -75,8 +75,8 @@ class Service:
     due_at: float = 0.0
     deaths: int = 0
 
-    def start(self, now: float) -> None:
-        """Start it in a process group of its own, which dies with this process."""
+    def start(self, now: float) -> int:
+        """Start it in a process group of its own, which dies with this process; its process id."""
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
@@ -85,6 +85,7 @@ class Service:
             preexec_fn=_make_child_setup(os.getpid()),  # noqa: PLW1509 - this process has one thread
         )
         self.started_at = now
+        return self.process.pid
 
     def has_ended(self) -> bool:
         """Whether it runs no more. It is not reaped yet, so that its group's number cannot be taken by another."""
@@ -173,9 +174,9 @@ class Supervisor:
             end, pause = describe_end(service.clear()), service.plan_restart(now)
             self.tell(logging.WARNING, f"{service.name} {end}; starting it again in {pause:g} s")
         if service.process is None and service.due_at <= now:
-            service.start(now)
+            pid = service.start(now)
             again = " again" if service.deaths else ""
-            self.tell(logging.INFO, f"{service.name} started{again} (process {service.process.pid})")
+            self.tell(logging.INFO, f"{service.name} started{again} (process {pid})")
 
     def _pause(self, now: float) -> float:
         waiting = [service.due_at - now for service in self.services if service.process is None]
