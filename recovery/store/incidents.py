@@ -121,10 +121,11 @@ def set_incident(incident_id: int, **changes: Any) -> None:
 
 
 def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:
-    """Have incidents that are not resolved looked at."""
+    """Have incidents that are not resolved looked at, now or earlier if that was planned."""
     wanted = [one for one in set(incident_ids) if one]
     if wanted:
-        condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False)
+        later = IncidentRow.wake_at.is_null() | (IncidentRow.wake_at > now)
+        condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False) & later
         IncidentRow.update(wake_at=now).where(condition).execute()
 
 

@@ -9,6 +9,7 @@ Rows are the truth: what a tick leaves undone, the next one finds. Nothing here 
 import logging
 import os
 import select
+import time
 from collections.abc import Callable
 from datetime import datetime
 
@@ -46,6 +47,7 @@ STAGES: dict[str, Stage] = {
 }
 MOST_ROUNDS = 8
 LONGEST_WAIT = 1.0
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
 
 
 def tick(ctx: Context, now: datetime) -> None:
@@ -86,6 +88,7 @@ class Loop:
         """Tick until stopped. A tick that fails is logged and tried again: its transaction left nothing behind."""
         periodic.run_all()
         while not self._over:
+            began = time.monotonic()
             try:
                 tick(ctx, utc_now())
                 periodic.run_pending()
@@ -93,7 +96,7 @@ class Loop:
             except Exception:
                 log.exception("a tick failed; the next one carries on")
                 wait = LONGEST_WAIT
-            self._wait(wait)
+            self._wait(wait, time.monotonic() - began)
 
     def _seconds_to_next(self) -> float:
         agenda = due.read_agenda()
@@ -103,7 +106,15 @@ class Loop:
         # What is due but finds no free thread is looked at again when one is freed.
         return min(max(seconds, 0.02), LONGEST_WAIT)
 
-    def _wait(self, seconds: float) -> None:
+    def _wait(self, seconds: float, took: float) -> None:
+        """In a storm the next tick takes many signals at once, and leaves time to those who take them in."""
+        pause = min(max(2 * took, SHORTEST_PAUSE), LONGEST_PAUSE)
+        if not select.select([self._woken], [], [], min(pause, seconds))[0]:
+            self._wait_for_signals(max(0.0, seconds - pause))
+        else:
+            os.read(self._woken, 65_536)
+
+    def _wait_for_signals(self, seconds: float) -> None:
         ready, _, _ = select.select([self._listener.fileno(), self._woken], [], [], seconds)
         if self._listener.fileno() in ready:
             self._listener.drain()

@@ -2,8 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,24 +27,31 @@ from recovery.worker.context import Context
 
 log = logging.getLogger("medic.worker")
 TRIAGE_LOCK = 880_889
+LOOK_AT_JOINED = timedelta(seconds=1)
 Facts = Failure | Reading | Success
+KEPT = [one.name for one in fields(Failure) if one.name not in ("failed_at", "description", "message")]
 
 
 def triage_signals(ctx: Context, now: datetime) -> None:
     """Triage what waits, up to one batch."""
+    if database.is_sqlite():
+        # One worker only, so what it reads stays true: the turn to write is held for the writing alone.
+        batch = _Batch(ctx, now)
+        with database.write():
+            batch.run()
+        return
     with database.write():
         database.lock_for_all(TRIAGE_LOCK)
-        waiting = signals.find_untriaged()
-        if waiting:
-            _Batch(ctx, waiting, now).run()
+        _Batch(ctx, now).run()
 
 
 class _Batch:
     """One batch: the view that triage decides by, kept true while its verdicts are written."""
 
-    def __init__(self, ctx: Context, waiting: Sequence[Untriaged], now: datetime):
+    def __init__(self, ctx: Context, now: datetime):
         self.ctx, self.now = ctx, now
-        self.facts = [(signal, read(signal.kind, signal.body)) for signal in waiting]
+        self.facts = [(signal, read(signal.kind, signal.body)) for signal in signals.find_untriaged()]
+        self.kept = {signal.id: _small(facts) for signal, facts in self.facts}
         self.rows: dict[str, IncidentRow] = {}
         self.view = self._load()
         self.counted: Counter[int] = Counter()
@@ -55,6 +61,7 @@ class _Batch:
         self.signs: set[int] = set()
         self.turned: set[int] = set()
         self.woken: set[int] = set()
+        self.joined: set[int] = set()
 
     def run(self) -> None:
         """Decide and write, signal by signal in the order they came; then what all share."""
@@ -66,10 +73,17 @@ class _Batch:
         incidents.count_signals(self.counted, self.now)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
+        self._look_soon(self.joined - self.woken - self.signs)
         recoveries.wake_recoveries(sorted(self.signs | self.woken), self.now)
         recoveries.hurry_recoveries(sorted(self.turned), "its component has become healthy", self.now)
         signals.finish_signals(self.done, self.now)
         log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
+
+    def _look_soon(self, joined: set[int]) -> None:
+        """A storm of failures that join is looked at once a second, not once each."""
+        soon = self.now + LOOK_AT_JOINED
+        incidents.wake_incidents(joined, soon)
+        recoveries.wake_recoveries(sorted(joined), soon)
 
     def _load(self) -> View:
         prints, pairs, names, workflows = [], [], [], []
@@ -124,7 +138,7 @@ class _Batch:
         cause, now = verdict.cause, self.now
         if cause is None or verdict.move not in (Move.OPEN, Move.REOPEN, Move.LATE):
             if verdict.incident_id:
-                self.woken.add(verdict.incident_id)
+                self.joined.add(verdict.incident_id)
             return verdict.incident_id
         escalate_at = now + timedelta(seconds=self.ctx.policy.escalate_after_seconds)
         row = self.rows.get(cause.fingerprint)
@@ -156,7 +170,7 @@ class _Batch:
         if move.state is ExecutionState.RECOVERED:
             changes["recovered_at"] = self.now
         else:
-            changes |= {"incident_id": incident_id, "facts": _small(facts)}
+            changes |= {"incident_id": incident_id, "facts": self.kept[signal.id]}
         old = row.incident_id
         executions.move_chain(row, move.state, move.because, self.now, **changes)
         executions.note_members(signal.site, [move.leaf_id], row.id)
@@ -180,7 +194,7 @@ class _Batch:
             "state": move.state,
             "because": move.because,
             "mode": failure.mode,
-            "facts": _small(failure),
+            "facts": self.kept[signal.id],
             "failed_at": min(failure.failed_at or signal.received_at, signal.received_at),
             "heard_at": self.now,
         }
@@ -204,5 +218,5 @@ def _small(facts: Facts) -> dict[str, Any]:
     """The facts of a failure that people may want to see beside its chain."""
     if not isinstance(facts, Failure):
         return {}
-    kept = replace(facts, failed_at=None, description="", message=facts.message[:300])
-    return {key: value for key, value in asdict(kept).items() if value not in (None, "")}
+    kept = ((name, getattr(facts, name)) for name in KEPT)
+    return {name: value for name, value in kept if value not in (None, "")} | {"message": facts.message[:300]}
