@@ -1,53 +1,10 @@
-"""The tables. Times are BIGINT microseconds in UTC; JSON is text; due columns are indexed where they are not null."""
-
-import json
-from datetime import datetime
-from typing import Any
+"""The tables. Due columns (`run_at`, `wake_at`, `lease_until`) are null where nothing is due; see indexes.py."""
 
 import peewee as pw
 
-from recovery.clock import from_micros, to_micros
+from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
 
-proxy = pw.DatabaseProxy()
-
-
-class TimeField(pw.BigIntegerField):
-    """An aware datetime, stored as whole microseconds since 1970 in UTC."""
-
-    def db_value(self, value: Any) -> Any:
-        return to_micros(value) if isinstance(value, datetime) else value
-
-    def python_value(self, value: Any) -> Any:
-        return from_micros(value) if isinstance(value, int) else value
-
-
-class JsonField(pw.TextField):
-    """Any JSON value, stored as text on both engines."""
-
-    def db_value(self, value: Any) -> Any:
-        return value if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-    def python_value(self, value: Any) -> Any:
-        return json.loads(value) if isinstance(value, str) else value
-
-
-class Table(pw.Model):
-    """What all tables share."""
-
-    id = pw.BigAutoField()
-
-    class Meta:
-        database = proxy
-        legacy_table_names = False
-
-
-class Lease(Table):
-    """What is claimed, run and recorded: the fence tells an old holder that somebody took over."""
-
-    fence = pw.IntegerField(default=0)
-    lease_until = TimeField(null=True)
-    worker = pw.TextField(null=True)
-    run_at = TimeField(null=True)
+__all__ = ["Table", "proxy"]
 
 
 class SignalRow(Table):
@@ -315,22 +272,4 @@ TABLES = (
     EventRow,
     SiteRow,
     WorkerRow,
-)
-
-# Partial indexes keep the cost of a tick apart from how much waits or is over.
-INDEXES = (
-    "CREATE INDEX IF NOT EXISTS signals_untriaged ON signals (id) WHERE triaged_at IS NULL",
-    "CREATE INDEX IF NOT EXISTS incidents_wake ON incidents (wake_at) WHERE wake_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS recoveries_wake ON recoveries (wake_at) WHERE wake_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS steps_due ON steps (run_at) WHERE run_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS steps_leased ON steps (lease_until) WHERE lease_until IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS executions_due ON executions (run_at) WHERE run_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS executions_leased ON executions (lease_until) WHERE lease_until IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS executions_waiting ON executions (incident_id, state, failed_at)",
-    "CREATE INDEX IF NOT EXISTS executions_workflow ON executions (workflow_id, state)",
-    "CREATE INDEX IF NOT EXISTS components_due ON components (run_at) WHERE run_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS components_leased ON components (lease_until) WHERE lease_until IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS alerts_due ON alerts (run_at) WHERE run_at IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS alerts_leased ON alerts (lease_until) WHERE lease_until IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS orders_untaken ON orders (id) WHERE taken_at IS NULL",
 )

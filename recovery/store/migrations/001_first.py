@@ -1,6 +1,7 @@
 """The first tables: all of recovery.store.tables as it stood."""
 
-from recovery.store.tables import INDEXES, TABLES
+from recovery.store.indexes import INDEXES
+from recovery.store.tables import TABLES
 
 
 def migrate(migrator, database, fake=False, **kwargs):
