@@ -12,6 +12,7 @@ import requests
 from bench.tables import percentile, show
 from recovery.store import database
 from recovery.store.tables import ExecutionRow, SignalRow
+from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.story.engine import item
 from tests.story.medic import TOKENS, Medic
@@ -37,7 +38,8 @@ def main() -> None:
 def _measure(folder: Path, url: str) -> list[str]:
     with StandInN8n() as n8n:
         config = {"n8n": {"url": n8n.url, "api_key": n8n.api_key}}
-        workflow_id = n8n.create_workflow({"name": "w", "nodes": [], "connections": {}, "settings": {}})
+        nodes = (flow.webhook("w"), flow.http("Call", "http://127.0.0.1:1/"))
+        workflow_id = n8n.create_workflow(flow.workflow("w", *nodes))
         first = n8n.add_old_failures(workflow_id, 1)[0]
         with Medic(folder, config, url) as medic:
             medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)

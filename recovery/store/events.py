@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from recovery.store import bulk
 from recovery.store.tables import EventRow
 
 
@@ -17,7 +18,7 @@ def add_event(
     who: str = "medic",
 ) -> None:
     """One line of history, in the transaction of the change it tells of."""
-    EventRow.insert(event(at, subject, subject_id, after, because, incident_id, before, who)).execute()
+    bulk.add_rows(EventRow, [event(at, subject, subject_id, after, because, incident_id, before, who)])
 
 
 def event(
@@ -41,9 +42,3 @@ def event(
         "incident_id": incident_id,
         "who": who,
     }
-
-
-def add_events(rows: list[dict[str, Any]]) -> None:
-    """Many lines of history at once."""
-    for first in range(0, len(rows), 100):
-        EventRow.insert_many(rows[first : first + 100]).execute()

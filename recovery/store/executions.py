@@ -10,11 +10,10 @@ from recovery.model import ExecutionState
 from recovery.store import database
 from recovery.store.bulk import add_row, add_rows
 from recovery.store.events import add_event
-from recovery.store.tables import ExecutionRow, IncidentRow, MemberRow
+from recovery.store.tables import ExecutionRow, IncidentRow, MemberRow, proxy
 
-BUSY = (ExecutionRow.state == ExecutionState.RETRYING) | (
-    (ExecutionRow.state == ExecutionState.WAITING) & ExecutionRow.run_at.is_null(False)
-)
+RESTS = ExecutionRow.run_at.is_null() & ExecutionRow.lease_until.is_null()
+BUSY = (ExecutionRow.state == ExecutionState.RETRYING) | ((ExecutionRow.state == ExecutionState.WAITING) & ~RESTS)
 
 
 def find_members(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int | None]:
@@ -65,14 +64,9 @@ def move_chain(
 
 def count_chains(incident_id: int) -> dict[str, int]:
     """How many chains of an incident are in each state; under "asking" those that need a person's decision."""
-    asking = pw.fn.SUM(pw.Case(None, [(ExecutionRow.asks, 1)], 0))
-    query = (
-        ExecutionRow.select(ExecutionRow.state, pw.fn.COUNT(ExecutionRow.id), asking)
-        .where(ExecutionRow.incident_id == incident_id)
-        .group_by(ExecutionRow.state)
-    )
+    sql = "SELECT state, COUNT(*), SUM(CASE WHEN asks THEN 1 ELSE 0 END) FROM executions WHERE incident_id = "
     counted: dict[str, int] = {"asking": 0}
-    for state, count, asked in query.tuples():
+    for state, count, asked in proxy.obj.execute_sql(f"{sql}{int(incident_id)} GROUP BY state").fetchall():
         counted[state] = count
         counted["asking"] += int(asked or 0)
     return counted
@@ -92,13 +86,13 @@ def count_recovered_since(incident_id: int, since: datetime) -> int:
 
 
 def find_waiting(incident_id: int, limit: int = 200) -> list[ExecutionRow]:
-    """Chains of an incident that wait and were not released yet, oldest first."""
+    """Chains of an incident that wait, and that nobody has released or holds, oldest first."""
     return list(
         ExecutionRow.select()
         .where(
             ExecutionRow.incident_id == incident_id,
             ExecutionRow.state == ExecutionState.WAITING,
-            ExecutionRow.run_at.is_null(),
+            RESTS,
         )
         .order_by(ExecutionRow.failed_at, ExecutionRow.id)
         .limit(limit)
@@ -118,7 +112,7 @@ def count_busy(incident_id: int, workflow_ids: Iterable[str]) -> tuple[int, dict
 
 def release_chain(chain_id: int, at: datetime) -> None:
     """Let a waiting chain be retried from `at` on."""
-    condition = (ExecutionRow.id == chain_id) & (ExecutionRow.state == ExecutionState.WAITING)
+    condition = (ExecutionRow.id == chain_id) & (ExecutionRow.state == ExecutionState.WAITING) & RESTS
     ExecutionRow.update(run_at=at, looks=0).where(condition).execute()
 
 
@@ -146,13 +140,17 @@ def claim_chains(now: datetime, lease_until: datetime, worker: str, limit: int) 
 
 
 def start_chain(row: ExecutionRow, leaf_id: str, because: str, now: datetime, lease_until: datetime) -> bool:
-    """Write the intent to retry the leaf, just before the call; False where somebody took the chain over."""
+    """Write the intent to retry the leaf, just before the call; False where somebody took the chain over.
+
+    What a person permitted is spent: the same effect is not repeated twice on one word.
+    """
     values = {
         "state": ExecutionState.RETRYING,
         "leaf_id": leaf_id,
         "started_at": now,
         "because": because,
         "retries": ExecutionRow.retries + 1,
+        "permit": None,
         "looks": 0,
         "lease_until": lease_until,
     }

@@ -27,6 +27,12 @@ def find_incident(incident_id: int) -> IncidentRow:
     return IncidentRow.get_by_id(incident_id)
 
 
+def find_incidents(incident_ids: Iterable[int]) -> dict[int, IncidentRow]:
+    """Incidents by their ids."""
+    wanted = list(set(incident_ids))
+    return {row.id: row for row in IncidentRow.select().where(IncidentRow.id.in_(wanted))} if wanted else {}
+
+
 def find_of_workflows(workflow_ids: Iterable[str]) -> dict[tuple[str, str], tuple[int, ...]]:
     """(site, workflow id) -> incidents that are not resolved and hold chains of it."""
     wanted = list(set(workflow_ids))

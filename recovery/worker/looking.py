@@ -22,7 +22,7 @@ def look_at_incidents(ctx: Context, now: datetime) -> None:
 
 def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
     """Decide about one incident, and carry it out."""
-    recovery = recoveries.find_active(row.id)
+    recovery = None if row.state == IncidentState.OPEN else recoveries.find_active(row.id)
     view = view_of(row, recovery)
     move = decide.look(view, ctx.policy, now)
     if isinstance(move, decide.Begin):
@@ -60,7 +60,7 @@ def begin_recovery(
     first_at = max(now, row.episode_at + timedelta(seconds=playbook.stages[0].after_seconds))
     recoveries.add_recovery(row.id, asdict(playbook), because, first_at, now)
     first_word = row.state == IncidentState.OPEN
-    incidents.move_incident(row, IncidentState.RECOVERING, because, now)
+    incidents.move_incident(row, IncidentState.RECOVERING, because, now, wake_at=row.escalate_at)
     if first_word:
         calling.tell(ctx, row, AlertKind.OPENED, because, now)
 
@@ -85,15 +85,17 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         told=bool(row.told_at or row.acknowledged_at),
         healing=recovery is not None,
         at_rest=recovery is not None and recovery.state in AT_REST,
+        paused=recovery is not None and recovery.state == RecoveryState.PAUSED,
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
-        recovered=executions.count_recovered_since(row.id, row.episode_at),
+        recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
         known_healthy=_known_healthy(known),
         flapping=row.flapping,
-        parents_due=executions.only_subworkflows(row.id),
-        tried=recoveries.was_tried(row.id, row.episode_at),
+        parents_due=row.state == IncidentState.OPEN and executions.only_subworkflows(row.id),
+        tried=row.state == IncidentState.NEEDS_HUMAN and recoveries.was_tried(row.id, row.episode_at),
+        tried_at=recoveries.last_tried(row.id),
     )
 
 

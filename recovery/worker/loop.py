@@ -47,7 +47,7 @@ STAGES: dict[str, Stage] = {
 }
 MOST_ROUNDS = 8
 LONGEST_WAIT = 1.0
-SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.1
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
 
 
 def tick(ctx: Context, now: datetime) -> None:

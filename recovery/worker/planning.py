@@ -1,7 +1,8 @@
-"""Carries out the planner's moves: each recovery that is due gets its one next move, in one transaction."""
+"""Carries out the planner's moves: each recovery that is due gets its next moves, in one transaction."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from recovery.decide import planner
 from recovery.decide.replay import Candidate, choose_canary, release
@@ -24,55 +25,65 @@ MOST_MOVES = 50
 BLOCKING = ("unauthorized", "forbidden", "too_old")
 
 
+class Case(NamedTuple):
+    """A recovery with what its moves need."""
+
+    ctx: Context
+    incident: IncidentRow
+    row: RecoveryRow
+    playbook: Playbook
+    now: datetime
+
+    @property
+    def dry(self) -> bool:
+        """Nothing is done, everything is decided."""
+        return self.playbook.dry_run or self.ctx.dry_run
+
+    def set(self, because: str, **changes: Any) -> None:
+        """Change the recovery."""
+        recoveries.set_recovery(self.row, because, self.now, **changes)
+
+    def run(self, because: str) -> None:
+        """The recovery runs: it is looked at when what has begun ends."""
+        self.set(because, state=RecoveryState.RUNNING, next_at=None, wake_at=None)
+
+    def add_step(self, kind: StepKind, name: str, because: str, state: StepState, **more: Any) -> StepRow:
+        """The recovery's next step."""
+        more = {"component": self.incident.component, **more}
+        return steps.add_step(self.row, kind, name, because, self.now, state, **more)
+
+
 def plan_recoveries(ctx: Context, now: datetime) -> None:
     """Move every recovery that is due."""
     with database.write():
-        for row in recoveries.find_due_recoveries(now):
-            incident = incidents.find_incident(row.incident_id)
+        due = recoveries.find_due_recoveries(now)
+        known = incidents.find_incidents([row.incident_id for row in due])
+        for row in due:
+            case = Case(ctx, known[row.incident_id], row, thaw(row.playbook), now)
             for _ in range(MOST_MOVES):
-                if not _move(ctx, incident, row, now):
+                if not _move(case):
                     break
 
 
-def _move(ctx: Context, incident: IncidentRow, row: RecoveryRow, now: datetime) -> bool:
+def _move(case: Case) -> bool:
     """One move; True where another may follow at once."""
-    playbook = thaw(row.playbook)
-    mirror_canary(incident, row, now)
-    view = _view(ctx, incident, row, playbook)
-    move = planner.plan(view, now)
-    if isinstance(move, planner.Rest):
-        recoveries.set_recovery(row, row.because, now, wake_at=move.until)
-        return False
-    if isinstance(move, planner.AddCheck):
-        return _add_check(incident, row, move, now)
-    if isinstance(move, planner.AddAction):
-        return _add_action(ctx, incident, row, playbook, move, now)
-    if isinstance(move, planner.StartCanary):
-        return _start_canary(ctx, incident, row, playbook, now)
-    if isinstance(move, planner.ReplayRest):
-        back: dict[str, Any] = {"stage": 1, "attempt": 1, "replaying": True, "setback": None, "state": RecoveryState.RUNNING}
-        recoveries.set_recovery(row, move.because, now, attempts_made=row.attempts_made + 1, next_at=None, **back)
-        return True
-    if isinstance(move, planner.ReleaseMore):
-        return _release(ctx, incident, row, move.because, now)
-    if isinstance(move, planner.NextAttempt):
-        return _next_attempt(row, move, now)
-    if isinstance(move, planner.AskPerson):
-        _ask_person(ctx, incident, row, move.because, now)
-        return False
-    _end(ctx, incident, row, playbook, move, now)
-    return False
+    found = steps.find_steps_from(case.row.id, case.row.first_step)
+    for step in found:
+        mirror_canary(case, step)
+    move = planner.plan(_view(case, found), case.now)
+    return CARRY_OUT[type(move)](case, move)
 
 
-def _view(ctx: Context, incident: IncidentRow, row: RecoveryRow, playbook: Playbook) -> planner.RecoveryView:
+def _view(case: Case, found: list[StepRow]) -> planner.RecoveryView:
+    row, name = case.row, case.incident.component
     counted = executions.count_chains(row.incident_id)
-    known = components.find_components([incident.component]).get(incident.component)
+    known = components.find_components([name]).get(name)
     return planner.RecoveryView(
         state=RecoveryState(row.state),
         stage=row.stage,
         attempt=row.attempt,
-        playbook=playbook,
-        steps=[_step_facts(step) for step in steps.find_steps_from(row.id, row.first_step)],
+        playbook=case.playbook,
+        steps=[_step_facts(step) for step in found],
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
         asking=counted["asking"],
@@ -81,16 +92,16 @@ def _view(ctx: Context, incident: IncidentRow, row: RecoveryRow, playbook: Playb
         next_at=row.next_at,
         seen_at=known.seen_at if known else None,
         healthy=bool(known and known.health == "healthy"),
-        blocked=_blocked(incident, ctx),
+        blocked=_blocked(case) if counted.get("waiting") else "",
     )
 
 
-def _blocked(incident: IncidentRow, ctx: Context) -> str:
+def _blocked(case: Case) -> str:
     """Why n8n cannot be asked to retry anything, however often; "" where it can."""
-    if not ctx.policy.sites:
+    known = case.ctx.policy.sites
+    if not known:
         return "no n8n is connected"
-    name = incident.site if incident.site in ctx.policy.sites else ctx.policy.sites[0]
-    site = sites.find_site(name)
+    site = sites.find_site(case.incident.site if case.incident.site in known else known[0])
     return site.detail if site and site.state in BLOCKING else ""
 
 
@@ -99,15 +110,14 @@ def _step_facts(step: StepRow) -> planner.StepFacts:
     return planner.StepFacts(step.number, StepKind(step.kind), step.name, StepState(step.state), step.finished_at, why)
 
 
-def mirror_canary(incident: IncidentRow, row: RecoveryRow, now: datetime) -> None:
+def mirror_canary(case: Case, step: StepRow) -> None:
     """A canary step stands for an execution: what became of that is what became of the step."""
-    for step in steps.find_steps_from(row.id, row.first_step):
-        if step.chain_id is None or step.state != StepState.RUNNING:
-            continue
-        chain = executions.find_chains([step.chain_id])[step.chain_id]
-        state = _canary_state(chain, incident.id)
-        if state:
-            steps.finish_canary(step, state, chain.because, now)
+    if step.chain_id is None or step.state != StepState.RUNNING:
+        return
+    chain = executions.find_chains([step.chain_id])[step.chain_id]
+    state = _canary_state(chain, case.incident.id)
+    if state:
+        steps.finish_canary(step, state, chain.because, case.now)
 
 
 def _canary_state(chain: ExecutionRow, incident_id: int) -> StepState | None:
@@ -119,53 +129,53 @@ def _canary_state(chain: ExecutionRow, incident_id: int) -> StepState | None:
     return StepState.FAILED if waits or chain.state == ExecutionState.FAILED else None
 
 
-def _add_check(incident: IncidentRow, row: RecoveryRow, move: planner.AddCheck, now: datetime) -> bool:
-    at = move.at or now
-    steps.add_step(
-        row, StepKind.CHECK, move.check.name, move.because, now, StepState.QUEUED,
-        args=move.check.args, run_at=at, component=incident.component,
-    )  # fmt: skip
-    _run(row, move.because, now)
+def _rest(case: Case, move: planner.Rest) -> bool:
+    case.set(case.row.because, wake_at=move.until)
     return False
 
 
-def _add_action(
-    ctx: Context, incident: IncidentRow, row: RecoveryRow, playbook: Playbook, move: planner.AddAction, now: datetime
-) -> bool:
-    action = move.action
-    dry = playbook.dry_run or ctx.dry_run
-    skip, because = move.skip or dry, "dry run: it would be run now" if dry and not move.skip else move.because
-    step = steps.add_step(
-        row, StepKind.ACTION, action.name, because, now, StepState.SKIPPED if skip else StepState.QUEUED,
-        args=action.args, run_at=None if skip else now, safe_to_repeat=action.safe_to_repeat,
-        timeout_seconds=action.timeout_seconds, component=incident.component,
+def _add_check(case: Case, move: planner.AddCheck) -> bool:
+    check = move.check
+    case.add_step(
+        StepKind.CHECK, check.name, move.because, StepState.QUEUED, args=check.args, run_at=move.at or case.now
+    )
+    case.run(move.because)
+    return False
+
+
+def _add_action(case: Case, move: planner.AddAction) -> bool:
+    action, only_told = move.action, case.dry and not move.skip
+    because = f"dry run: would run {action.name}" if only_told else move.because
+    skip = move.skip or only_told
+    step = case.add_step(
+        StepKind.ACTION, action.name, because, StepState.SKIPPED if skip else StepState.QUEUED,
+        args=action.args, run_at=None if skip else case.now, safe_to_repeat=action.safe_to_repeat,
+        timeout_seconds=action.timeout_seconds,
     )  # fmt: skip
     if skip:
-        steps.finish_canary(step, StepState.SKIPPED, because, now)
-    _run(row, because, now)
+        steps.finish_canary(step, StepState.SKIPPED, because, case.now)
+    if only_told:
+        return _end(case, planner.End(False, because))
+    case.run(because)
     return skip
 
 
-def _start_canary(ctx: Context, incident: IncidentRow, row: RecoveryRow, playbook: Playbook, now: datetime) -> bool:
-    waiting = executions.find_waiting(incident.id)
+def _start_canary(case: Case, move: planner.StartCanary) -> bool:
+    waiting = executions.find_waiting(case.incident.id)
     chosen = choose_canary([_candidate(chain) for chain in waiting])
     if chosen is None:
-        _run(row, "the executions that wait are released already", now)
+        case.run("the executions that wait are released already")
         return False
     chain = next(one for one in waiting if one.id == chosen.chain_id)
-    because = f"one execution goes first: {chain.leaf_id} of {chain.workflow_name}"
-    if playbook.dry_run or ctx.dry_run:
-        told = f"dry run: would retry {because}, then {len(waiting) - 1} more"
-        step = steps.add_step(row, StepKind.ACTION, planner.CANARY, told, now, StepState.SKIPPED)
-        steps.finish_canary(step, StepState.SKIPPED, told, now)
-        _end(ctx, incident, row, playbook, planner.End(False, told), now)
-        return False
-    steps.add_step(
-        row, StepKind.ACTION, planner.CANARY, because, now, StepState.RUNNING,
-        chain_id=chain.id, started_at=now, component=incident.component,
-    )  # fmt: skip
-    executions.release_chain(chain.id, now)
-    _run(row, because, now)
+    because = f"{move.because}: {chain.leaf_id} of {chain.workflow_name}"
+    if case.dry:
+        told = f"dry run: would retry {chain.leaf_id} of {chain.workflow_name}, then {len(waiting) - 1} more"
+        step = case.add_step(StepKind.ACTION, planner.CANARY, told, StepState.SKIPPED)
+        steps.finish_canary(step, StepState.SKIPPED, told, case.now)
+        return _end(case, planner.End(False, told))
+    case.add_step(StepKind.ACTION, planner.CANARY, because, StepState.RUNNING, chain_id=chain.id, started_at=case.now)
+    executions.release_chain(chain.id, case.now)
+    case.run(because)
     return False
 
 
@@ -173,56 +183,69 @@ def _candidate(chain: ExecutionRow) -> Candidate:
     return Candidate(chain.id, chain.workflow_id, chain.failed_at, chain.retries)
 
 
-def _release(ctx: Context, incident: IncidentRow, row: RecoveryRow, because: str, now: datetime) -> bool:
-    waiting = executions.find_waiting(incident.id)
-    busy, workflows = executions.count_busy(incident.id, [chain.workflow_id for chain in waiting])
+def _replay_rest(case: Case, move: planner.ReplayRest) -> bool:
+    back = {"stage": 1, "attempt": 1, "replaying": True, "setback": None, "next_at": None}
+    made = case.row.attempts_made + 1
+    case.set(move.because, attempts_made=made, state=RecoveryState.RUNNING, **back)
+    return True
+
+
+def _release_more(case: Case, move: planner.ReleaseMore) -> bool:
+    waiting = executions.find_waiting(case.incident.id)
+    busy, workflows = executions.count_busy(case.incident.id, [chain.workflow_id for chain in waiting])
     candidates = [_candidate(chain) for chain in waiting]
-    chosen = release(candidates, workflows, busy, row.released_at, ctx.policy.replay, now)
+    chosen = release(candidates, workflows, busy, case.row.released_at, case.ctx.policy.replay, case.now)
     for chain_id, at in chosen:
         executions.release_chain(chain_id, at)
-    last = chosen[-1][1] if chosen else row.released_at
+    last = chosen[-1][1] if chosen else case.row.released_at
     # Other incidents may hold a workflow's only place: look again even if nothing of ours ends.
-    recoveries.set_recovery(row, because, now, released_at=last, wake_at=now + timedelta(seconds=1))
+    case.set(move.because, released_at=last, wake_at=case.now + timedelta(seconds=1))
     return False
 
 
-def _next_attempt(row: RecoveryRow, move: planner.NextAttempt, now: datetime) -> bool:
-    executions.hold_back(row.incident_id)
-    recoveries.set_recovery(
-        row, move.because, now,
-        state=RecoveryState.RUNNING if move.at <= now else RecoveryState.WAITING,
-        stage=move.stage, attempt=move.attempt, attempts_made=row.attempts_made + 1,
-        first_step=steps.next_number(row.id), replaying=False, setback=None, next_at=move.at, wake_at=move.at,
+def _next_attempt(case: Case, move: planner.NextAttempt) -> bool:
+    executions.hold_back(case.row.incident_id)
+    case.set(
+        move.because,
+        state=RecoveryState.RUNNING if move.at <= case.now else RecoveryState.WAITING,
+        stage=move.stage, attempt=move.attempt, attempts_made=case.row.attempts_made + 1,
+        first_step=steps.next_number(case.row.id), replaying=False, setback=None, next_at=move.at, wake_at=move.at,
     )  # fmt: skip
-    return move.at <= now
+    return move.at <= case.now
 
 
-def _ask_person(ctx: Context, incident: IncidentRow, row: RecoveryRow, because: str, now: datetime) -> None:
+def _ask_person(case: Case, move: planner.AskPerson) -> bool:
     """A step that waits for a person's yes; what may have had its effect is never repeated without one."""
-    steps.add_step(row, StepKind.ACTION, planner.CANARY, because, now, StepState.QUEUED, component=incident.component)
-    recoveries.set_recovery(
-        row, because, now, state=RecoveryState.AWAITING_APPROVAL, wake_at=None, next_at=None, replaying=False
-    )
-    calling.call_person(ctx, incident, because, now)
+    case.add_step(StepKind.ACTION, planner.CANARY, move.because, StepState.QUEUED)
+    case.set(move.because, state=RecoveryState.AWAITING_APPROVAL, wake_at=None, next_at=None, replaying=False)
+    calling.call_person(case.ctx, case.incident, move.because, case.now)
+    return False
 
 
-def _end(
-    ctx: Context, incident: IncidentRow, row: RecoveryRow, playbook: Playbook, move: planner.End, now: datetime
-) -> None:
+def _end(case: Case, move: planner.End) -> bool:
     state = RecoveryState.SUCCEEDED if move.succeeded else RecoveryState.FAILED
-    executions.hold_back(row.incident_id)
-    row.attempts_made += 0 if row.replaying else 1
-    recoveries.set_recovery(row, move.because, now, attempts_made=row.attempts_made)
-    recoveries.end_recovery(row, state, move.because, now)
+    executions.hold_back(case.row.incident_id)
+    case.set(move.because, attempts_made=case.row.attempts_made + (0 if case.row.replaying else 1))
+    recoveries.end_recovery(case.row, state, move.because, case.now)
     if move.succeeded:
-        incidents.wake_incidents([incident.id], now)
-        return
-    quiet = playbook.mended and incident.told_at is not None
-    calling.call_person(ctx, incident, move.because, now, quiet)
+        incidents.wake_incidents([case.incident.id], case.now)
+        return False
+    quiet = case.playbook.mended and case.incident.told_at is not None
+    calling.call_person(case.ctx, case.incident, move.because, case.now, quiet)
+    return False
 
 
-def _run(row: RecoveryRow, because: str, now: datetime) -> None:
-    recoveries.set_recovery(row, because, now, state=RecoveryState.RUNNING, next_at=None, wake_at=None)
+CARRY_OUT: dict[type, Callable[[Case, Any], bool]] = {
+    planner.Rest: _rest,
+    planner.AddCheck: _add_check,
+    planner.AddAction: _add_action,
+    planner.StartCanary: _start_canary,
+    planner.ReplayRest: _replay_rest,
+    planner.ReleaseMore: _release_more,
+    planner.NextAttempt: _next_attempt,
+    planner.AskPerson: _ask_person,
+    planner.End: _end,
+}
 
 
 def thaw(frozen: dict) -> Playbook:

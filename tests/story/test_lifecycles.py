@@ -641,4 +641,5 @@ def test_what_can_be_healed_after_a_person_was_called_for_want_of_anything_to_do
         place.fail("orders", workflow_id, "a")
         service.behave("/orders", 200)
         place.poll()
+        place.engine.run(2)
         assert len(place.engine.incidents()) == 1 and place.engine.chains() == {"1": "recovered"}
