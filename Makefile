@@ -4,6 +4,8 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 KILLS ?= 100
+JOBS ?= 2
+TESTS ?= tests
 PYTEST_ARGS ?=
 PY := .venv/bin/python
 RUN_READY := .venv/.ready-to-run
@@ -23,7 +25,7 @@ demo: $(DEV_READY) ## a two-minute tour, with nothing else installed
 	@exec $(PY) -m tests.demo
 
 test: $(DEV_READY) ## the suite that needs only PyPI packages
-	@$(PY) -m pytest tests -m "$(NEED_NO_MORE)" $(PYTEST_ARGS)
+	@$(PY) -m pytest $(TESTS) -m "$(NEED_NO_MORE)" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-n8n: $(DEV_READY) ## the suite against a real n8n, installed once into ~/.cache/n8n-medic
 	@$(PY) -m tests.n8n.install
