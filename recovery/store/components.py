@@ -4,15 +4,15 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow
 
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
     """Components by their names, those that are known."""
-    wanted = list(set(names))
-    return {row.name: row for row in ComponentRow.select().where(ComponentRow.name.in_(wanted))} if wanted else {}
+    found = (bulk.find_row(ComponentRow, "name = ?", name) for name in set(names))
+    return {row.name: row for row in found if row}
 
 
 def set_component(name: str, before: str, now: datetime, because: str, **changes: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.model import ExecutionState
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.bulk import add_row, add_rows
 from recovery.store.events import add_event
 from recovery.store.tables import ExecutionRow, IncidentRow, MemberRow, proxy
@@ -31,6 +31,8 @@ def find_members(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int 
 def find_chains(chain_ids: Iterable[int | None]) -> dict[int, ExecutionRow]:
     """Chains by their ids."""
     wanted = [one for one in set(chain_ids) if one is not None]
+    if len(wanted) == 1:
+        return {row.id: row for row in bulk.find_rows(ExecutionRow, "id = ?", *wanted)}
     return {row.id: row for row in ExecutionRow.select().where(ExecutionRow.id.in_(wanted))} if wanted else {}
 
 
@@ -87,16 +89,8 @@ def count_recovered_since(incident_id: int, since: datetime) -> int:
 
 def find_waiting(incident_id: int, limit: int = 200) -> list[ExecutionRow]:
     """Chains of an incident that wait, and that nobody has released or holds, oldest first."""
-    return list(
-        ExecutionRow.select()
-        .where(
-            ExecutionRow.incident_id == incident_id,
-            ExecutionRow.state == ExecutionState.WAITING,
-            RESTS,
-        )
-        .order_by(ExecutionRow.failed_at, ExecutionRow.id)
-        .limit(limit)
-    )
+    rests = "incident_id = ? AND state = 'waiting' AND run_at IS NULL AND lease_until IS NULL"
+    return bulk.find_rows(ExecutionRow, rests, incident_id, more=f"ORDER BY failed_at, id LIMIT {int(limit)}")
 
 
 def count_busy(incident_id: int, workflow_ids: Iterable[str]) -> tuple[int, dict[str, int]]:

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import peewee as pw
+
 from recovery.clock import from_micros, to_micros
 from recovery.model import Cause, IncidentState
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ExecutionRow, IncidentRow
 
@@ -17,8 +19,9 @@ def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
     found: dict[str, IncidentRow] = {}
     for first in range(0, len(wanted), 500):
         part = wanted[first : first + 500]
-        query = IncidentRow.select().where(IncidentRow.fingerprint.in_(part)).order_by(IncidentRow.id)
-        found.update({row.fingerprint: row for row in query})
+        newest = pw.fn.MAX(IncidentRow.id)
+        ids = IncidentRow.select(newest).where(IncidentRow.fingerprint.in_(part)).group_by(IncidentRow.fingerprint)
+        found.update({row.fingerprint: row for row in IncidentRow.select().where(IncidentRow.id.in_(ids))})
     return found
 
 
@@ -54,7 +57,8 @@ def add_incident(
     cause: Cause, because: str, now: datetime, escalate_at: datetime, previous_id: int | None = None
 ) -> IncidentRow:
     """A new incident, to be looked at now."""
-    row = IncidentRow.create(
+    row = bulk.create(
+        IncidentRow,
         fingerprint=cause.fingerprint,
         open_key=cause.fingerprint,
         site=cause.site,
@@ -110,7 +114,7 @@ def move_incident(
     """Change an incident's state, with history; it is looked at again at once."""
     add_event(now, "incident", row.id, state, because, row.id, before=row.state, who=who)
     values = {"state": state, "because": because, "settle_at": None, "wake_at": now, **changes}
-    IncidentRow.update(**values).where(IncidentRow.id == row.id).execute()
+    bulk.set_row(IncidentRow, row.id, values)
     for name, value in values.items():
         setattr(row, name, value)
 
@@ -123,7 +127,7 @@ def resolve_incident(row: IncidentRow, because: str, now: datetime, who: str = "
 
 def set_incident(incident_id: int, **changes: Any) -> None:
     """Change what is no state, and so needs no history."""
-    IncidentRow.update(**changes).where(IncidentRow.id == incident_id).execute()
+    bulk.set_row(IncidentRow, incident_id, changes)
 
 
 def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:

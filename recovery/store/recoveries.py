@@ -6,7 +6,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.model import RecoveryState
-from recovery.store import database
+from recovery.store import bulk, database, steps
 from recovery.store.events import add_event
 from recovery.store.tables import RecoveryRow
 
@@ -17,7 +17,8 @@ def add_recovery(
     incident_id: int, playbook: dict[str, Any], because: str, first_at: datetime, now: datetime
 ) -> RecoveryRow:
     """A new recovery with its own copy of the playbook; its first attempt begins at `first_at`."""
-    row = RecoveryRow.create(
+    row = bulk.create(
+        RecoveryRow,
         incident_id=incident_id,
         active_key=incident_id,
         state=RecoveryState.RUNNING if first_at <= now else RecoveryState.WAITING,
@@ -33,7 +34,7 @@ def add_recovery(
 
 def find_active(incident_id: int) -> RecoveryRow | None:
     """The recovery of an incident that has not ended."""
-    return RecoveryRow.get_or_none(RecoveryRow.active_key == incident_id)
+    return bulk.find_row(RecoveryRow, "active_key = ?", incident_id)
 
 
 def find_due_recoveries(now: datetime, limit: int = 200) -> list[RecoveryRow]:
@@ -46,7 +47,7 @@ def set_recovery(row: RecoveryRow, because: str, now: datetime, who: str = "medi
     """Change a recovery; a change of its state, stage or attempt is written into history."""
     before = _standing(row)
     changes = {"because": because, **changes}
-    RecoveryRow.update(**changes).where(RecoveryRow.id == row.id).execute()
+    bulk.set_row(RecoveryRow, row.id, changes)
     for name, value in changes.items():
         setattr(row, name, value)
     if _standing(row) != before:
@@ -61,6 +62,7 @@ def end_recovery(row: RecoveryRow, state: RecoveryState, because: str, now: date
     """It is over, one way or another."""
     ended = {"active_key": None, "wake_at": None, "next_at": None, "ended_at": now, "replaying": False}
     set_recovery(row, because, now, who, state=state, **ended)
+    steps.give_up_steps(row.id, f"its recovery ended: {because}", now, who)
 
 
 def wake_recoveries(incident_ids: list[int], now: datetime) -> None:
@@ -86,6 +88,13 @@ def note_setback(incident_id: int, because: str, now: datetime) -> None:
 def was_tried(incident_id: int, since: datetime) -> bool:
     """Whether a recovery of the incident was begun since then."""
     return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).exists()
+
+
+def last_tried(incident_id: int) -> datetime | None:
+    """When the incident's newest recovery ended, or began where it has not ended; None without any."""
+    mine = RecoveryRow.select().where(RecoveryRow.incident_id == incident_id)
+    newest = mine.order_by(RecoveryRow.id.desc()).first()
+    return (newest.ended_at or newest.started_at) if newest else None
 
 
 def count_attempts(incident_id: int) -> int:

@@ -3,13 +3,14 @@
 from datetime import datetime
 from typing import Any
 
+from recovery.store import bulk
 from recovery.store.events import add_event
 from recovery.store.tables import SiteRow, WorkerRow
 
 
 def find_site(name: str) -> SiteRow | None:
     """What is known of that n8n."""
-    return SiteRow.get_or_none(SiteRow.name == name)
+    return bulk.find_row(SiteRow, "name = ?", name)
 
 
 def find_contacts() -> dict[str, datetime]:

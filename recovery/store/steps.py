@@ -6,7 +6,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.model import StepKind, StepState
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import RecoveryRow, StepRow
 
@@ -20,7 +20,8 @@ def add_step(
         peewee.IntegrityError: another planner was faster.
     """
     number = next_number(recovery.id)
-    row = StepRow.create(
+    row = bulk.create(
+        StepRow,
         recovery_id=recovery.id,
         incident_id=recovery.incident_id,
         number=number,
@@ -45,8 +46,7 @@ def next_number(recovery_id: int) -> int:
 
 def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:
     """The steps of a recovery from that number on."""
-    query = StepRow.select().where(StepRow.recovery_id == recovery_id, StepRow.number >= first)
-    return list(query.order_by(StepRow.number))
+    return bulk.find_rows(StepRow, "recovery_id = ? AND number >= ?", recovery_id, first, more="ORDER BY number")
 
 
 def claim_steps(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[StepRow]:
@@ -106,6 +106,15 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
     _tell(row, StepState.SKIPPED, why, now, who)
 
 
+def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:
+    """Give up what has not begun, and what stands for an execution; a command that runs is let run to its end."""
+    waits = (StepRow.state == StepState.QUEUED) | (
+        (StepRow.state == StepState.RUNNING) & StepRow.chain_id.is_null(False)
+    )
+    for row in list(StepRow.select().where(StepRow.recovery_id == recovery_id, waits)):
+        skip_step(row, why, now, who)
+
+
 def find_lost_steps(now: datetime, limit: int = 100) -> list[StepRow]:
     """Claimed steps whose worker did not come back in time."""
     return list(database.skip_locked(StepRow.select().where(StepRow.lease_until <= now).limit(limit)))
@@ -114,15 +123,21 @@ def find_lost_steps(now: datetime, limit: int = 100) -> list[StepRow]:
 def requeue_step(row: StepRow, why: str, now: datetime) -> None:
     """A lost step that may run again."""
     values = {"state": StepState.QUEUED, "run_at": now, "lease_until": None, "started_at": None, "process_group": None}
-    StepRow.update(fence=StepRow.fence + 1, **values).where(StepRow.id == row.id).execute()
-    _tell(row, StepState.QUEUED, why, now)
+    if _take_over(row, values):
+        _tell(row, StepState.QUEUED, why, now)
 
 
 def lose_step(row: StepRow, why: str, now: datetime) -> None:
     """A lost step of which nobody knows whether it happened, and that must not run again."""
     values = {"state": StepState.UNKNOWN, "finished_at": now, "error": why, "lease_until": None}
-    StepRow.update(fence=StepRow.fence + 1, **values).where(StepRow.id == row.id).execute()
-    _tell(row, StepState.UNKNOWN, why, now)
+    if _take_over(row, values):
+        _tell(row, StepState.UNKNOWN, why, now)
+
+
+def _take_over(row: StepRow, values: dict[str, Any]) -> bool:
+    """False where its holder came back, or another worker was faster: the step is left to them."""
+    condition = (StepRow.id == row.id) & (StepRow.fence == row.fence) & (StepRow.state == StepState.RUNNING)
+    return StepRow.update(fence=StepRow.fence + 1, **values).where(condition).execute() == 1
 
 
 def _update_held(row: StepRow, values: dict[str, Any]) -> bool:
