@@ -65,6 +65,7 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         hosts=hosts_of(component),
         every_seconds=every_seconds(component),
         playbook=_playbook(config, component),
+        env=dict(component.restart.env) if component.restart else {},
     )
 
 
@@ -87,8 +88,8 @@ def _playbook(config: Config, component: Component | None) -> Playbook:
 def _restart_action(restart: Restart) -> PlannedAction:
     return PlannedAction(
         name=RESTART_ACTION,
-        args=restart_arguments(restart),
-        safe_to_repeat=actions.REGISTRY.find(RESTART_ACTION).safe_to_repeat,
+        args={key: value for key, value in restart_arguments(restart).items() if key != "env"},
+        safe_to_repeat=restart.safe_to_repeat and actions.REGISTRY.find(RESTART_ACTION).safe_to_repeat,
         timeout_seconds=restart.timeout.total_seconds(),
     )
 

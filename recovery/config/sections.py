@@ -143,7 +143,9 @@ class Restart(Settings):
     timeout: Period = timedelta(seconds=60)
     """After this the command is ended, with everything that it started."""
     env: dict[str, str] = Field(default_factory=dict, repr=False)
-    """Environment variables beside PATH, HOME and LANG. Their values are never printed."""
+    """Environment variables beside PATH, HOME and LANG. Their values are never printed or stored."""
+    safe_to_repeat: Flag = True
+    """Off: it is never run again where nobody knows whether it ran (n8n-medic was killed in its middle)."""
     cwd: str | None = None
     """Where to run it; default: where n8n-medic runs."""
 

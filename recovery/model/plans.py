@@ -97,6 +97,7 @@ class ComponentPlan:
     Fields:
         hosts: what workflows call it by: "host" claims every port, "host:port" that one.
         every_seconds: how often its check runs.
+        env: environment of its restart command; kept out of the playbook, whose copies are stored.
     """
 
     name: str
@@ -106,6 +107,7 @@ class ComponentPlan:
     hosts: tuple[str, ...] = ()
     every_seconds: float = 120.0
     playbook: Playbook | None = None
+    env: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def check(self) -> PlannedCheck | None:
@@ -141,11 +143,12 @@ class Policy:
         return self.components.get(name) or ComponentPlan(name=name, severity=self.default_severity)
 
     def claimant(self, host: str) -> ComponentPlan | None:
-        """The component that claims a host ("host" or "host:port") as its own, or None."""
+        """The component that claims a host ("host" or "host:port") as its own, or None; the exact one first."""
         bare = host.rsplit(":", 1)[0] if ":" in host and not host.endswith("]") else host
-        for plan in self.components.values():
-            if host in plan.hosts or bare in plan.hosts:
-                return plan
+        for name in dict.fromkeys((host, bare)):
+            for plan in self.components.values():
+                if name in plan.hosts:
+                    return plan
         return None
 
 

@@ -97,6 +97,8 @@ def open_database(url: str, migrate: bool = True) -> pw.Database:
     _turn, _url = Turn(path.with_name(path.name + ".lock") if path else None), url
     with _turn:
         database.connect(reuse_if_open=True)
+        if path is not None and migrate:
+            path.chmod(0o600)
         if migrate:
             _migrate(database, is_sqlite=path is not None)
     return database

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from recovery import actions, checks
 from recovery.model import Done, DoorError, Doors, Failed, NotNeeded, Reading, Result, StepKind, StepState
@@ -29,7 +30,7 @@ def run_step(ctx: Context, row: StepRow) -> None:
         if not steps.start_step(row, now_for_effect()):
             return
     with Keeper(lambda until: steps.keep_step(row, until)):
-        answer = _run_plugin(_doors(ctx, row), row)
+        answer = _run_plugin(_doors(ctx, row), row, _args(ctx, row))
     _record(ctx, row, answer)
 
 
@@ -44,11 +45,17 @@ def _doors(ctx: Context, row: StepRow) -> Doors:
     return ctx.doors_for_step(started) if ctx.doors_for_step else ctx.doors
 
 
-def _run_plugin(doors: Doors, row: StepRow) -> Result | Reading:
+def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
+    """The step's arguments; what may be secret of them comes from the configuration, never from a row."""
+    env = ctx.policy.component(row.component).env
+    return {**row.args, "env": env} if env and row.kind == StepKind.ACTION else row.args
+
+
+def _run_plugin(doors: Doors, row: StepRow, args: dict[str, Any]) -> Result | Reading:
     registry = checks.REGISTRY if row.kind == StepKind.CHECK else actions.REGISTRY
     try:
         plugin = registry.find(row.name)
-        return plugin.run(plugin.args.model_validate(row.args), doors)
+        return plugin.run(plugin.args.model_validate(args), doors)
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     except Exception as problem:  # noqa: BLE001 a broken plugin fails its step, with its reason

@@ -71,6 +71,7 @@ class FakeOutside:
         self.up = False
         self.heals_on_restart = False
         self.commands: list[Any] = []
+        self.environments: list[Any] = []
         self.sent: list[Any] = []
 
     def n8n(self, site: str) -> N8n | None:
@@ -86,6 +87,7 @@ class FakeOutside:
 
     def run(self, command: Any, **more: Any) -> ShellResult:
         self.commands.append(command)
+        self.environments.append(more.get("env"))
         self.up = self.up or self.heals_on_restart
         return ShellResult(0, "restarted")
 

@@ -9,6 +9,7 @@ from recovery.clock import utc_now
 from recovery.model import ComponentPlan, ExecutionState, ReplayLimits
 from recovery.sources import n8n_execution
 from recovery.store import database, orders, signals
+from recovery.store.tables import EventRow, RecoveryRow, StepRow
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.n8n import workflows as flow
@@ -643,3 +644,22 @@ def test_what_can_be_healed_after_a_person_was_called_for_want_of_anything_to_do
         place.poll()
         place.engine.run(2)
         assert len(place.engine.incidents()) == 1 and place.engine.chains() == {"1": "recovered"}
+
+
+def test_the_environment_of_a_restart_comes_from_the_configuration_and_is_never_stored(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders", env={"TOKEN": "s3cret"})})
+    fail_component(engine)
+    engine.tick()
+    assert engine.outside.environments == [{"TOKEN": "s3cret"}]
+    stored = [str(row) for table in (StepRow, RecoveryRow, EventRow) for row in table.select().dicts()]
+    assert stored and not any("s3cret" in one for one in stored)
+
+
+def test_the_component_that_names_the_port_claims_it_before_one_that_names_the_host(fake_clock: FakeClock) -> None:
+    wide = ComponentPlan("wide", hosts=("api.example.com",))
+    exact = ComponentPlan("exact", hosts=("api.example.com:8443",))
+    engine = Engine(fake_clock, components={"wide": wide, "exact": exact})
+    engine.hear(item("1", host="api.example.com:8443"))
+    engine.hear(item("2", host="api.example.com:9000"))
+    engine.tick()
+    assert [one.component for one in engine.incidents()] == ["exact", "wide"]

@@ -99,7 +99,7 @@ def test_the_contracts_shape_becomes_the_policy(load: Load) -> None:
     assert (db.hosts, db.every_seconds, db.severity) == (("db.example.com:5432",), 120, Severity.HIGH)
     assert db.playbook and db.playbook.boot_grace_seconds == 60
     assert db.playbook.actions[0].args["command"] == "docker restart db"
-    assert db.playbook.actions[0].args["env"] == {"A": "b"}
+    assert db.env == {"A": "b"} and "env" not in db.playbook.actions[0].args
     assert db.playbook.actions[0].args["cwd"] == "/tmp"
     assert db.playbook.actions[0].timeout_seconds == 90
     assert (policy.replay.rate_per_second, policy.replay.retry_ambiguous) == (5, True)
