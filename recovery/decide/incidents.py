@@ -19,9 +19,11 @@ class IncidentView:
         healing: a recovery of it is running, waiting or paused.
         waiting, retrying, recovered, left_alone, asking: its chains, counted; asking ones are left alone too.
         at_rest: that recovery is paused, or awaits a person.
+        paused: a person paused it: nothing begins by itself.
         parents_due: only sub-workflows' own runs failed so far; those that called them will be heard of.
         tried: a recovery was begun in this episode, or a person ended it.
         known_healthy: what the component's readings say; None without any.
+        tried_at: when its last recovery ended, or began where it has not ended.
         told: a person was called in this episode.
         sign_at: the last sign of health; last_signal_at: the last failure.
         flapping: it came back too often.
@@ -42,6 +44,7 @@ class IncidentView:
     told: bool = False
     healing: bool = False
     at_rest: bool = False
+    paused: bool = False
     waiting: int = 0
     retrying: int = 0
     recovered: int = 0
@@ -51,6 +54,7 @@ class IncidentView:
     flapping: bool = False
     parents_due: bool = False
     tried: bool = False
+    tried_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +114,9 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     unwell = why_not_resolved(view)
     if unwell:
         return _unresolved(view, policy, unwell, now)
-    if view.settle_at is None:
-        return Settle(now + timedelta(seconds=policy.settle_seconds), _why_resolved(view))
+    settle = timedelta(seconds=policy.settle_seconds)
+    if view.settle_at is None or view.settle_at < view.last_signal_at + settle:
+        return Settle(now + settle, _why_resolved(view))
     return Resolve(_why_resolved(view)) if now >= view.settle_at else Leave(_next_look(view))
 
 
@@ -198,18 +203,20 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
 
 def _can_now(view: IncidentView, policy: Policy) -> bool:
     """A person was called because nothing could be done, and since then something came that can be healed."""
-    if view.tried or view.flapping or view.outlook is Outlook.PERMANENT:
+    if view.paused or view.tried or view.flapping or view.outlook is Outlook.PERMANENT:
         return False
     return bool(view.waiting) and not _why_helpless(view, playbook_of(view.component, policy), policy)
 
 
 def _may_try_again(view: IncidentView, policy: Policy) -> bool:
-    """needs_human is not the end: a sign of health since the last failure lets one execution try."""
-    if not policy.replay.on_recovery or not view.waiting or (view.healing and not view.at_rest):
+    """needs_human is not the end: a sign of health since the last failure lets one execution try, once for each."""
+    if view.paused or not policy.replay.on_recovery or not view.waiting or (view.healing and not view.at_rest):
         return False
     if view.outlook is Outlook.PERMANENT and not waits_for_cause(view.cause_class):
         return False
-    return view.sign_at is not None and view.sign_at > view.last_signal_at
+    if view.sign_at is None or (view.tried_at and view.sign_at <= view.tried_at):
+        return False
+    return view.sign_at > view.last_signal_at
 
 
 def _next_look(view: IncidentView) -> datetime | None:

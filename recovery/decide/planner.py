@@ -151,6 +151,8 @@ def plan(view: RecoveryView, now: datetime) -> Move:
 def _replay(view: RecoveryView, now: datetime) -> Move:
     if view.setback:
         return failed(view, now, f"the replay stopped: {view.setback}")
+    if view.waiting and view.blocked:
+        return End(False, f"n8n cannot be asked to retry: {view.blocked}")
     if view.waiting:
         return ReleaseMore(f"the canary succeeded; {view.waiting} executions wait")
     if view.retrying:

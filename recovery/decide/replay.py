@@ -98,7 +98,9 @@ def _doubt(failure: Failure, run: Run) -> str:
         return f"{node} failed at item {failure.item_index}, and a retry would send items 0 to {before} again"
     if failure.node_reads:
         return ""
-    if run.items is not None and run.items > 1:
+    if run.items is None:
+        return f"nobody knows how many items {node} was given, and n8n sends them together: some may have been done"
+    if run.items > 1:
         return f"{node} was given {run.items} items, and n8n sends them together: others may have been done"
     if failure.error_code in NEVER_HAPPENED or failure.http_code in TURNED_AWAY:
         return ""
@@ -168,13 +170,17 @@ def read_chain(root: Mapping[str, Any], executions: Iterable[Mapping[str, Any]])
     found.sort(key=_age)
     succeeded = next((str(one.get("id")) for one in found if one.get("status") == "success"), "")
     told = next((str(one["retrySuccessId"]) for one in found if one.get("retrySuccessId")), "")
-    running = [one for one in found if one.get("status") in UNDER_WAY]
+    running = [one for one in found if str(one.get("status")) in UNDER_WAY]
     return Chain((running or found)[-1], tuple(str(one.get("id")) for one in found), succeeded or told)
 
 
 def _age(execution: Mapping[str, Any]) -> tuple[int, str]:
     name = str(execution.get("id"))
-    return (int(name) if name.isdigit() else 0, name)
+    return (int(name) if _counts_up(name) else 0, name)
+
+
+def _counts_up(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) <= 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ class Verdict:
         incident_id: the incident that is meant; None for a new one, or for none.
         flapping: it came back too often; a person is called instead of another recovery.
         signs: incidents for which this is a sign of health.
+        member_of: the known chain that the execution belongs to, where nothing else becomes of it.
     """
 
     move: Move
@@ -116,6 +117,7 @@ class Verdict:
     component: ComponentFacts | None = None
     flapping: bool = False
     signs: tuple[int, ...] = ()
+    member_of: int | None = None
 
 
 def triage_failure(
@@ -126,9 +128,11 @@ def triage_failure(
         return Verdict(Move.IGNORE, f"{IGNORED_MODES[failure.mode]} is nobody's outage")
     chain, root_id = _chain_of(failure, site, view)
     if chain and chain.state is ExecutionState.RECOVERED:
-        return Verdict(Move.IGNORE, "its chain has recovered already", incident_id=chain.incident_id)
+        because = "its chain has recovered already"
+        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
     if chain and failure.execution_id != chain.leaf_id and not _is_newer(failure.execution_id, chain.leaf_id):
-        return Verdict(Move.IGNORE, "a later retry of it is known already", incident_id=chain.incident_id)
+        because = "a later retry of it is known already"
+        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
     if (
         chain is None
         and (site, failure.execution_id) in view.members
@@ -159,7 +163,8 @@ def _is_live(failure: Failure, site: str, view: View) -> bool:
 
 def _is_newer(one: str, other: str) -> bool:
     """n8n counts its executions up."""
-    return int(one) > int(other) if one.isdigit() and other.isdigit() else one != other
+    both = one + other
+    return int(one) > int(other) if both.isascii() and one.isdigit() and other.isdigit() else one != other
 
 
 def _chain_move(

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
 from recovery.store import wake
-from recovery.store.database import write
+from recovery.store.database import skip_locked, write
 from recovery.store.tables import EventRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
 PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
@@ -184,6 +184,12 @@ def _write_history(order: OrderRow, now: datetime, before: str, after: str, beca
 def find_untaken(limit: int) -> list[OrderRow]:
     """Orders that the worker has not looked at, oldest first."""
     return list(OrderRow.select().where(OrderRow.taken_at.is_null()).order_by(OrderRow.id).limit(limit))
+
+
+def hold_order(order: OrderRow) -> bool:
+    """Whether it is for this worker to carry out, to the end of the transaction: no other one has, or is about to."""
+    mine = OrderRow.select(OrderRow.id).where(OrderRow.id == order.id, OrderRow.taken_at.is_null())
+    return bool(list(skip_locked(mine)))
 
 
 def finish_order(order: OrderRow, outcome: str, because: str, now: datetime) -> bool:

@@ -46,7 +46,8 @@ def carry_out_orders(ctx: Context, now: datetime) -> None:
     """Carry out every order that nobody has taken yet, each in a transaction of its own."""
     for order in orders.find_untaken(MOST):
         with database.write():
-            _carry_out(ctx, order, now)
+            if orders.hold_order(order):
+                _carry_out(ctx, order, now)
 
 
 def _carry_out(ctx: Context, order: OrderRow, now: datetime) -> None:
@@ -106,7 +107,7 @@ def _skip_stage(case: Case) -> str:
         raise Refused(f"the recovery is in stage {recovery.stage} by now, not {case.order.stage}")
     if recovery.stage >= len(thaw(recovery.playbook).stages):
         raise Refused("it is the last stage")
-    _drop_queued(case, recovery, f"{case.who} skipped stage {recovery.stage}")
+    steps.give_up_steps(recovery.id, f"{case.who} skipped stage {recovery.stage}", case.now, case.who)
     because = f"{case.who} skipped stage {recovery.stage}: stage {recovery.stage + 1} begins now"
     recoveries.set_recovery(
         recovery, because, case.now, case.who, state=RecoveryState.RUNNING, stage=recovery.stage + 1, attempt=1,
@@ -118,7 +119,6 @@ def _skip_stage(case: Case) -> str:
 def _cancel(case: Case) -> str:
     recovery = case.active()
     because = f"{case.who} cancelled the recovery"
-    _drop_queued(case, recovery, because)
     executions.hold_back(case.incident.id)
     recoveries.end_recovery(recovery, RecoveryState.CANCELLED, because, case.now, case.who)
     # The person who cancels knows already: nobody else is woken for it.
@@ -133,7 +133,6 @@ def _resolve(case: Case) -> str:
     left = executions.leave_waiting(case.incident.id, because, case.now, case.who)
     components.mute_component(case.incident.component)
     if case.recovery:
-        _drop_queued(case, case.recovery, because)
         recoveries.end_recovery(case.recovery, RecoveryState.CANCELLED, because, case.now, case.who)
     looking.resolve(case.ctx, case.incident, None, because, case.now, case.who)
     return f"resolved; {left} executions are left as they are" if left else "resolved"
@@ -188,13 +187,6 @@ def _awaiting(case: Case) -> RecoveryRow:
 
 def _awaits(step: steps.StepRow) -> bool:
     return step.name == CANARY and step.state == StepState.QUEUED and step.run_at is None
-
-
-def _drop_queued(case: Case, recovery: RecoveryRow, why: str) -> None:
-    """What has not begun is given up; what runs is let run to its end, and its result kept."""
-    for step in steps.find_steps_from(recovery.id, 1):
-        if step.state == StepState.QUEUED:
-            steps.skip_step(step, why, case.now, case.who)
 
 
 ORDERS: dict[OrderWhat, Callable[[Case], str]] = {

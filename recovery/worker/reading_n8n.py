@@ -8,8 +8,19 @@ from recovery.sources.shapes import section, text
 from recovery.store.tables import ExecutionRow
 
 # Successes are found by `retrySuccessId` of the failed ones: the many that are no retry need not be read.
-STATUSES = ("error", "crashed", "canceled", "running", "waiting")
+STATUSES = ("error", "crashed", "canceled", "running", "waiting", "new")
 MOST_PAGES = 40
+
+
+def true_root(door: N8nDoor, row: ExecutionRow) -> Mapping[str, Any] | None:
+    """The execution that the chain began with, as far back as n8n still knows; None where it knows nothing of it."""
+    root = door.execution(row.root_id) or door.execution(row.leaf_id)
+    for _ in range(MOST_PAGES):
+        above = door.execution(text(root.get("retryOf"))) if root and root.get("retryOf") else None
+        if above is None:
+            break
+        root = above
+    return root
 
 
 def read_members(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -37,7 +48,7 @@ def executions_since(
 
 def _number(execution_id: Any) -> int:
     found = str(execution_id)
-    return int(found) if found.isdigit() else 0
+    return int(found) if found.isascii() and found.isdigit() else 0
 
 
 def tags_of(door: N8nDoor, workflow_id: str) -> frozenset[str]:

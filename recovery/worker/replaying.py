@@ -6,6 +6,7 @@ from typing import Any
 
 from recovery.decide import replay
 from recovery.decide.classify import classify
+from recovery.decide.planner import AT_REST
 from recovery.decide.replay import Chain, Judgement, Run
 from recovery.model import ExecutionState, N8nDoor, N8nError, Outlook
 from recovery.sources import n8n_execution as source
@@ -13,7 +14,7 @@ from recovery.store import database, executions, incidents, recoveries, signals,
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.planning import thaw
-from recovery.worker.reading_n8n import read_members, tags_of
+from recovery.worker.reading_n8n import read_members, tags_of, true_root
 from recovery.worker.upkeep import Keeper
 
 SOON = timedelta(seconds=5)
@@ -64,9 +65,12 @@ def _unreachable(row: ExecutionRow, problem: N8nError) -> None:
 
 def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
     """What n8n says of the chain now decides what is done; our own notes never do."""
-    root = door.execution(row.root_id) or door.execution(row.leaf_id)
+    root = true_root(door, row)
     if root is None:
         _leave(row, "n8n does not have it any more (pruned, or its data was never saved)")
+        return
+    if _belongs_elsewhere(row, root):
+        _leave(row, f"it is a retry in the chain of execution {root['id']}, which is healed as one")
         return
     chain = replay.read_chain(root, read_members(door, row, root))
     if chain.succeeded:
@@ -80,6 +84,13 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
         _ended(row, door, chain)
     else:
         _retry(ctx, row, door, chain)
+
+
+def _belongs_elsewhere(row: ExecutionRow, root: Mapping[str, Any]) -> bool:
+    """Two rows of one chain: retries can be heard of before what they retry."""
+    pair = (row.site, str(root.get("id")))
+    with database.read():
+        return executions.find_members([pair]).get(pair, row.id) not in (row.id, None)
 
 
 def _follow(row: ExecutionRow, chain: Chain) -> None:
@@ -130,9 +141,29 @@ def _retry(ctx: Context, row: ExecutionRow, door: N8nDoor, chain: Chain) -> None
         return
     with database.write():
         now = now_for_effect()
-        if not executions.start_chain(row, chain.leaf_id, judgement.because, now, ctx.lease(now)):
+        if _is_held_back(row, now) or not executions.start_chain(
+            row, chain.leaf_id, judgement.because, now, ctx.lease(now)
+        ):
             return
+        executions.note_members(row.site, chain.members, row.id)
     _ask_n8n(row, door, chain)
+
+
+def _is_held_back(row: ExecutionRow, now: datetime) -> bool:
+    """A person paused, cancelled or resolved while n8n was looked at: nothing new begins."""
+    recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
+    if recovery and recovery.state not in AT_REST:
+        return False
+    state, because = _without_recovery(row, WAITING, "no recovery lets it run now")
+    executions.finish_chain(row, state, because, now, run_at=None)
+    return True
+
+
+def _without_recovery(row: ExecutionRow, state: ExecutionState, because: str) -> tuple[ExecutionState, str]:
+    """Nothing waits in an incident that is resolved."""
+    if state is WAITING and row.incident_id and incidents.find_incident(row.incident_id).open_key is None:
+        return ExecutionState.LEFT_ALONE, f"its incident was resolved meanwhile; {because}"
+    return state, because
 
 
 def _catch_up(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
@@ -211,7 +242,9 @@ def _refused(row: ExecutionRow, problem: N8nError) -> None:
     elif problem.permanent or problem.kind in ("refused", "dns", "rate_limited"):
         row.state = RETRYING
         with database.write():
-            executions.finish_chain(row, WAITING, f"n8n was not reached: {problem}", now, run_at=now + SOON)
+            # No run began, so none is counted, and what a person allowed is still allowed.
+            given_back = {"run_at": now + SOON, "retries": row.retries, "permit": row.permit}
+            executions.finish_chain(row, WAITING, f"n8n was not reached: {problem}", now, **given_back)
         if problem.permanent:
             _unreachable(row, problem)
     else:
@@ -227,6 +260,8 @@ def record(row: ExecutionRow, state: ExecutionState, because: str, chain: Chain 
     """Write down what became of the chain, unless somebody took it over; then have its incident looked at."""
     now = now_for_effect()
     with database.write():
+        if changes.get("run_at") is None:
+            state, because = _without_recovery(row, state, because)
         if not executions.finish_chain(row, state, because, now, **{"run_at": None, **changes}):
             return
         if chain:

@@ -129,6 +129,9 @@ class _Batch:
                 self.turned.update(verdict.signs)
         if verdict.chain:
             self._apply_chain(signal, facts, verdict, incident_id)
+        if verdict.member_of and isinstance(facts, Failure):
+            self.members.append((signal.site, facts.execution_id, verdict.member_of))
+            self.view.members[signal.site, facts.execution_id] = verdict.member_of
         if incident_id and verdict.cause:
             self.counted[incident_id] += 1
         self.signs.update(verdict.signs)
