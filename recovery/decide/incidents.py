@@ -7,7 +7,6 @@ from recovery.decide.classify import n8n_name
 from recovery.decide.replay import waits_for_cause
 from recovery.model import CauseClass, IncidentState, Outlook, Playbook, Policy, Stage
 
-
 PARENTS_WITHIN = timedelta(seconds=10)
 
 

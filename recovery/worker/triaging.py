@@ -69,7 +69,7 @@ class _Batch:
             verdict = self._decide(signal, facts)
             self._apply(signal, facts, verdict)
         executions.add_members(self.members)
-        bulk.add_rows(EventRow, self.history)
+        self._write_history()
         incidents.count_signals(self.counted, self.now)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
@@ -78,6 +78,10 @@ class _Batch:
         recoveries.hurry_recoveries(sorted(self.turned), "its component has become healthy", self.now)
         signals.finish_signals(self.done, self.now)
         log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
+
+    def _write_history(self) -> None:
+        bulk.add_rows(EventRow, self.history)
+        self.history.clear()
 
     def _look_soon(self, joined: set[int]) -> None:
         """A storm of failures that join is looked at once a second, not once each."""
@@ -175,6 +179,7 @@ class _Batch:
         else:
             changes |= {"incident_id": incident_id, "facts": self.kept[signal.id]}
         old = row.incident_id
+        self._write_history()  # it may tell of this very chain, and lines are read in their order
         executions.move_chain(row, move.state, move.because, self.now, **changes)
         executions.note_members(signal.site, [move.leaf_id], row.id)
         self.view.members[signal.site, move.leaf_id] = row.id
