@@ -58,6 +58,7 @@ class Context:
         worker: this worker's name. freed: wakes the loop.
         channels: for routing; channel_args: their plugins' arguments, by name.
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
+        taken: how many signals the last batch held: many mean a storm.
         public_url: where people find the pages. language: of the messages.
     """
 
@@ -71,6 +72,7 @@ class Context:
     public_url: str = ""
     language: str = "en"
     dry_run: bool = False
+    taken: int = 0
     pools: dict[str, Pool] = field(default_factory=dict)
 
     def pool(self, word: str, size: int = 8) -> Pool:

@@ -48,6 +48,7 @@ STAGES: dict[str, Stage] = {
 MOST_ROUNDS = 8
 LONGEST_WAIT = 1.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
+STORM, STORM_PAUSE = 20, 0.2
 
 
 def tick(ctx: Context, now: datetime) -> None:
@@ -96,7 +97,7 @@ class Loop:
             except Exception:
                 log.exception("a tick failed; the next one carries on")
                 wait = LONGEST_WAIT
-            self._wait(wait, time.monotonic() - began)
+            self._wait(wait, self._pause(ctx, time.monotonic() - began))
 
     def _seconds_to_next(self) -> float:
         agenda = due.read_agenda()
@@ -106,9 +107,14 @@ class Loop:
         # What is due but finds no free thread is looked at again when one is freed.
         return min(max(seconds, 0.02), LONGEST_WAIT)
 
-    def _wait(self, seconds: float, took: float) -> None:
+    @staticmethod
+    def _pause(ctx: Context, took: float) -> float:
         """In a storm the next tick takes many signals at once, and leaves time to those who take them in."""
-        pause = min(max(2 * took, SHORTEST_PAUSE), LONGEST_PAUSE)
+        storm, ctx.taken = ctx.taken >= STORM, 0
+        return STORM_PAUSE if storm else min(max(2 * took, SHORTEST_PAUSE), LONGEST_PAUSE)
+
+    def _wait(self, seconds: float, pause: float) -> None:
+        """Until something is due, or somebody wakes us; new signals wake us only after the pause."""
         if not select.select([self._woken], [], [], min(pause, seconds))[0]:
             self._wait_for_signals(max(0.0, seconds - pause))
         else:
