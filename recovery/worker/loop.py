@@ -17,6 +17,7 @@ import schedule
 
 from recovery.clock import utc_now
 from recovery.store import due
+from recovery.store.signals import BATCH
 from recovery.store.wake import WakeListener
 from recovery.worker.checking import run_checks, take_over_lost_components
 from recovery.worker.context import Context
@@ -53,9 +54,11 @@ STORM, STORM_PAUSE = 20, 0.2
 
 def tick(ctx: Context, now: datetime) -> None:
     """Everything that is due, in the order of the picture, until nothing is or every thread is busy."""
-    for _ in range(MOST_ROUNDS):
+    for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
-        words = [word for word, at in agenda.items() if at <= now]
+        words = {word for word, at in agenda.items() if at <= now}
+        if turn and ctx.taken % BATCH:
+            words.discard("signals")  # all that had come are triaged; what came since is the next tick's
         if not words:
             return
         for word, stage in STAGES.items():

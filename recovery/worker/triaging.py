@@ -51,6 +51,7 @@ class _Batch:
     def __init__(self, ctx: Context, now: datetime):
         self.ctx, self.now = ctx, now
         self.facts = [(signal, read(signal.kind, signal.body)) for signal in signals.find_untriaged()]
+        ctx.taken += len(self.facts)
         self.kept = {signal.id: _small(facts) for signal, facts in self.facts}
         self.rows: dict[str, IncidentRow] = {}
         self.view = self._load()
