@@ -563,6 +563,7 @@ def test_pause_holds_everything_and_resume_carries_on(stuck: Place) -> None:
 
 def test_skip_stage_begins_the_next_one_now(stuck: Place) -> None:
     order(stuck, "skip_stage", stage=2)
+    stuck.engine.tick(12)
     recovery = stuck.engine.recovery()
     assert len(stuck.service.calls("/orders")) == 1 + 1 + 3 and recovery.state == "failed"
 
