@@ -120,7 +120,8 @@ class MemoryN8n:
     def _end(self, run: dict[str, Any], answer: Any) -> None:
         flow = self.flows[run["workflowId"]]
         run["stoppedAt"] = utc_now().isoformat()
-        run["status"] = "success" if answer == 200 else "error"
+        run["finished"] = answer == 200
+        run["status"] = "success" if run["finished"] else "error"
         result: dict[str, Any] = {"runData": {"Webhook": [{}], "Call": [{}]}, "lastNodeExecuted": "Call"}
         if answer != 200:
             result["error"] = _error(flow, answer)
