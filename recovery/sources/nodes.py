@@ -1,5 +1,6 @@
 """What an n8n node does to the world: does it only read, and which address does it call?"""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,15 @@ DATABASES = frozenset(
     "postgres mySql microsoftSql mongoDb redis mariaDb timescaleDb questDb snowflake oracleDatabase".split()
 )
 READ_OPERATIONS = frozenset("get getall getmany select search find findall read list keys info count aggregate".split())
+CALLED = re.compile(r"([\w.$\"`\]]+)\s*\(")
+# What may stand before a bracket in a query that only reads: words of SQL, and functions that change nothing.
+BEFORE_BRACKETS = frozenset(
+    """select from where and or not in exists any all some on using as over by when then else case filter values having
+    distinct between like ilike interval join union except intersect limit offset
+    count sum avg min max coalesce nullif greatest least lower upper trim length substr substring concat replace round
+    abs floor ceil now date time extract date_trunc to_char to_date to_timestamp cast varchar char numeric decimal
+    string_agg array_agg json_agg jsonb_agg row_number rank dense_rank lag lead""".split()
+)
 SUBWORKFLOW = frozenset(("executeWorkflow", "toolWorkflow"))
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -58,9 +68,11 @@ def only_reads(node: Mapping[str, Any], method: str = "") -> bool | None:
 
 
 def _is_select(query: str) -> bool:
-    """A single plain SELECT. A second statement, or a WITH that may write, is not one."""
+    """A single plain SELECT. A second statement, INTO, a WITH, and a function that we do not know may write."""
     stripped = query.strip().rstrip(";").lower()
-    return stripped.startswith("select") and ";" not in stripped and " into " not in stripped
+    if not re.match(r"select\b", stripped) or ";" in stripped or "/*" in stripped or re.search(r"\binto\b", stripped):
+        return False
+    return all(name in BEFORE_BRACKETS for name in CALLED.findall(stripped))
 
 
 def host_of(address: Any) -> str:
