@@ -2,7 +2,8 @@
 
 Its work is done by a child process, which outlives a worker that is killed (the kernel ends only the parent with it).
 Each run writes `start <pid>` and `end <pid>` into NAME.runs, and `overlap <pid>` where another run is still at work:
-the lock that tells is let go by the kernel only when a run's process is gone. A "stubborn" one ignores SIGTERM. With more than one duration, each run takes the next one.
+the lock that tells is let go by the kernel only when a run's process is gone. A "stubborn" one ignores SIGTERM. With
+more than one duration, each run takes the next one.
 """
 
 import fcntl
