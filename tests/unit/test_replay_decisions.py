@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -248,7 +249,7 @@ def test_no_limit_is_ever_passed(candidates, busy, per_workflow, rate):
     found = release(candidates, {"a": 1}, busy, NOW, limits, NOW)
     starts = [at for _, at in found]
     assert len(found) + min(busy, 4) <= 4
-    assert all(later - sooner >= timedelta(seconds=0.99 / rate) for sooner, later in zip([NOW, *starts], starts))
+    assert all(later - sooner >= timedelta(seconds=0.99 / rate) for sooner, later in pairwise([NOW, *starts]))
 
 
 def test_only_credentials_and_what_was_unavailable_may_work_again_without_a_change_of_the_workflow():
