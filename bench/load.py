@@ -77,9 +77,7 @@ def _wrk(url: str, token: str, seconds: float, start: int, connections: int) -> 
 
 def _own(url: str, token: str, seconds: float, start: int, connections: int) -> Load:
     parts = urlsplit(url)
-    jobs = [
-        (parts.hostname, parts.port, parts.path, token, seconds, start + n * 1_000_000) for n in range(connections)
-    ]
+    jobs = [(parts.hostname, parts.port, parts.path, token, seconds, start + n * 1_000_000) for n in range(connections)]
     with Pool(connections) as pool:
         found = pool.map(_hammer, jobs)
     times = [one for took, _ in found for one in took]
@@ -95,8 +93,8 @@ def _hammer(job: tuple[str, int, str, str, float, int]) -> tuple[list[float], in
         while (began := time.monotonic()) < until:
             count += 1
             body = f"{first}{start + count}{last}".encode()
-            head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nX-Medic-Token: {token}\r\n"
-            line.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+            line.sendall(f"{head}X-Medic-Token: {token}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
             answer = line.recv(65_536)
             refused += not answer.startswith(b"HTTP/1.1 2")
             times.append(time.monotonic() - began)
