@@ -246,12 +246,12 @@ def _healthy(reading: Reading, known: ComponentFacts, view: View, policy: Policy
     enough = successes >= plan.success_threshold
     muted = known.muted and not enough
     facts = ComponentFacts("healthy" if enough else known.health, 0, successes, muted, observed)
-    cause = classify_reading(reading, policy)
-    found = view.incidents.get(cause.fingerprint)
+    found = view.incidents.get(classify_reading(reading, policy).fingerprint)
     if not enough or found is None or found.state is IncidentState.RESOLVED:
         return Verdict(Move.COUNT, f"healthy: {reading.because}", component=facts)
     because = f"{reading.component} is healthy: {reading.because}"
-    return Verdict(Move.SIGN, because, cause, found.id, None, facts, signs=(found.id,))
+    # No cause: a sign of health is no failure, and must not count as the incident's last one.
+    return Verdict(Move.SIGN, because, None, found.id, None, facts, signs=(found.id,))
 
 
 def triage_success(success: Success, site: str, view: View) -> Verdict:
