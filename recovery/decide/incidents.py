@@ -113,7 +113,7 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     unwell = why_not_resolved(view)
     if unwell:
         return _unresolved(view, policy, unwell, now)
-    settle = timedelta(seconds=policy.settle_seconds)
+    settle = timedelta(seconds=policy.recurrence_seconds if view.flapping else policy.settle_seconds)
     if view.settle_at is None or view.settle_at < view.last_signal_at + settle:
         return Settle(now + settle, _why_resolved(view))
     return Resolve(_why_resolved(view)) if now >= view.settle_at else Leave(_next_look(view))
@@ -150,10 +150,13 @@ def _why_helpless(view: IncidentView, playbook: Playbook, policy: Policy) -> str
     """Why nothing can be done without a person; "" where something can."""
     if view.waiting and policy.sites:
         return ""
-    if playbook.actions and (playbook.check or playbook.trust_probes):
+    told_of = playbook.trust_probes and view.known_healthy is False
+    if playbook.actions and (playbook.check or told_of):
         return ""
     if view.waiting:
         return "no n8n is connected, so its executions cannot be retried"
+    if playbook.actions and playbook.trust_probes:
+        return "it has no check that could confirm the failure, and no pushed probe says that it fails"
     if playbook.actions:
         return "it has no check that could confirm the failure, and trust_probes is off"
     return "no action is known for it" if not view.left_alone else "none of its executions may be retried"

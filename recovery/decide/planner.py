@@ -39,7 +39,8 @@ class RecoveryView:
         next_at: the attempt does not begin before this.
         waiting, retrying, asking: how many chains of the incident wait, are being retried, need a person's decision.
         setback: why the replay must stop; "" where nothing failed again.
-        seen_at, healthy: the last reading of the component, for one without a check.
+        seen_at, healthy, failing: the last readings of the component, for one without a check.
+        recovered: how many chains of the incident recovered.
         blocked: why n8n cannot be asked to retry anything, however often; "" where it can.
     """
 
@@ -56,6 +57,8 @@ class RecoveryView:
     next_at: datetime | None = None
     seen_at: datetime | None = None
     healthy: bool = False
+    failing: bool = False
+    recovered: int = 0
     blocked: str = ""
 
 
@@ -202,6 +205,8 @@ def _next_action(view: RecoveryView, index: int, checks: Sequence[StepFacts]) ->
     action = view.playbook.actions[index]
     if not checks and index == 0 and view.healthy:
         return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
+    if not checks and index == 0 and not view.failing:
+        return AddAction(action, "not run: no pushed probe says that it fails, and it has no check", skip=True)
     if not checks:
         return AddAction(action, "pushed probes say that it fails (trust_probes), and it has no check")
     if index == 0 and checks[-1].state is StepState.SUCCEEDED:
@@ -253,6 +258,9 @@ def _canary(view: RecoveryView, now: datetime) -> Move:
 def _finish(view: RecoveryView, because: str) -> Move:
     if view.asking:
         return AskPerson(f"{view.asking} executions may already have had their effect: a person decides")
+    looked_well = any(step.kind is StepKind.CHECK and step.state is StepState.SUCCEEDED for step in view.steps)
+    if not (looked_well or view.recovered or view.replaying or view.healthy):
+        return End(False, "none of its executions may be retried, and nothing tells that it is well")
     return End(True, because)
 
 

@@ -93,15 +93,18 @@ def find_waiting(incident_id: int, limit: int = 200) -> list[ExecutionRow]:
     return bulk.find_rows(ExecutionRow, rests, incident_id, more=f"ORDER BY failed_at, id LIMIT {int(limit)}")
 
 
-def count_busy(incident_id: int, workflow_ids: Iterable[str]) -> tuple[int, dict[str, int]]:
-    """How many chains are released or being retried: of the incident, and of each of the workflows."""
-    of_incident = ExecutionRow.select().where(ExecutionRow.incident_id == incident_id, BUSY).count()
+def count_busy(component: str, workflow_ids: Iterable[str]) -> tuple[int, dict[str, int]]:
+    """How many chains are released or being retried: of the component's incidents, and of each of the workflows."""
+    incidents = IncidentRow.select(IncidentRow.id).where(
+        IncidentRow.component == component, IncidentRow.open_key.is_null(False)
+    )
+    of_component = ExecutionRow.select().where(ExecutionRow.incident_id.in_(incidents), BUSY).count()
     query = (
         ExecutionRow.select(ExecutionRow.workflow_id, pw.fn.COUNT(ExecutionRow.id))
         .where(ExecutionRow.workflow_id.in_(list(set(workflow_ids))), BUSY)
         .group_by(ExecutionRow.workflow_id)
     )
-    return of_incident, dict(query.tuples())
+    return of_component, dict(query.tuples())
 
 
 def release_chain(chain_id: int, at: datetime) -> None:

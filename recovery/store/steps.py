@@ -106,6 +106,14 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
     _tell(row, StepState.SKIPPED, why, now, who)
 
 
+def is_acting(component: str) -> bool:
+    """Whether an action on a component is under way, in whatever recovery: one at a time."""
+    acting = (StepRow.component == component) & (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null()
+    return (
+        StepRow.select().where(acting, StepRow.state == StepState.RUNNING, StepRow.lease_until.is_null(False)).exists()
+    )
+
+
 def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:
     """Give up what has not begun, and what stands for an execution; a command that runs is let run to its end."""
     waits = (StepRow.state == StepState.QUEUED) | (

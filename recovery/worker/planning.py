@@ -92,6 +92,8 @@ def _view(case: Case, found: list[StepRow]) -> planner.RecoveryView:
         next_at=row.next_at,
         seen_at=known.seen_at if known else None,
         healthy=bool(known and known.health == "healthy"),
+        failing=bool(known and known.health == "unhealthy"),
+        recovered=counted.get("recovered", 0),
         blocked=_blocked(case) if counted.get("waiting") else "",
     )
 
@@ -144,6 +146,9 @@ def _add_check(case: Case, move: planner.AddCheck) -> bool:
 
 
 def _add_action(case: Case, move: planner.AddAction) -> bool:
+    if not move.skip and steps.is_acting(case.incident.component):
+        case.set("another action on this component is still under way", wake_at=case.now + timedelta(seconds=1))
+        return False
     action, only_told = move.action, case.dry and not move.skip
     because = f"dry run: would run {action.name}" if only_told else move.because
     skip = move.skip or only_told
@@ -192,7 +197,7 @@ def _replay_rest(case: Case, move: planner.ReplayRest) -> bool:
 
 def _release_more(case: Case, move: planner.ReleaseMore) -> bool:
     waiting = executions.find_waiting(case.incident.id)
-    busy, workflows = executions.count_busy(case.incident.id, [chain.workflow_id for chain in waiting])
+    busy, workflows = executions.count_busy(case.incident.component, [chain.workflow_id for chain in waiting])
     candidates = [_candidate(chain) for chain in waiting]
     chosen = release(candidates, workflows, busy, case.row.released_at, case.ctx.policy.replay, case.now)
     for chain_id, at in chosen:
@@ -218,8 +223,13 @@ def _ask_person(case: Case, move: planner.AskPerson) -> bool:
     """A step that waits for a person's yes; what may have had its effect is never repeated without one."""
     case.add_step(StepKind.ACTION, planner.CANARY, move.because, StepState.QUEUED)
     case.set(move.because, state=RecoveryState.AWAITING_APPROVAL, wake_at=None, next_at=None, replaying=False)
-    calling.call_person(case.ctx, case.incident, move.because, case.now)
+    calling.call_person(case.ctx, case.incident, move.because, case.now, _known_already(case))
     return False
+
+
+def _known_already(case: Case) -> bool:
+    """A person was called in this episode, and this was only a try at a sign of health: nobody is called again."""
+    return case.playbook.mended and case.incident.told_at is not None
 
 
 def _end(case: Case, move: planner.End) -> bool:
@@ -230,8 +240,7 @@ def _end(case: Case, move: planner.End) -> bool:
     if move.succeeded:
         incidents.wake_incidents([case.incident.id], case.now)
         return False
-    quiet = case.playbook.mended and case.incident.told_at is not None
-    calling.call_person(case.ctx, case.incident, move.because, case.now, quiet)
+    calling.call_person(case.ctx, case.incident, move.because, case.now, _known_already(case))
     return False
 
 

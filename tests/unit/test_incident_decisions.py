@@ -90,7 +90,9 @@ def test_where_nothing_can_be_done_a_person_is_called_at_once(more, policy, said
 def test_trusted_probes_let_a_component_without_a_check_be_acted_upon():
     trusted = replace(HEAL, check=None, trust_probes=True)
     policy = replace(POLICY, components={"orders": ComponentPlan("orders", playbook=trusted)})
-    assert isinstance(look(incident(component="orders"), policy, NOW), Begin)
+    told = incident(component="orders", known_healthy=False)
+    assert isinstance(look(told, policy, NOW), Begin)
+    assert isinstance(look(replace(told, known_healthy=None), policy, NOW), CallPerson), "no probe told of it"
 
 
 def test_a_sub_workflows_run_waits_ten_seconds_for_its_parent():

@@ -118,8 +118,10 @@ def test_without_actions_the_check_tells_whether_retrying_is_worth_it():
 
 
 def test_trusted_probes_stand_for_the_check():
-    act = plan(view(PROBED), NOW)
+    act = plan(view(PROBED, failing=True), NOW)
     assert isinstance(act, planner.AddAction) and not act.skip and "trust_probes" in act.because
+    untold = plan(view(PROBED), NOW)
+    assert isinstance(untold, planner.AddAction) and untold.skip and "no pushed probe" in untold.because
     not_needed = plan(view(PROBED, healthy=True), NOW)
     assert isinstance(not_needed, planner.AddAction) and not_needed.skip
 
@@ -173,7 +175,13 @@ def test_a_setback_stops_the_replay_and_the_next_stage_is_waited_for():
 def test_an_n8n_that_refuses_to_be_asked_ends_it(replaying):
     move = plan(view(waiting=1, blocked="the key is refused", replaying=replaying), NOW)
     assert move == planner.End(False, "n8n cannot be asked to retry: the key is refused")
-    assert plan(view(blocked="the key is refused", replaying=replaying), NOW).succeeded  # type: ignore[union-attr]
+    none_waits = plan(view(blocked="the key is refused", replaying=replaying, recovered=1), NOW)
+    assert isinstance(none_waits, planner.End) and none_waits.succeeded
+
+
+def test_a_recovery_in_which_nothing_recovered_and_nothing_looked_well_failed():
+    move = plan(view(), NOW)
+    assert isinstance(move, planner.End) and not move.succeeded and "may be retried" in move.because
 
 
 @pytest.mark.parametrize("replaying", [False, True])
