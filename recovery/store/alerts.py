@@ -24,7 +24,7 @@ def add_alert(
         run_at=now,
         created_at=now,
     ).on_conflict_ignore()
-    return bool(query.execute())
+    return bool(list(query.returning(AlertRow.id)))
 
 
 def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[AlertRow]:

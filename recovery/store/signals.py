@@ -61,8 +61,9 @@ def add_signals(signals: Iterable[Signal], now: datetime) -> int:
             site=site,
             body=json.loads(body),
             received_at=from_micros(received_at),
-        ).on_conflict_ignore()
-        added += 1 if row.execute() else 0
+        )
+        # Not the result of execute(): on SQLite that is the last id of the connection, whether new or not.
+        added += len(list(row.on_conflict_ignore().returning(SignalRow.id)))
     return added
 
 

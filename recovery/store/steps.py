@@ -17,7 +17,7 @@ def add_step(
     """The recovery's next step. Its number is unique within the recovery, so of two planners one loses.
 
     Raises:
-        peewee.IntegrityError: another planner was faster.
+        The driver's IntegrityError: another planner was faster.
     """
     number = next_number(recovery.id)
     row = bulk.create(
