@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from recovery.decide.classify import n8n_name
 from recovery.decide.replay import waits_for_cause
+from recovery.decide.wording import count_of
 from recovery.model import CauseClass, IncidentState, Outlook, Playbook, Policy, Stage
 
 PARENTS_WITHIN = timedelta(seconds=10)
@@ -165,9 +166,9 @@ def _why_helpless(view: IncidentView, playbook: Playbook, policy: Policy) -> str
 def why_not_resolved(view: IncidentView) -> str:
     """What still stands against resolving; "" where nothing does."""
     reasons = (
-        (view.waiting, f"{view.waiting} executions wait"),
-        (view.retrying, f"{view.retrying} executions are being retried"),
-        (view.asking, f"{view.asking} executions need a person's decision"),
+        (view.waiting, f"waiting for a replay: {count_of(view.waiting)}"),
+        (view.retrying, f"being retried: {count_of(view.retrying)}"),
+        (view.asking, f"a person's decision is needed for {count_of(view.asking)}"),
         (view.known_healthy is False, f"{view.component} is not healthy"),
         (view.healing and not view.at_rest, "a recovery is under way"),
         (not _has_proof(view), "there is no sign of health yet"),
@@ -183,7 +184,7 @@ def _has_proof(view: IncidentView) -> bool:
 def _why_resolved(view: IncidentView) -> str:
     told = []
     if view.recovered:
-        told.append(f"{view.recovered} executions recovered")
+        told.append(f"{count_of(view.recovered)} recovered")
     if view.left_alone:
         told.append(f"{view.left_alone} were left alone")
     if view.known_healthy:

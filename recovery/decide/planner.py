@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from recovery.decide.wording import count_of
 from recovery.model import PlannedAction, PlannedCheck, Playbook, RecoveryState, StepKind, StepState
 
 CANARY = "retry_executions"
@@ -157,9 +158,9 @@ def _replay(view: RecoveryView, now: datetime) -> Move:
     if view.waiting and view.blocked:
         return End(False, f"n8n cannot be asked to retry: {view.blocked}")
     if view.waiting:
-        return ReleaseMore(f"the canary succeeded; {view.waiting} executions wait")
+        return ReleaseMore(f"the canary succeeded; still waiting: {count_of(view.waiting)}")
     if view.retrying:
-        return Rest(f"{view.retrying} executions are being retried")
+        return Rest(f"being retried: {count_of(view.retrying)}")
     return _finish(view, "the canary and all other executions that may be retried succeeded")
 
 
@@ -251,13 +252,13 @@ def _canary(view: RecoveryView, now: datetime) -> Move:
     if view.waiting:
         return StartCanary("one execution goes first")
     if view.retrying:
-        return Rest(f"{view.retrying} executions are being retried")
+        return Rest(f"being retried: {count_of(view.retrying)}")
     return _finish(view, "the check is healthy" if view.playbook.check else "no execution waits any more")
 
 
 def _finish(view: RecoveryView, because: str) -> Move:
     if view.asking:
-        return AskPerson(f"{view.asking} executions may already have had their effect: a person decides")
+        return AskPerson(f"a retry may repeat the effect of {count_of(view.asking)}: a person decides")
     looked_well = any(step.kind is StepKind.CHECK and step.state is StepState.SUCCEEDED for step in view.steps)
     if not (looked_well or view.recovered or view.replaying or view.healthy):
         return End(False, "none of its executions may be retried, and nothing tells that it is well")

@@ -130,7 +130,7 @@ def triage_failure(
     if chain and chain.state is ExecutionState.RECOVERED:
         because = "its chain has recovered already"
         return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
-    if chain and failure.execution_id != chain.leaf_id and not _is_newer(failure.execution_id, chain.leaf_id):
+    if chain and failure.execution_id != chain.leaf_id and not is_newer(failure.execution_id, chain.leaf_id):
         because = "a later retry of it is known already"
         return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
     if (
@@ -161,7 +161,7 @@ def _is_live(failure: Failure, site: str, view: View) -> bool:
     return bool(contact and failure.failed_at and failure.failed_at > contact - timedelta(minutes=1))
 
 
-def _is_newer(one: str, other: str) -> bool:
+def is_newer(one: str, other: str) -> bool:
     """n8n counts its executions up."""
     both = one + other
     return int(one) > int(other) if both.isascii() and one.isdigit() and other.isdigit() else one != other

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from recovery.model import FailureType, Reading, Severity, Signal, SignalKind
-from recovery.sources.shapes import BadPayload, identity, moment, text, whole
+from recovery.sources.shapes import BadPayload, identity, moment, number, text, whole
 
 SOURCE = "probe"
 MOST_PER_CALL = 1_000
@@ -56,7 +56,6 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
     healthy = body.get("healthy") is True
     status = whole(body.get("status_code"))
     message = text(body.get("message"), 500)
-    latency = body.get("latency_ms")
     severity = body.get("severity")
     return Reading(
         component=text(body.get("component")),
@@ -64,7 +63,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         because=message or (f"status {status}" if status else "healthy" if healthy else "reported as failing"),
         failure_type=None if healthy else _failure_type(body, status, message),
         status_code=status,
-        latency_ms=float(latency) if isinstance(latency, int | float) and not isinstance(latency, bool) else None,
+        latency_ms=number(body.get("latency_ms")),
         severity=Severity(severity) if severity in list(Severity) else None,
         observed_at=moment(body.get("observed_at")),
     )

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+MOST_NUMBER = 1e12
+MOST_TEXT = 1e300  # Python refuses to write out integers of thousands of digits
+
 
 class BadPayload(ValueError):
     """A payload that cannot be taken in; the message says what is wrong and where."""
@@ -21,8 +24,8 @@ def text(value: Any, limit: int = 2_000) -> str:
     if isinstance(value, str):
         cut = value[:limit]
         return cut if cut.isascii() and "\x00" not in cut else storable(cut)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MOST_TEXT:
+        return str(value)[:limit]
     return ""
 
 
@@ -37,7 +40,8 @@ def identity(value: Any, where: str) -> str:
     Raises:
         BadPayload: it is none of these.
     """
-    found = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    whole_one = isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST_TEXT
+    found = str(value) if whole_one else value
     if not isinstance(found, str) or not found.strip():
         raise BadPayload(f"{where} must be a non-empty string or a whole number")
     if len(found) > 200 or "\x00" in found:
@@ -52,6 +56,13 @@ def whole(value: Any) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         return int(value)
     return value if isinstance(value, int) and abs(value) < 10**15 else None
+
+
+def number(value: Any) -> float | None:
+    """A finite number below 10^12 either way; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) < MOST_NUMBER else None  # compared first: a longer integer fits no float
 
 
 def moment(value: Any) -> datetime | None:

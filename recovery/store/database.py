@@ -5,6 +5,7 @@ beside the database, because SQLite's own busy handler sleeps and starves. Postg
 """
 
 import fcntl
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,21 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import peewee as pw
+import psycopg
 from peewee_migrate import Router
 
 from recovery.store.tables import proxy
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SQLITE_PRAGMAS = {"journal_mode": "wal", "synchronous": "full", "busy_timeout": 10_000, "cache_size": -16_000}
+
+
+# What the database itself could not do just now, whatever it was asked: to be tried again.
+TROUBLE = (
+    pw.OperationalError, pw.InterfaceError, sqlite3.OperationalError,
+    psycopg.OperationalError, psycopg.InterfaceError,
+)  # fmt: skip
+DECIDING = 880_889
 
 
 class Turn:
@@ -146,6 +156,21 @@ def write() -> Iterator[None]:
             return
         with database.atomic("IMMEDIATE") if is_sqlite() else database.atomic():
             yield
+
+
+@contextmanager
+def decide() -> Iterator[None]:
+    """A write transaction that decides: of all workers, one at a time, so that what it reads stays true."""
+    with write():
+        lock_for_all(DECIDING)
+        yield
+
+
+@contextmanager
+def savepoint() -> Iterator[None]:
+    """A part of a write transaction that is undone alone where it fails."""
+    with proxy.obj.atomic():
+        yield
 
 
 @contextmanager

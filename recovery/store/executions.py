@@ -36,9 +36,15 @@ def find_chains(chain_ids: Iterable[int | None]) -> dict[int, ExecutionRow]:
     return {row.id: row for row in ExecutionRow.select().where(ExecutionRow.id.in_(wanted))} if wanted else {}
 
 
+def hold_chain(chain_id: int) -> ExecutionRow:
+    """A chain as it is now; on PostgreSQL nobody else changes it before the transaction ends."""
+    query = ExecutionRow.select().where(ExecutionRow.id == chain_id)
+    return (query if database.is_sqlite() else query.for_update()).get()
+
+
 def add_chain(row: dict[str, Any]) -> int:
     """A new chain; its id."""
-    return add_row(ExecutionRow, {"fence": 0, "retries": 0, "asks": False, "looks": 0, **row})
+    return add_row(ExecutionRow, {"fence": 0, "retries": 0, "asks": False, "looks": 0, "unread": 0, **row})
 
 
 def add_members(members: Sequence[tuple[str, str, int | None]]) -> None:
@@ -148,6 +154,7 @@ def start_chain(row: ExecutionRow, leaf_id: str, because: str, now: datetime, le
         "because": because,
         "retries": ExecutionRow.retries + 1,
         "permit": None,
+        "seen_id": None,
         "looks": 0,
         "lease_until": lease_until,
     }

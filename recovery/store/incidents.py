@@ -13,6 +13,10 @@ from recovery.store.events import add_event
 from recovery.store.tables import ExecutionRow, IncidentRow
 
 
+class Overtaken(Exception):
+    """The incident is no longer in the state that the move was decided for; nothing was changed."""
+
+
 def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
     """The newest incident of each fingerprint."""
     wanted = list(set(fingerprints))
@@ -111,10 +115,16 @@ def reattach_incident(row: IncidentRow, because: str, now: datetime, escalate_at
 def move_incident(
     row: IncidentRow, state: IncidentState, because: str, now: datetime, who: str = "medic", **changes: Any
 ) -> None:
-    """Change an incident's state, with history; it is looked at again at once."""
-    add_event(now, "incident", row.id, state, because, row.id, before=row.state, who=who)
+    """Change an incident's state, with history; it is looked at again at once.
+
+    Raises:
+        Overtaken: it is no longer in the state that the row had when it was read.
+    """
     values = {"state": state, "because": because, "settle_at": None, "wake_at": now, **changes}
-    bulk.set_row(IncidentRow, row.id, values)
+    as_read = (IncidentRow.id == row.id) & (IncidentRow.state == row.state)
+    if not IncidentRow.update(**values).where(as_read).execute():
+        raise Overtaken(f"incident {row.id} is no longer {row.state}: it was to become {state}, because {because}")
+    add_event(now, "incident", row.id, state, because, row.id, before=row.state, who=who)
     for name, value in values.items():
         setattr(row, name, value)
 
@@ -128,6 +138,13 @@ def resolve_incident(row: IncidentRow, because: str, now: datetime, who: str = "
 def set_incident(incident_id: int, **changes: Any) -> None:
     """Change what is no state, and so needs no history."""
     bulk.set_row(IncidentRow, incident_id, changes)
+
+
+def set_aside(incident_id: int, until: datetime) -> None:
+    """Leave it alone until then, so that it holds up no other; one that is resolved rests for good."""
+    is_this = IncidentRow.id == incident_id
+    IncidentRow.update(wake_at=until).where(is_this, IncidentRow.open_key.is_null(False)).execute()
+    IncidentRow.update(wake_at=None).where(is_this, IncidentRow.open_key.is_null()).execute()
 
 
 def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:

@@ -72,6 +72,13 @@ def wake_recoveries(incident_ids: list[int], now: datetime) -> None:
         RecoveryRow.update(wake_at=now).where(RecoveryRow.active_key.in_(incident_ids), later).execute()
 
 
+def set_aside(recovery_id: int, until: datetime) -> None:
+    """Leave it alone until then, so that it holds up no other; one that has ended rests for good."""
+    is_this = RecoveryRow.id == recovery_id
+    RecoveryRow.update(wake_at=until).where(is_this, RecoveryRow.active_key.is_null(False)).execute()
+    RecoveryRow.update(wake_at=None).where(is_this, RecoveryRow.active_key.is_null()).execute()
+
+
 def hurry_recoveries(incident_ids: list[int], because: str, now: datetime) -> None:
     """Their component has just become healthy: an attempt that waits for its time begins now."""
     for row in RecoveryRow.select().where(

@@ -5,10 +5,11 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import StepKind, StepState
+from recovery.model import ExecutionState, StepKind, StepState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
-from recovery.store.tables import RecoveryRow, StepRow
+from recovery.store.executions import RESTS
+from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 
 
 def add_step(
@@ -93,9 +94,9 @@ def finish_canary(row: StepRow, state: StepState, why: str, now: datetime) -> No
     """Record what became of the execution that a canary step stands for."""
     told = {"error": why} if state is StepState.FAILED else {"result": why}
     StepRow.update(state=state, finished_at=now, **told).where(StepRow.id == row.id).execute()
+    _tell(row, state, why, now)
     row.state, row.finished_at = state, now
     row.result, row.error = told.get("result"), told.get("error")
-    _tell(row, state, why, now)
 
 
 def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None:
@@ -120,6 +121,16 @@ def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic")
         (StepRow.state == StepState.RUNNING) & StepRow.chain_id.is_null(False)
     )
     for row in list(StepRow.select().where(StepRow.recovery_id == recovery_id, waits)):
+        skip_step(row, why, now, who)
+
+
+def skip_resting_canaries(incident_id: int, why: str, now: datetime, who: str = "medic") -> None:
+    """Give up the steps that stand for executions which were held back before they began: they used no attempt."""
+    resting = ExecutionRow.select(ExecutionRow.id).where(
+        ExecutionRow.incident_id == incident_id, ExecutionRow.state == ExecutionState.WAITING, RESTS
+    )
+    running = (StepRow.incident_id == incident_id) & (StepRow.state == StepState.RUNNING)
+    for row in list(StepRow.select().where(running, StepRow.chain_id.in_(resting))):
         skip_step(row, why, now, who)
 
 

@@ -137,6 +137,8 @@ class ExecutionRow(Lease):
     asks = pw.BooleanField(default=False)  # a person must decide whether to run it again
     permit = pw.TextField(null=True)  # who allowed an ambiguous retry
     looks = pw.IntegerField(default=0)
+    unread = pw.IntegerField(default=0)  # errors in a row that a ready n8n answered with
+    seen_id = pw.TextField(null=True)  # the retry that was seen running
     failed_at = TimeField()
     started_at = TimeField(null=True)  # the retry under way was asked for
     heard_at = TimeField()

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 
 from recovery.decide import incidents as decide
 from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
@@ -9,15 +10,21 @@ from recovery.store import components, database, executions, incidents, recoveri
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
 from recovery.worker.context import Context
+from recovery.worker.guarding import ASIDE, guarded
 
 AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
 
 
 def look_at_incidents(ctx: Context, now: datetime) -> None:
     """Look at every incident that is due."""
-    with database.write():
+    with database.decide():
         for row in incidents.find_due_incidents(now):
-            look_at(ctx, row, now)
+            with guarded(f"incident {row.id}", partial(_set_aside, row.id, now)):
+                look_at(ctx, row, now)
+
+
+def _set_aside(incident_id: int, now: datetime, why: str) -> None:
+    incidents.set_aside(incident_id, now + ASIDE)
 
 
 def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
@@ -83,9 +90,7 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         settle_at=row.settle_at,
         sign_at=row.sign_at,
         told=bool(row.told_at or row.acknowledged_at),
-        healing=recovery is not None,
-        at_rest=recovery is not None and recovery.state in AT_REST,
-        paused=recovery is not None and recovery.state == RecoveryState.PAUSED,
+        **_of_recovery(recovery),
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
@@ -97,6 +102,11 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         tried=row.state == IncidentState.NEEDS_HUMAN and recoveries.was_tried(row.id, row.episode_at),
         tried_at=recoveries.last_tried(row.id),
     )
+
+
+def _of_recovery(recovery: RecoveryRow | None) -> dict[str, bool]:
+    state = recovery.state if recovery else None
+    return {"healing": state is not None, "at_rest": state in AT_REST, "paused": state == RecoveryState.PAUSED}
 
 
 def _known_healthy(known: ComponentRow | None) -> bool | None:

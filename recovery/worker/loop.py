@@ -52,18 +52,30 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
 STORM, STORM_PAUSE = 20, 0.2
 
 
-def tick(ctx: Context, now: datetime) -> None:
-    """Everything that is due, in the order of the picture, until nothing is or every thread is busy."""
+def tick(ctx: Context, now: datetime) -> bool:
+    """Everything that is due, in the order of the picture, until nothing is or every thread is busy.
+
+    Returns False where a stage failed: the others went on, and it is tried again in the next tick.
+    """
+    failed: set[str] = set()
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
-        words = {word for word, at in agenda.items() if at <= now}
+        words = {word for word, at in agenda.items() if at <= now} - failed
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's
         if not words:
-            return
-        for word, stage in STAGES.items():
-            if word in words:
-                stage(ctx, now)
+            break
+        failed |= {word for word, stage in STAGES.items() if word in words and not _ran(word, stage, ctx, now)}
+    return not failed
+
+
+def _ran(word: str, stage: Stage, ctx: Context, now: datetime) -> bool:
+    try:
+        stage(ctx, now)
+    except Exception:
+        log.exception("the stage of %s failed; the others go on", word)
+        return False
+    return True
 
 
 class Loop:
@@ -93,14 +105,20 @@ class Loop:
         periodic.run_all()
         while not self._over:
             began = time.monotonic()
+            wait = self._tick(ctx)
             try:
-                tick(ctx, utc_now())
                 periodic.run_pending()
-                wait = self._seconds_to_next()
             except Exception:
-                log.exception("a tick failed; the next one carries on")
-                wait = LONGEST_WAIT
+                log.exception("periodic work could not begin; it is tried again when it is next due")
             self._wait(wait, self._pause(ctx, time.monotonic() - began))
+
+    def _tick(self, ctx: Context) -> float:
+        """One tick; how long the loop may wait for the next: what failed is not tried again without a pause."""
+        try:
+            return self._seconds_to_next() if tick(ctx, utc_now()) else LONGEST_WAIT
+        except Exception:
+            log.exception("a tick failed; the next one carries on")
+            return LONGEST_WAIT
 
     def _seconds_to_next(self) -> float:
         agenda = due.read_agenda()

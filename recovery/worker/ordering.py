@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from recovery.decide import incidents as decide
@@ -11,6 +12,7 @@ from recovery.store import components, database, executions, incidents, orders, 
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow
 from recovery.worker import calling, looking
 from recovery.worker.context import Context
+from recovery.worker.guarding import guarded
 from recovery.worker.planning import thaw
 
 MOST = 100
@@ -45,9 +47,14 @@ class Case(NamedTuple):
 def carry_out_orders(ctx: Context, now: datetime) -> None:
     """Carry out every order that nobody has taken yet, each in a transaction of its own."""
     for order in orders.find_untaken(MOST):
-        with database.write():
+        with database.decide():
             if orders.hold_order(order):
-                _carry_out(ctx, order, now)
+                with guarded(f"order {order.id}", partial(_refuse, order, now), database.TROUBLE):
+                    _carry_out(ctx, order, now)
+
+
+def _refuse(order: OrderRow, now: datetime, why: str) -> None:
+    orders.finish_order(order, "refused", why, now)
 
 
 def _carry_out(ctx: Context, order: OrderRow, now: datetime) -> None:
@@ -86,6 +93,7 @@ def _pause(case: Case) -> str:
     if recovery.state not in ACTIVE:
         raise Refused(f"the recovery is {recovery.state}")
     executions.hold_back(case.incident.id)
+    steps.skip_resting_canaries(case.incident.id, f"{case.who} paused it before it began", case.now, case.who)
     changes = {"state": RecoveryState.PAUSED, "wake_at": None}
     recoveries.set_recovery(recovery, f"{case.who} paused it", case.now, case.who, **changes)
     return "paused: what is under way ends, nothing new begins"

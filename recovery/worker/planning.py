@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from recovery.decide import planner
@@ -20,6 +21,7 @@ from recovery.store import components, database, executions, incidents, recoveri
 from recovery.store.tables import ExecutionRow, IncidentRow, RecoveryRow, StepRow
 from recovery.worker import calling
 from recovery.worker.context import Context
+from recovery.worker.guarding import ASIDE, guarded
 
 MOST_MOVES = 50
 BLOCKING = ("unauthorized", "forbidden", "too_old")
@@ -55,14 +57,23 @@ class Case(NamedTuple):
 
 def plan_recoveries(ctx: Context, now: datetime) -> None:
     """Move every recovery that is due."""
-    with database.write():
+    with database.decide():
         due = recoveries.find_due_recoveries(now)
         known = incidents.find_incidents([row.incident_id for row in due])
         for row in due:
-            case = Case(ctx, known[row.incident_id], row, thaw(row.playbook), now)
-            for _ in range(MOST_MOVES):
-                if not _move(case):
-                    break
+            with guarded(f"recovery {row.id}", partial(_set_aside, row.id, now)):
+                case = Case(ctx, known[row.incident_id], row, thaw(row.playbook), now)
+                _move_on(case)
+
+
+def _set_aside(recovery_id: int, now: datetime, why: str) -> None:
+    recoveries.set_aside(recovery_id, now + ASIDE)
+
+
+def _move_on(case: Case) -> None:
+    for _ in range(MOST_MOVES):
+        if not _move(case):
+            break
 
 
 def _move(case: Case) -> bool:

@@ -20,6 +20,8 @@ DEEP_BACK = timedelta(hours=25)
 PAGE = 250
 BATCH = 50
 MOST_OLD_PAGES = 200
+MOST_SUCCESS_PAGES = 10
+OVERLAP = timedelta(minutes=1)
 STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
 
 
@@ -55,7 +57,7 @@ def _poll(ctx: Context, site: str, door: N8nDoor) -> None:
         return
     deep = known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
     hear_failures(site, door, deep, now)
-    hear_successes(site, door, now)
+    hear_successes(site, door, None if deep or not known.polled_at else known.polled_at - OVERLAP)
     _note(site, "ok", "", polled_at=now, **({"deep_polled_at": now} if deep else {}))
 
 
@@ -88,13 +90,24 @@ def hear_failures(site: str, door: N8nDoor, deep: bool, now: datetime) -> None:
     for status in source.FAILED:
         batch: list[Signal] = []
         for execution in reversed(list(_unheard(site, door, status, deep, now))):  # in the order they failed
-            details = door.execution(text(execution.get("id")), with_data=True)
+            details = _details(door, execution)
             if details:
                 batch.append(source.receive_failure(details, site))
             if len(batch) >= BATCH:
                 _add(batch)
                 batch = []
         _add(batch)
+
+
+def _details(door: N8nDoor, execution: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """A failed execution with its data; as it is listed where n8n, though ready, cannot give that; None if gone."""
+    try:
+        return door.execution(text(execution.get("id")), with_data=True)
+    except N8nError as problem:
+        if problem.kind != "status" or door.ready():
+            raise
+        log.warning("execution %s is heard of without its data: %s", text(execution.get("id")), problem)
+        return execution
 
 
 def _add(batch: list[Signal]) -> None:
@@ -131,14 +144,19 @@ def _not_known(site: str, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def hear_successes(site: str, door: N8nDoor, now: datetime) -> None:
-    """Where something waits: retries that succeeded, and for each workflow the newest success as a sign of health."""
+def hear_successes(site: str, door: N8nDoor, begun_after: datetime | None) -> None:
+    """Where something waits: retries that succeeded, and for each workflow the newest success as a sign of health.
+
+    Args:
+        begun_after: what began earlier was read before; None reads back to the oldest failure, since a run that took
+            long began long before it succeeded.
+    """
     with database.read():
         hopeful = executions.find_hopeful_workflows(site)
     found: list[Signal] = []
-    for workflow_id, since in hopeful:
-        newest = True
-        for execution in executions_since(door, "success", workflow_id, since.isoformat(), "0"):
+    for workflow_id, failed_at in hopeful:
+        newest, since = True, max(failed_at, begun_after or failed_at).isoformat()
+        for execution in executions_since(door, "success", workflow_id, since, "0", MOST_SUCCESS_PAGES):
             if newest or execution.get("retryOf"):
                 found.append(source.receive_success(execution, site))
             newest = False

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from recovery.decide.replay import Chain
 from recovery.model import N8nDoor
 from recovery.sources.shapes import section, text
 from recovery.store.tables import ExecutionRow
@@ -32,11 +33,11 @@ def read_members(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any]) -> l
 
 
 def executions_since(
-    door: N8nDoor, status: str, workflow_id: str, started_after: str, older_than: str
+    door: N8nDoor, status: str, workflow_id: str, started_after: str, older_than: str, pages: int = MOST_PAGES
 ) -> Iterator[Mapping[str, Any]]:
-    """Executions of one status, newest first, back to the id `older_than`."""
+    """Executions of one status, newest first, back to the id `older_than`, of at most that many pages."""
     cursor = ""
-    for _ in range(MOST_PAGES):
+    for _ in range(pages):
         page, cursor = door.executions(status, workflow_id, started_after, cursor, 250)
         for execution in page:
             if _number(execution.get("id")) <= _number(older_than):
@@ -49,6 +50,23 @@ def executions_since(
 def _number(execution_id: Any) -> int:
     found = str(execution_id)
     return int(found) if found.isascii() and found.isdigit() else 0
+
+
+def vanished(door: N8nDoor, row: ExecutionRow, chain: Chain) -> str:
+    """The retry that was seen running and that n8n has no more; "" where there is none.
+
+    A success that n8n does not save is deleted at its end, so it may have succeeded. What a person allowed since then
+    is allowed knowing that.
+    """
+    seen = row.seen_id or ""
+    gone = seen and not row.permit and seen not in chain.members and door.execution(seen) is None
+    return seen if gone else ""
+
+
+def hides_successes(door: N8nDoor, workflow_id: str) -> bool:
+    """Whether a workflow's own settings say that n8n does not save its successes."""
+    settings = section(door.workflow(workflow_id), "settings")
+    return settings.get("saveDataSuccessExecution") == "none"
 
 
 def tags_of(door: N8nDoor, workflow_id: str) -> frozenset[str]:

@@ -6,22 +6,21 @@ from typing import Any
 
 from recovery.decide import replay
 from recovery.decide.classify import classify
-from recovery.decide.planner import AT_REST
 from recovery.decide.replay import Chain, Judgement, Run
-from recovery.model import ExecutionState, N8nDoor, N8nError, Outlook
+from recovery.model import ExecutionState, N8nDoor, N8nError, Outlook, RecoveryState
 from recovery.sources import n8n_execution as source
-from recovery.store import database, executions, incidents, recoveries, signals, sites
+from recovery.store import database, executions, incidents, recoveries, signals, sites, steps
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.planning import thaw
-from recovery.worker.reading_n8n import read_members, tags_of, true_root
+from recovery.worker.reading_n8n import hides_successes, read_members, tags_of, true_root, vanished
 from recovery.worker.upkeep import Keeper
 
 SOON = timedelta(seconds=5)
 SECOND_LOOK = timedelta(seconds=15)
 WAITING, RETRYING = ExecutionState.WAITING, ExecutionState.RETRYING
 STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
-MOST_CONFLICTS = 5
+MOST_CONFLICTS = MOST_UNREAD = 5
 
 
 def run_executions(ctx: Context, now: datetime) -> None:
@@ -46,17 +45,22 @@ def work_on_chain(ctx: Context, row: ExecutionRow) -> None:
         with Keeper(lambda until: executions.keep_chain(row, until)):
             _look(ctx, row, door)
     except N8nError as problem:
-        _unreachable(row, problem)
+        _unreachable(row, problem, door)
 
 
-def _unreachable(row: ExecutionRow, problem: N8nError) -> None:
+def _unreachable(row: ExecutionRow, problem: N8nError, door: N8nDoor) -> None:
     """n8n did not answer: that is no failed attempt, unless asking again can never help."""
     now = now_for_effect()
     if problem.kind == "client":
         _leave(row, f"n8n does not take its id: {problem}")
         return
     if not problem.permanent:
-        record(row, ExecutionState(row.state), f"n8n cannot be asked now: {problem}", run_at=now + SOON)
+        unread = row.unread + 1 if problem.kind == "status" and not door.ready() else row.unread
+        if unread >= MOST_UNREAD:
+            _leave(row, f"n8n is ready, but {unread} times could not tell of it: {problem}", asks=True)
+            return
+        again: dict[str, Any] = {"run_at": now + SOON * (unread + 1), "unread": unread}
+        record(row, ExecutionState(row.state), f"n8n cannot be asked now: {problem}", **again)
         return
     with database.write():
         sites.set_site(row.site, STATES.get(problem.kind, "unreachable"), str(problem), now)
@@ -76,6 +80,9 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
     if chain.succeeded:
         because = f"execution {chain.succeeded} of its chain succeeded"
         record(row, ExecutionState.RECOVERED, because, chain, recovered_at=now_for_effect())
+    elif gone := vanished(door, row, chain):
+        because = "it may have succeeded (n8n does not save successes)"
+        _leave(row, f"its retry {gone} was seen running and is gone from n8n: {because}", chain, asks=True)
     elif chain.status in replay.UNDER_WAY:
         _follow(row, chain)
     elif chain.status not in replay.FAILED:
@@ -99,7 +106,9 @@ def _follow(row: ExecutionRow, chain: Chain) -> None:
     taken = (now - (row.started_at or now)) / 4
     wait = min(max(taken, timedelta(seconds=2)), timedelta(seconds=30))
     because = f"execution {chain.leaf_id} of its chain runs in n8n"
-    record(row, RETRYING, because, chain, run_at=now + wait, looks=0, started_at=row.started_at or now)
+    # What a person allowed is spent on this run, whoever began it.
+    kept = {"looks": 0, "started_at": row.started_at or now, "seen_id": chain.leaf_id, "permit": None}
+    record(row, RETRYING, because, chain, run_at=now + wait, **kept)
 
 
 def _ended(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
@@ -107,6 +116,9 @@ def _ended(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
     now = now_for_effect()
     if chain.leaf_id != row.leaf_id:
         hear(row, door, chain, RETRYING)
+    elif row.looks >= 1 and hides_successes(door, row.workflow_id):
+        because = "n8n does not save successes of this workflow, so nobody can know whether the retry ran"
+        _leave(row, because, chain, asks=True)
     elif row.looks >= 1 and not door.ready():
         because = "n8n shows no retry of it after two looks: it never began"
         record(row, WAITING, because, run_at=now, looks=0)
@@ -150,12 +162,13 @@ def _retry(ctx: Context, row: ExecutionRow, door: N8nDoor, chain: Chain) -> None
 
 
 def _is_held_back(row: ExecutionRow, now: datetime) -> bool:
-    """A person paused, cancelled or resolved while n8n was looked at: nothing new begins."""
+    """While n8n was looked at, a person paused or resolved, or the attempt ended: nothing new begins."""
     recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
-    if recovery and recovery.state not in AT_REST:
+    if recovery and recovery.state == RecoveryState.RUNNING:
         return False
     state, because = _without_recovery(row, WAITING, "no recovery lets it run now")
-    executions.finish_chain(row, state, because, now, run_at=None)
+    if executions.finish_chain(row, state, because, now, run_at=None) and row.incident_id:
+        steps.skip_resting_canaries(row.incident_id, because, now)
     return True
 
 
@@ -209,11 +222,12 @@ def _ask_n8n(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
     try:
         answer = door.retry(chain.leaf_id)
     except N8nError as problem:
-        _refused(row, problem)
+        _refused(row, problem, door)
         return
     if answer is None:
         because = "n8n did not answer in time: the run goes on there, and is followed"
-        record(row, RETRYING, because, run_at=now_for_effect() + SOON)
+        # At once: a success that n8n does not save can only be seen while it runs.
+        record(row, RETRYING, because, run_at=now_for_effect())
     else:
         _answered(row, door, answer)
 
@@ -231,14 +245,16 @@ def _answered(row: ExecutionRow, door: N8nDoor, answer: Mapping[str, Any]) -> No
         record(row, RETRYING, "n8n answered; the outcome is looked up", run_at=now)
 
 
-def _refused(row: ExecutionRow, problem: N8nError) -> None:
+def _refused(row: ExecutionRow, problem: N8nError, door: N8nDoor) -> None:
     now = now_for_effect()
     if problem.kind == "not_found":
         _leave(row, "n8n cannot retry it: it is gone, or its data was not saved")
     elif problem.kind == "conflict":
         again = row.looks < MOST_CONFLICTS
         because = f"n8n would not retry it now: {problem}"
-        record(row, WAITING, because, run_at=now + SOON if again else None, looks=row.looks + 1)
+        # No run began: what a person allowed is still allowed.
+        kept: dict[str, Any] = {"looks": row.looks + 1, "permit": row.permit}
+        record(row, WAITING, because, run_at=now + SOON if again else None, **kept)
     elif problem.permanent or problem.kind in ("refused", "dns", "rate_limited"):
         row.state = RETRYING
         with database.write():
@@ -246,7 +262,7 @@ def _refused(row: ExecutionRow, problem: N8nError) -> None:
             given_back = {"run_at": now + SOON, "retries": row.retries, "permit": row.permit}
             executions.finish_chain(row, WAITING, f"n8n was not reached: {problem}", now, **given_back)
         if problem.permanent:
-            _unreachable(row, problem)
+            _unreachable(row, problem, door)
     else:
         because = f"nobody knows whether the retry began ({problem}): n8n is looked at again"
         record(row, RETRYING, because, run_at=now + SECOND_LOOK, looks=0)
@@ -262,7 +278,7 @@ def record(row: ExecutionRow, state: ExecutionState, because: str, chain: Chain 
     with database.write():
         if changes.get("run_at") is None:
             state, because = _without_recovery(row, state, because)
-        if not executions.finish_chain(row, state, because, now, **{"run_at": None, **changes}):
+        if not executions.finish_chain(row, state, because, now, **{"run_at": None, "unread": 0, **changes}):
             return
         if chain:
             executions.note_members(row.site, chain.members, row.id)

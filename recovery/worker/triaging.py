@@ -2,8 +2,10 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from recovery.decide.classify import classify, classify_reading
@@ -14,6 +16,7 @@ from recovery.decide.triage import (
     Move,
     Verdict,
     View,
+    is_newer,
     triage_failure,
     triage_reading,
     triage_success,
@@ -24,34 +27,57 @@ from recovery.store import bulk, components, database, events, executions, incid
 from recovery.store.signals import Untriaged
 from recovery.store.tables import EventRow, IncidentRow
 from recovery.worker.context import Context
+from recovery.worker.guarding import guarded
 
 log = logging.getLogger("medic.worker")
-TRIAGE_LOCK = 880_889
 LOOK_AT_JOINED = timedelta(seconds=1)
 Facts = Failure | Reading | Success
 KEPT = [one.name for one in fields(Failure) if one.name not in ("failed_at", "description", "message")]
 
 
 def triage_signals(ctx: Context, now: datetime) -> None:
-    """Triage what waits, up to one batch."""
+    """Triage what waits, up to one batch. Where the batch fails, each signal is triaged by itself."""
+    try:
+        ctx.taken += _triage_batch(ctx, now)
+    except database.TROUBLE:
+        raise
+    except Exception:
+        log.exception("a batch of signals could not be triaged: each is tried by itself")
+        ctx.taken += sum(_triage_oldest(ctx, now) for _ in range(signals.BATCH))
+
+
+def _triage_batch(ctx: Context, now: datetime) -> int:
     if database.is_sqlite():
-        # One worker only, so what it reads stays true: the turn to write is held for the writing alone.
-        batch = _Batch(ctx, now)
+        # One worker decides, so incidents stay as read, and the turn is held for the writing alone. Threads record
+        # what becomes of chains meanwhile: a chain is read again before it is moved.
+        batch = _Batch(ctx, now, signals.find_untriaged())
         with database.write():
-            batch.run()
-        return
-    with database.write():
-        database.lock_for_all(TRIAGE_LOCK)
-        _Batch(ctx, now).run()
+            return batch.run()
+    with database.decide():
+        return _Batch(ctx, now, signals.find_untriaged()).run()
+
+
+def _triage_oldest(ctx: Context, now: datetime) -> int:
+    with database.decide():
+        found = signals.find_untriaged(1)
+        for signal in found:
+            with guarded(f"signal {signal.id}", partial(_give_up, signal, now), database.TROUBLE):
+                _Batch(ctx, now, [signal]).run()
+        return len(found)
+
+
+def _give_up(signal: Untriaged, now: datetime, why: str) -> None:
+    because = f"could not be read: {why}"
+    signals.finish_signals([(signal.id, None, because)], now)
+    events.add_event(now, "signal", signal.id, "unreadable", because)
 
 
 class _Batch:
     """One batch: the view that triage decides by, kept true while its verdicts are written."""
 
-    def __init__(self, ctx: Context, now: datetime):
+    def __init__(self, ctx: Context, now: datetime, waiting: Sequence[Untriaged]):
         self.ctx, self.now = ctx, now
-        self.facts = [(signal, read(signal.kind, signal.body)) for signal in signals.find_untriaged()]
-        ctx.taken += len(self.facts)
+        self.facts = [(signal, read(signal.kind, signal.body)) for signal in waiting]
         self.kept = {signal.id: _small(facts) for signal, facts in self.facts}
         self.rows: dict[str, IncidentRow] = {}
         self.view = self._load()
@@ -64,11 +90,11 @@ class _Batch:
         self.woken: set[int] = set()
         self.joined: set[int] = set()
 
-    def run(self) -> None:
-        """Decide and write, signal by signal in the order they came; then what all share."""
+    def run(self) -> int:
+        """Decide and write, signal by signal in the order they came; then what all share. How many there were."""
         for signal, facts in self.facts:
             verdict = self._decide(signal, facts)
-            self._apply(signal, facts, verdict)
+            self._apply(signal, facts, self._still(verdict))
         executions.add_members(self.members)
         self._write_history()
         incidents.count_signals(self.counted, self.now)
@@ -79,6 +105,7 @@ class _Batch:
         recoveries.hurry_recoveries(sorted(self.turned), "its component has become healthy", self.now)
         signals.finish_signals(self.done, self.now)
         log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
+        return len(self.done)
 
     def _write_history(self) -> None:
         bulk.add_rows(EventRow, self.history)
@@ -125,6 +152,20 @@ class _Batch:
         if isinstance(facts, Reading):
             return triage_reading(facts, self.view, policy, signal.received_at)
         return triage_success(facts, signal.site, self.view)
+
+    def _still(self, verdict: Verdict) -> Verdict:
+        """The verdict, or another where its chain has moved on since the view was read."""
+        move = verdict.chain
+        if move is None or move.chain_id is None:
+            return verdict
+        known, row = self.view.chains[move.chain_id], executions.hold_chain(move.chain_id)
+        recovered = row.state == ExecutionState.RECOVERED and known.state is not ExecutionState.RECOVERED
+        retried = row.leaf_id != known.leaf_id and not is_newer(move.leaf_id, row.leaf_id)
+        if not recovered and (not retried or move.state is ExecutionState.RECOVERED):
+            return verdict
+        self.view.chains[row.id] = ChainFacts(row.id, row.incident_id, row.leaf_id, ExecutionState(row.state))
+        because = "its chain has moved on meanwhile"
+        return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
     def _apply(self, signal: Untriaged, facts: Facts, verdict: Verdict) -> None:
         incident_id = self._apply_incident(verdict)

@@ -77,7 +77,7 @@ class Storm:
         self._threads: list[threading.Thread] = []
 
     def _config(self) -> dict[str, Any]:
-        durations = ",".join(f"{self.chance.uniform(0.2, 3.0):.2f}" for _ in range(40))
+        durations = ",".join(str(self.chance.choice((0.2, 1.0, 5.0))) for _ in range(40))
         return {
             "n8n": {"url": self.n8n.url, "api_key": self.n8n.api_key},
             "recovery": PATIENT | {"recurrences_per_hour": 1000},
@@ -134,7 +134,7 @@ class Storm:
     def _retry_late(self, *args: Any) -> Any:
         """A busy n8n: between hearing of a retry and beginning it there is time for a kill."""
         self.asked += 1
-        time.sleep(self.delays.choice((0, 0.1, 0.4)))
+        time.sleep(self.delays.choice((0, 0, 0.1, 0.4, 4.0)))
         return self._begin_retry(*args)
 
     # -- the load

@@ -18,7 +18,7 @@ from tests.standins.n8n_client import wait_for
 from tests.standins.service import hang
 from tests.story.medic import TOKENS
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = [pytest.mark.timeout(90), pytest.mark.crash]
 
 
 def assert_placed_once(scene: Scene, retries: int = 1) -> None:

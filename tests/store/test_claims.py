@@ -121,6 +121,7 @@ def test_the_late_record_of_a_lost_chain_is_dropped(store):
     assert not executions.keep_chain(old, LATER)
     assert not executions.finish_chain(old, ExecutionState.RECOVERED, "it worked", LATER)
     [new] = executions.claim_chains(LATER, LATER, "b", 1)
+    assert not executions.finish_chain(old, ExecutionState.RECOVERED, "it worked", LATER), "another one holds it"
     executions.requeue_lost(lost, LATER)
     assert executions.start_chain(new, "1", "safe", LATER, LATER), "the second takeover changed nothing"
 
@@ -134,6 +135,9 @@ def test_what_n8n_or_a_person_says_wins_over_a_claim(store):
     assert ExecutionRow.get().state == "recovered"
     [line] = EventRow.select().where(EventRow.after == "recovered")
     assert (line.before, line.because, line.who) == ("waiting", "a person retried it", "kim")
+    executions.move_chain(chain, WAITING, "it failed again", NOW, run_at=NOW)
+    assert executions.claim_chains(NOW, LEASE, "b", 1)
+    assert not executions.finish_chain(held, WAITING, "late", NOW), "another one holds it"
 
 
 def test_a_retry_is_counted_and_spends_the_permit_when_its_intent_is_written(store):
@@ -152,6 +156,7 @@ def test_the_late_record_of_a_lost_alert_is_dropped_and_it_is_sent_again_with_it
     alerts.requeue_lost_alerts(LATER)
     assert not alerts.finish_alert(old, AlertState.DELIVERED, "taken", LATER)
     [new] = alerts.claim_alerts(LATER, LATER, "b", 1)
+    assert not alerts.finish_alert(old, AlertState.FAILED, "late", LATER), "another one holds it"
     assert (new.key, new.tries) == (old.key, 2)
     assert alerts.finish_alert(new, AlertState.DELIVERED, "taken", LATER) and AlertRow.get().delivered_at == LATER
 
@@ -351,3 +356,5 @@ def test_an_order_is_carried_out_by_one_worker_only(store):
             return int(orders.finish_order(order, "done", "people are called", NOW))
 
     assert sum(in_parallel(work)) == 1 and orders.find_untaken(9) == []
+    with database.write():
+        assert not orders.hold_order(order)

@@ -62,7 +62,7 @@ def stage(n8n: Any, service: Service, tmp_path: Path) -> Stage:
 
 
 def test_a_503_is_healed_by_the_canary_and_twenty_more_are_replayed_exactly_once(stage: Stage) -> None:
-    patient = {"stages": [{"after": "0s", "attempts": 1}, {"after": "15s", "attempts": 2}], "settle": "1s"}
+    patient = {"stages": [{"after": "0s", "attempts": 1}, {"after": "10s", "attempts": 2}], "settle": "1s"}
     with stage.medic(recovery=patient) as medic:
         stage.wire(medic)
         workflow_id, path = stage.workflow(stage.call_service("POST"))
@@ -129,7 +129,7 @@ def test_a_credential_failure_is_not_retried_and_says_what_to_fix(stage: Stage) 
 
 
 def test_a_retry_by_hand_in_between_is_noticed_and_not_repeated(stage: Stage) -> None:
-    slow = {"stages": [{"after": "15s", "attempts": 1}], "settle": "1s"}
+    slow = {"stages": [{"after": "10s", "attempts": 1}], "settle": "1s"}
     with stage.medic(recovery=slow) as medic:
         stage.wire(medic)
         workflow_id, path = stage.workflow(stage.call_service("POST"))

@@ -143,7 +143,7 @@ def test_a_failure_within_settling_begins_the_quiet_time_anew():
 @pytest.mark.parametrize(
     ("against", "said"),
     [
-        ({"waiting": 1}, "1 executions wait"),
+        ({"waiting": 1}, "waiting for a replay: 1 execution"),
         ({"retrying": 1}, "being retried"),
         ({"asking": 1, "left_alone": 1}, "a person's decision"),
         ({"known_healthy": False}, "not healthy"),

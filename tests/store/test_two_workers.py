@@ -1,0 +1,85 @@
+"""Two workers on PostgreSQL: one decides at a time, so none decides from what the other has just changed."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from recovery.clock import utc_now
+from recovery.model import OrderWhat
+from recovery.store import database, incidents, orders
+from recovery.worker import triaging
+from recovery.worker.looking import look_at_incidents
+from recovery.worker.ordering import carry_out_orders
+from recovery.worker.planning import plan_recoveries
+from recovery.worker.triaging import triage_signals
+from tests.conftest import FakeClock
+from tests.story.engine import Engine, item
+
+DECIDE = [carry_out_orders, triage_signals, look_at_incidents, plan_recoveries]
+
+
+@pytest.fixture
+def engine(postgres_url: str, fake_clock: FakeClock) -> Iterator[Engine]:
+    database.open_database(postgres_url)
+    yield Engine(fake_clock)
+    database.close_database()
+
+
+class Other(threading.Thread):
+    """Another worker, with a connection of its own."""
+
+    def __init__(self, work: Any, *args: Any):
+        super().__init__()
+        self.work, self.args = work, args
+        self.over = threading.Event()
+        self.start()
+
+    def run(self) -> None:
+        database.proxy.obj.connect(reuse_if_open=True)
+        try:
+            self.work(*self.args)
+        finally:
+            self.over.set()
+            database.close_database()
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("stage", DECIDE)
+def test_while_one_worker_decides_another_waits(engine: Engine, stage: Any) -> None:
+    engine.hear(item("1"))
+    engine.tick()
+    orders.add_order(engine.incident().id, OrderWhat.ACKNOWLEDGE, "ann", utc_now())
+    with database.decide():
+        other = Other(stage, engine.ctx, utc_now())
+        assert not other.over.wait(0.5), "it went on beside the one that decides"
+    assert other.over.wait(10)
+    other.join()
+
+
+@pytest.mark.timeout(60)
+def test_a_failure_that_joins_while_another_worker_resolves_is_never_left_in_silence(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.hear(item("1"))
+    engine.tick()
+    engine.clock.advance(60)
+    engine.hear(item("2"))
+    real, others = triaging._Batch._apply, []
+
+    def resolve() -> None:
+        with database.decide():
+            incidents.resolve_incident(engine.incident(), "it is healthy again", utc_now())
+
+    def apply(self: Any, *args: Any) -> None:
+        others.append(Other(resolve))
+        others[0].over.wait(0.5)
+        real(self, *args)
+
+    monkeypatch.setattr(triaging._Batch, "_apply", apply)
+    triage_signals(engine.ctx, utc_now())
+    others[0].join(10)
+    moves = [line.split(":")[0] for line in engine.history("execution") + engine.history("incident")]
+    assert engine.chains()["2"] == "waiting" and moves[-1] == "resolved"
+    assert engine.incident().signal_count == 2, "who resolves sees the failure that joined before"

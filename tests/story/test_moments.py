@@ -1,0 +1,221 @@
+"""Exact moments between us and n8n: an order while it is looked at, a retry heard before its parent, an answer lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from recovery.clock import utc_now
+from recovery.model import N8nError, OrderWhat
+from recovery.store import orders
+from recovery.store.tables import ExecutionRow
+from recovery.worker import loop
+from recovery.worker.ordering import carry_out_orders
+from recovery.worker.polling import poll_sites
+from tests.conftest import FakeClock
+from tests.story.engine import Engine
+from tests.story.memory_n8n import Flow, MemoryN8n
+
+pytestmark = pytest.mark.usefixtures("store")
+HOST = "orders.example.com"
+
+
+class Moment:
+    """One failing workflow, and an engine that looks after it."""
+
+    def __init__(self, clock: FakeClock, method: str = "GET"):
+        self.clock = clock
+        self.n8n = MemoryN8n({"w": Flow("w", HOST, method)}, {HOST: 503})
+        self.engine = Engine(clock, sites=("default",))
+        self.engine.outside._n8n = {"default": self.n8n}
+        poll_sites(self.engine.ctx)
+
+    def fail(self) -> str:
+        return self.n8n.call("w")
+
+    def hear(self, *runs: str) -> None:
+        for one in runs:
+            self.engine.hear(self.n8n.tell(one))
+        self.engine.tick()
+
+    def order(self, what: OrderWhat) -> None:
+        orders.add_order(self.engine.incident().id, what, "kim", utc_now())
+
+    def while_looking(self, what: OrderWhat) -> None:
+        """A person's order arrives, and is carried out, while the workflow's tags are read."""
+        read = self.n8n.workflow
+
+        def workflow(workflow_id: str) -> dict[str, Any] | None:
+            self.n8n.workflow = read  # type: ignore[method-assign]
+            self.order(what)
+            carry_out_orders(self.engine.ctx, utc_now())
+            return read(workflow_id)
+
+        self.n8n.workflow = workflow  # type: ignore[method-assign]
+
+    def ours(self) -> int:
+        return sum(one.by == "medic" for one in self.n8n.retries)
+
+
+@pytest.fixture
+def moment(fake_clock: FakeClock) -> Moment:
+    return Moment(fake_clock)
+
+
+@pytest.mark.parametrize("what", [OrderWhat.PAUSE, OrderWhat.CANCEL])
+def test_nothing_begins_after_a_person_held_it_back_while_n8n_was_looked_at(moment: Moment, what: OrderWhat) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.while_looking(what)
+    moment.hear(run)
+    moment.engine.run(120, 10)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "waiting"}
+    moment.order(OrderWhat.RETRY_NOW)
+    moment.engine.run(2)
+    assert moment.engine.chains() == {run: "recovered"}
+    assert moment.engine.recovery().attempts_made == 1, "what was held back used no attempt"
+
+
+def test_a_canary_that_is_held_back_before_it_began_uses_no_attempt(
+    moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    with monkeypatch.context() as busy:
+        busy.setitem(loop.STAGES, "executions", lambda ctx, now: None)
+        moment.hear(run)
+        assert moment.engine.steps() == [("retry_executions", "running")]
+        moment.order(OrderWhat.PAUSE)
+        moment.engine.run(5)
+    assert moment.ours() == 0 and moment.engine.steps() == [("retry_executions", "skipped")]
+    moment.order(OrderWhat.RESUME)
+    moment.engine.run(2)
+    assert moment.engine.chains() == {run: "recovered"} and moment.engine.recovery().attempts_made == 1
+
+
+def test_what_a_person_resolved_while_n8n_was_looked_at_is_left_alone(moment: Moment) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.while_looking(OrderWhat.RESOLVE)
+    moment.hear(run)
+    moment.engine.run(60, 10)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "left_alone"}
+    assert moment.engine.incident().state == "resolved"
+
+
+def test_a_retry_heard_before_what_it_retries_is_healed_once_with_its_chain(moment: Moment) -> None:
+    root = moment.fail()
+    second = moment.n8n.retry_by(root, "kim")["id"]
+    leaf = moment.n8n.retry_by(second, "kim")["id"]
+    moment.n8n.hosts.clear()
+    moment.engine.hear(moment.n8n.tell(leaf))
+    moment.engine.hear(moment.n8n.tell(second))
+    moment.hear(root)
+    moment.engine.run(30)
+    assert moment.ours() == 1 and not any(one.succeeded_before for one in moment.n8n.retries)
+    assert sorted(moment.engine.chains().values()) == ["left_alone", "recovered"]
+    assert moment.engine.incident().state == "resolved"
+
+
+def test_retries_of_a_chain_that_has_succeeded_are_no_new_chain(moment: Moment) -> None:
+    root = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.hear(root)
+    assert moment.engine.chains() == {root: "recovered"}
+    moment.n8n.hosts[HOST] = 503
+    again = moment.n8n.retry_by(root, "kim")["id"]
+    moment.hear(again)
+    moment.hear(moment.n8n.retry_by(again, "kim")["id"])
+    assert ExecutionRow.select().count() == 1 and moment.ours() == 1
+
+
+def lose(moment: Moment, times: int, kind: str) -> Callable[[], None]:
+    """The next calls for a retry fail before they begin."""
+    left = [N8nError("it went wrong", kind) for _ in range(times)]
+
+    def before() -> None:
+        if left:
+            raise left.pop()
+
+    return before
+
+
+def test_that_a_retry_never_began_is_believed_after_two_looks_fifteen_seconds_apart(moment: Moment) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.n8n.before_retry = lose(moment, 1, "reset")
+    moment.hear(run)
+    moment.engine.run(29)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "retrying"}
+    moment.engine.run(2)
+    assert moment.ours() == 1 and moment.engine.chains() == {run: "recovered"}
+
+
+def test_it_is_not_believed_while_n8n_is_not_ready(moment: Moment) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.n8n.before_retry = lose(moment, 1, "reset")
+    moment.n8n.ready = lambda: "its database is away"  # type: ignore[method-assign]
+    moment.hear(run)
+    moment.engine.run(300, 5)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "retrying"}
+
+
+@pytest.mark.parametrize("kind", ["rate_limited", "refused", "dns"])
+def test_a_retry_that_certainly_did_not_begin_is_not_counted(moment: Moment, kind: str) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.n8n.before_retry = lose(moment, 9, kind)
+    moment.hear(run)
+    moment.engine.run(60)
+    assert moment.engine.chains() == {run: "recovered"} and moment.engine.chain(run).retries == 1
+
+
+def test_a_permit_is_good_for_one_retry_and_is_kept_where_none_began(fake_clock: FakeClock) -> None:
+    moment = Moment(fake_clock, "POST")
+    moment.n8n.hosts[HOST] = 504
+    run = moment.fail()
+    moment.hear(run)
+    assert moment.engine.recovery().state == "awaiting_approval" and moment.ours() == 0
+    moment.n8n.before_retry = lose(moment, 2, "rate_limited")
+    moment.order(OrderWhat.APPROVE)
+    moment.engine.run(900, 5)
+    assert moment.ours() == 1, "the second ambiguous answer asks again"
+    assert moment.engine.chain(run).asks and moment.engine.recovery().state == "awaiting_approval"
+    assert moment.engine.incident().asked == 2
+
+
+def test_a_queued_retry_is_followed_and_not_asked_for_again(moment: Moment) -> None:
+    run = moment.fail()
+    moment.n8n.hosts[HOST] = "slow"
+    moment.hear(run)
+    moment.n8n.runs["2"]["status"] = "new"
+    moment.engine.run(120, 5)
+    assert moment.ours() == 1 and moment.engine.chains() == {run: "retrying"}
+
+
+def test_a_sign_of_health_that_proves_wrong_lets_one_try_only(moment: Moment) -> None:
+    run = moment.fail()
+    moment.hear(run)
+    moment.engine.run(400, 5)
+    assert moment.engine.incident().state == "needs_human"
+    before = moment.ours()
+    moment.n8n.hosts.clear()
+    moment.fail()
+    moment.n8n.hosts[HOST] = 503
+    moment.clock.advance(1)
+    poll_sites(moment.engine.ctx)
+    moment.engine.run(60)
+    assert moment.ours() <= before + 1 and moment.engine.incident().state == "needs_human"
+
+
+def test_a_dry_run_tries_nothing_and_ends_with_a_person(fake_clock: FakeClock) -> None:
+    from tests.story.engine import restartable
+
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+    engine.ctx.dry_run = True
+    for _ in range(2):
+        engine.probe("orders", False)
+    engine.run(30)
+    assert engine.outside.commands == [] and engine.steps() == [("http", "failed"), ("run_command", "skipped")]
+    assert engine.incident().state == "needs_human" and "dry run" in engine.incident().because
