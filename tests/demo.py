@@ -218,7 +218,8 @@ class Tour:
 
 def main() -> int:
     """Take the tour; the exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # SIGINT too: a shell that starts it in the background hands it down ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     leave = bool(os.environ.get("DEMO_EXIT")) or os.environ.get("CI") == "true"
     n8n = make_n8n()
