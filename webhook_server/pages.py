@@ -54,6 +54,7 @@ def system() -> str:
         healing=[row for row in unresolved if row.state != IncidentState.NEEDS_HUMAN],
         more=sum(counted.values()) - counted.get(IncidentState.RESOLVED, 0) - len(unresolved),
         asking=asking,
+        asking_count=system_views.count_asking(),
         recoveries=views.find_recoveries([row.id for row in unresolved]),
         broken=views.count_executions([row.id for row in unresolved]),
         resolved=views.find_resolved(10),

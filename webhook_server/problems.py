@@ -40,7 +40,10 @@ def problem(status: int, title: str, detail: str, **extra: Any) -> Response:
 def problem_of(error: HTTPException) -> Response:
     """The problem that tells of one of Flask's own errors (404, 405, 413, ...)."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-    answer = problem(status, error.name, error.description or error.name)
+    detail = error.description or error.name
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        detail = "the body is larger than 1 MiB (1,048,576 bytes)"
+    answer = problem(status, error.name, detail)
     allowed = getattr(error, "valid_methods", None)
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))

@@ -6,6 +6,7 @@ import json
 import os
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -64,7 +65,7 @@ def take_in(receive: Receive, scope: str) -> Response:
         body = request.get_data(cache=False)
         signed = _check_sender(body, now)
         payload = _parse(body)
-        signals = receive(payload, _delivery(scope, signed))
+        signals = _once(receive(payload, _delivery(scope, signed)), signed)
         receipts = writer().add(signals, now)
     except Turned as turned:
         return problem(*turned.answer)
@@ -162,3 +163,10 @@ def _delivery(scope: str, signed: str) -> str | None:
     if given:
         return f"{scope}:{given}"
     return f"{scope}:{signed}" if signed else None
+
+
+def _once(signals: list[Signal], signed: str) -> list[Signal]:
+    """A signed call counts once, under whatever delivery id it is sent again: that is not signed."""
+    if not signed:
+        return signals
+    return [replace(one, key=one.key or f"signed:{signed}#{place}") for place, one in enumerate(signals)]

@@ -69,11 +69,18 @@ def worker() -> None:
     Example:
       MEDIC_DATABASE_URL=postgresql://medic@db/medic medic worker
     """
+    from recovery.cli.serving import can_open
+    from recovery.worker.__main__ import AnotherWorker
     from recovery.worker.__main__ import main as run_worker
 
     config, _ = complete_config(read_config())
     set_up_logging()
-    run_worker(config)
+    if not can_open(config):
+        sys.exit(1)
+    try:
+        run_worker(config)
+    except AnotherWorker as held:
+        raise click.ClickException(str(held)) from None
 
 
 @main.command("check-config")
@@ -167,4 +174,9 @@ def _open_for_reading(config: Config) -> Any:
         raise click.ClickException(
             f"There is no history yet: {path} does not exist. Start n8n-medic first (medic serve)."
         )
-    return open_database(config.database_url, migrate=False)
+    from recovery.cli.serving import why_not_opened
+
+    try:
+        return open_database(config.database_url, migrate=False)
+    except Exception as error:
+        raise click.ClickException(why_not_opened(error, config)) from None

@@ -68,7 +68,7 @@ def _totals(found: dict[str, Any]) -> Table:
     rows = [
         ("Incidents opened", incidents["opened"]),
         ("Incidents resolved", incidents["resolved"]),
-        ("Not resolved now", incidents["unresolved_now"]),
+        ("Not resolved now", sum(incidents["unresolved_now"].values())),
         ("Recoveries that succeeded", _percent(recovery["success_rate"])),
         ("Mean time to recover", _length(times["mean_seconds"])),
         ("Median time to recover", _length(times["median_seconds"])),

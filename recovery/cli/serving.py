@@ -27,25 +27,28 @@ def serve_until_told(given: Config, complete: Callable[[Config], tuple[Config, b
     config, is_first = complete(given)
     click.echo(first_start_text(given, config, sys.stdout.isatty()) if is_first else later_start_text(config))
     sys.stdout.flush()
-    if not _set_up_database(config):
+    if not can_open(config):
         return 1
     return Supervisor([web_service(door.fileno()), worker_service()]).run()
 
 
-def _set_up_database(config: Config) -> bool:
+def can_open(config: Config) -> bool:
+    """Set up the database; where it does not open, a person reads why."""
     try:
         open_database(config.database_url)
     except Exception as error:  # whatever the driver raises, a person must read why nothing starts
         log.debug("the database cannot be opened", exc_info=True)
-        click.echo(f"The database cannot be opened: {type(error).__name__}: {_first_line(error, config)}", err=True)
+        click.echo(why_not_opened(error, config), err=True)
         return False
     close_database()
     return True
 
 
-def _first_line(error: Exception, config: Config) -> str:
+def why_not_opened(error: Exception, config: Config) -> str:
+    """The first line of the driver's reason, without the address, which may hold a password."""
     text = (str(error).strip().splitlines() or ["no reason given"])[0]
-    return text.replace(config.database_url, "the configured database_url")
+    said = text.replace(config.database_url, "the configured database_url")
+    return f"The database cannot be opened: {type(error).__name__}: {said}"
 
 
 def web_service(listener: int) -> Service:

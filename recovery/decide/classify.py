@@ -69,11 +69,17 @@ def classify(failure: Failure, site: str, policy: Policy) -> Cause:
         return _cause(kind, failure, site, n8n_name(site), n8n_name(site), policy)
     by_host = failure.host and kind.cause_class in (CauseClass.UNAVAILABLE, CauseClass.CREDENTIALS)
     if not by_host:
-        return _cause(kind, failure, site, f"workflow:{failure.workflow_id}", failure.workflow_name, policy)
+        name = _apart("workflow", failure.workflow_name, policy)
+        return _cause(kind, failure, site, f"workflow:{failure.workflow_id}", name, policy)
     plan = policy.claimant(failure.host)
     if plan is None:
-        return _cause(kind, failure, site, failure.host, failure.host, policy)
+        return _cause(kind, failure, site, failure.host, _apart("host", failure.host, policy), policy)
     return _cause(kind, failure, "", plan.name, plan.name, policy)
+
+
+def _apart(word: str, name: str, policy: Policy) -> str:
+    """The name, told from a configured component that only happens to be called the same."""
+    return f"{word} {name}" if name in policy.components else name
 
 
 def classify_reading(reading: Reading, policy: Policy) -> Cause:

@@ -22,10 +22,13 @@ class IncidentView:
         paused: a person paused it: nothing begins by itself.
         parents_due: only sub-workflows' own runs failed so far; those that called them will be heard of.
         tried: a recovery was begun in this episode, or a person ended it.
-        known_healthy: what the component's readings say; None without any.
+        known_healthy: what the component's readings say; None without any, and for a cause that they cannot see: an
+            answering API proves no credential.
+        begun_lately: how many recoveries of it began within the last hour.
         tried_at: when its last recovery ended, or began where it has not ended.
         told: a person was called in this episode.
-        sign_at: the last sign of health; last_signal_at: the last failure.
+        sign_at: when the last sign of health was seen; failed_at: when the last failure happened; last_signal_at: when
+            it was heard of.
         flapping: it came back too often.
     """
 
@@ -38,6 +41,7 @@ class IncidentView:
     because: str
     opened_at: datetime
     last_signal_at: datetime
+    failed_at: datetime
     escalate_at: datetime | None = None
     settle_at: datetime | None = None
     sign_at: datetime | None = None
@@ -55,6 +59,7 @@ class IncidentView:
     parents_due: bool = False
     tried: bool = False
     tried_at: datetime | None = None
+    begun_lately: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +182,7 @@ def why_not_resolved(view: IncidentView) -> str:
 
 
 def _has_proof(view: IncidentView) -> bool:
-    seen = view.sign_at is not None and view.sign_at > view.last_signal_at
+    seen = view.sign_at is not None and view.sign_at > view.failed_at
     return bool(view.recovered) or view.known_healthy is True or seen
 
 
@@ -196,6 +201,8 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
     if view.settle_at is not None:
         return Unsettle(unwell)
     if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or view.known_healthy is False):
+        if view.begun_lately > policy.recurrences_per_hour:
+            return CallPerson(f"it was healed {view.begun_lately} times within an hour, and fails again")
         return begin(view, policy, now)
     if view.state is IncidentState.NEEDS_HUMAN and _can_now(view, policy):
         return Begin(playbook_of(view.component, policy), f"now something can be done: {unwell}")
@@ -219,7 +226,7 @@ def _may_try_again(view: IncidentView, policy: Policy) -> bool:
         return False
     if view.sign_at is None or (view.tried_at and view.sign_at <= view.tried_at):
         return False
-    return view.sign_at > view.last_signal_at
+    return view.sign_at > view.failed_at
 
 
 def _next_look(view: IncidentView) -> datetime | None:

@@ -245,28 +245,32 @@ def _canary(view: RecoveryView, now: datetime) -> Move:
     last = tried[-1] if tried else None
     if last and last.state is StepState.SUCCEEDED:
         return ReplayRest(f"the canary succeeded: {last.why}")
-    if last and last.state is StepState.FAILED:
-        return failed(view, now, f"the canary failed: {last.why}")
     if view.waiting and view.blocked:
         return End(False, f"n8n cannot be asked to retry: {view.blocked}")
-    if view.waiting:
-        return StartCanary("one execution goes first")
+    if last and last.state is StepState.FAILED:
+        return failed(view, now, f"the canary failed: {last.why}")
     if view.retrying:
         return Rest(f"being retried: {count_of(view.retrying)}")
+    if view.waiting:
+        return StartCanary("one execution goes first")
     return _finish(view, "the check is healthy" if view.playbook.check else "no execution waits any more")
 
 
 def _finish(view: RecoveryView, because: str) -> Move:
     if view.asking:
-        return AskPerson(f"a retry may repeat the effect of {count_of(view.asking)}: a person decides")
+        return AskPerson(_question(view))
     looked_well = any(step.kind is StepKind.CHECK and step.state is StepState.SUCCEEDED for step in view.steps)
     if not (looked_well or view.recovered or view.replaying or view.healthy):
         return End(False, "none of its executions may be retried, and nothing tells that it is well")
     return End(True, because)
 
 
-def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | End:
-    """What follows a failed attempt: another one of this stage, the next stage, or the end."""
+def _question(view: RecoveryView) -> str:
+    return f"a retry may repeat the effect of {count_of(view.asking)}: a person decides"
+
+
+def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | AskPerson | End:
+    """What follows a failed attempt: another one of this stage, the next stage, a person's decision, or the end."""
     stages = view.playbook.stages
     spacing = timedelta(seconds=view.playbook.spacing_seconds)
     if view.stage <= len(stages) and view.attempt < stages[view.stage - 1].attempts:
@@ -274,4 +278,5 @@ def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | End
     if view.stage < len(stages):
         after = timedelta(seconds=stages[view.stage].after_seconds)
         return NextAttempt(view.stage + 1, 1, now + after, because)
-    return End(False, f"all {len(stages)} stages are used up; at last {because}")
+    used_up = f"all {len(stages)} stages are used up; at last {because}"
+    return AskPerson(f"{_question(view)} ({used_up})") if view.asking else End(False, used_up)

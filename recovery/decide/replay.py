@@ -14,6 +14,11 @@ NEVER_HAPPENED = frozenset(
     ("ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "ENOTFOUND", "EAI_AGAIN")
 )  # the request never reached anybody
 TURNED_AWAY = frozenset((429, 503))  # the service said that it did nothing
+NOBODYS = {
+    "manual": "a manual run",
+    "evaluation": "an evaluation run",
+    "error": "an error workflow's own run",
+}  # by the mode of a chain's first run
 FAILED = frozenset(("error", "crashed"))
 UNDER_WAY = frozenset(("new", "running", "waiting", "unknown"))
 
@@ -31,9 +36,11 @@ class Run:
         retries: automatic ones of its chain so far.
         permit: who allowed a retry that may repeat an effect; "" for nobody.
         failed_at: when the chain's root failed.
+        root_mode: how the chain's root began.
     """
 
     failed_at: datetime
+    root_mode: str = ""
     crashed: bool = False
     in_subworkflow: bool = False
     items: int | None = None
@@ -73,8 +80,10 @@ def judge(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, no
 def _barred(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, now: datetime) -> Judgement | None:
     if NO_RETRY in run.tags:
         return Judgement(False, f"its workflow is tagged {NO_RETRY}")
-    if failure.mode == "integrated":
+    if "integrated" in (failure.mode, run.root_mode):
         return Judgement(False, "it is a sub-workflow's own run: the workflow that called it is retried instead")
+    if run.root_mode in NOBODYS:
+        return Judgement(False, f"{NOBODYS[run.root_mode]} is nobody's outage")
     if run.permit:
         return None
     if outlook is Outlook.PERMANENT:
@@ -134,11 +143,13 @@ class Chain:
         leaf: the newest execution, as n8n's API gives it without data.
         succeeded: the execution of the chain that succeeded; "" where none did.
         members: ids, root first.
+        root_mode: how its first run began.
     """
 
     leaf: Mapping[str, Any]
     members: tuple[str, ...]
     succeeded: str = ""
+    root_mode: str = ""
 
     @property
     def leaf_id(self) -> str:
@@ -171,7 +182,8 @@ def read_chain(root: Mapping[str, Any], executions: Iterable[Mapping[str, Any]])
     succeeded = next((str(one.get("id")) for one in found if one.get("status") == "success"), "")
     told = next((str(one["retrySuccessId"]) for one in found if one.get("retrySuccessId")), "")
     running = [one for one in found if str(one.get("status")) in UNDER_WAY]
-    return Chain((running or found)[-1], tuple(str(one.get("id")) for one in found), succeeded or told)
+    members = tuple(str(one.get("id")) for one in found)
+    return Chain((running or found)[-1], members, succeeded or told, str(root.get("mode") or ""))
 
 
 def _age(execution: Mapping[str, Any]) -> tuple[int, str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from recovery.decide.classify import classify, classify_reading
+from recovery.decide.replay import NOBODYS
 from recovery.model import (
     Cause,
     ExecutionState,
@@ -16,12 +17,6 @@ from recovery.model import (
     Reading,
     Success,
 )
-
-IGNORED_MODES = {
-    "manual": "a manual run",
-    "evaluation": "an evaluation run",
-    "error": "an error workflow's own run",
-}
 
 
 class Move(StrEnum):
@@ -48,12 +43,14 @@ class IncidentFacts:
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """A chain that is known already."""
+    """A chain that is known already; `mode` is how the first of it that was heard of began."""
 
     id: int
     incident_id: int | None
     leaf_id: str
     state: ExecutionState
+    mode: str = ""
+    workflow_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +121,8 @@ def triage_failure(
     failure: Failure, site: str, view: View, policy: Policy, now: datetime, called_back: bool = False
 ) -> Verdict:
     """A failed execution or trigger. `called_back`: n8n's error workflow told of it, so it has just happened."""
-    if failure.mode in IGNORED_MODES:
-        return Verdict(Move.IGNORE, f"{IGNORED_MODES[failure.mode]} is nobody's outage")
+    if failure.mode in NOBODYS:
+        return Verdict(Move.IGNORE, f"{NOBODYS[failure.mode]} is nobody's outage")
     chain, root_id = _chain_of(failure, site, view)
     if chain and chain.state is ExecutionState.RECOVERED:
         because = "its chain has recovered already"
@@ -139,9 +136,16 @@ def triage_failure(
         and not (called_back and _is_live(failure, site, view))
     ):
         return Verdict(Move.IGNORE, "it failed before n8n-medic first met this n8n")
+    if chain is None and failure.retry_of and (site, failure.retry_of) in view.members:
+        because = "somebody retried a run that is left alone: a manual one, or one from before first contact"
+        return Verdict(Move.IGNORE, because)
     cause = classify(failure, site, policy)
     failed_at = min(failure.failed_at or now, now)
     move, incident_id, because, flapping = _incident_for(cause, failed_at, view, policy, now)
+    if chain and chain.state is ExecutionState.RETRYING and move is not Move.JOIN and chain.incident_id == incident_id:
+        because = "a person resolved its incident while this retry of it ran"
+        left = ChainMove(chain.id, root_id, failure.execution_id, ExecutionState.LEFT_ALONE, because)
+        return Verdict(Move.IGNORE, because, None, incident_id, left)
     moved = _chain_move(chain, root_id, failure, cause, incident_id)
     return Verdict(move, because, cause, incident_id, moved, flapping=flapping)
 
@@ -172,7 +176,7 @@ def _chain_move(
 ) -> ChainMove | None:
     if not failure.execution_id:
         return None
-    if failure.mode == "integrated":
+    if "integrated" in (failure.mode, chain.mode if chain else ""):
         state, because = (
             ExecutionState.LEFT_ALONE,
             "a sub-workflow's own run: the workflow that called it is retried",
@@ -218,7 +222,7 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
     """A look at a component: counts in a row decide, so that one bad look alone does nothing."""
     known = view.components.get(reading.component, ComponentFacts())
     observed = min(reading.observed_at or now, now)
-    if known.seen_at and observed < known.seen_at:
+    if known.seen_at and observed < known.seen_at <= now:  # one from the future is of a clock that was wrong
         return Verdict(Move.IGNORE, "an older reading than the last one")
     if reading.healthy:
         return _healthy(reading, known, view, policy, observed)
@@ -259,7 +263,8 @@ def triage_success(success: Success, site: str, view: View) -> Verdict:
     chain_id = view.members.get((site, success.retry_of)) if success.retry_of else None
     chain = view.chains.get(chain_id) if chain_id is not None else None
     signs = tuple(view.workflows.get((site, success.workflow_id), ()))
-    if chain is None or chain.state is ExecutionState.RECOVERED:
+    strange = chain is not None and chain.workflow_id not in ("", success.workflow_id)
+    if chain is None or strange or chain.state is ExecutionState.RECOVERED:
         move = Move.SIGN if signs else Move.IGNORE
         return Verdict(move, f"execution {success.execution_id} of its workflow succeeded", signs=signs)
     because = f"its retry {success.execution_id} succeeded"

@@ -130,6 +130,15 @@ def close_database() -> None:
         proxy.obj.close()
 
 
+def close_broken(problem: Exception) -> None:
+    """Close this thread's connection where the database itself failed: it may be dead, and the next use opens anew."""
+    if isinstance(problem, TROUBLE):
+        try:
+            close_database()
+        except TROUBLE:
+            proxy.obj._state.reset()  # it cannot even be closed
+
+
 def database_url() -> str:
     """The URL that this process opened; "" before that."""
     return _url

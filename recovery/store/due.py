@@ -1,15 +1,30 @@
 """What is due, and when the next thing will be; and what a new worker on the same machine takes over at once."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from recovery.clock import from_micros
-from recovery.store.tables import AlertRow, ComponentRow, ExecutionRow, StepRow, proxy
+from recovery.store.tables import (
+    AlertRow,
+    ComponentRow,
+    ExecutionRow,
+    IncidentRow,
+    RecoveryRow,
+    SiteRow,
+    StepRow,
+    proxy,
+)
 
 LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow)
+PLANNED = (
+    *(column for table in LEASED for column in (table.run_at, table.lease_until)),
+    *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
+    *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
+    *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at),
+)
 # The earliest of each word is the end of an index: it costs the same however much waits.
 WORDS = {
-    "orders": "SELECT asked_at FROM orders WHERE taken_at IS NULL ORDER BY id LIMIT 1",
-    "signals": "SELECT received_at FROM signals WHERE triaged_at IS NULL ORDER BY id LIMIT 1",
+    "orders": "SELECT 0 FROM orders WHERE taken_at IS NULL LIMIT 1",  # at once, whatever the sender's clock says
+    "signals": "SELECT 0 FROM signals WHERE triaged_at IS NULL LIMIT 1",
     "incidents": "SELECT wake_at FROM incidents WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "recoveries": "SELECT wake_at FROM recoveries WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "steps": "SELECT run_at FROM steps WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
@@ -28,6 +43,13 @@ def read_agenda() -> dict[str, datetime]:
     """When each word is next due: {word: earliest time}, without words for which nothing is planned."""
     rows = proxy.obj.execute_sql(AGENDA).fetchall()
     return {word: from_micros(earliest) for word, earliest in rows if earliest is not None}
+
+
+def set_back(by: timedelta, now: datetime) -> None:
+    """The clock was set back: what was planned by the old one keeps its distance from now."""
+    for column in PLANNED:
+        condition = column > now
+        column.model.update({column: column - round(by.total_seconds() * 1_000_000)}).where(condition).execute()
 
 
 def void_leases(now: datetime) -> None:

@@ -36,6 +36,11 @@ def find_chains(chain_ids: Iterable[int | None]) -> dict[int, ExecutionRow]:
     return {row.id: row for row in ExecutionRow.select().where(ExecutionRow.id.in_(wanted))} if wanted else {}
 
 
+def members_of(chain_id: int) -> list[str]:
+    """n8n's ids of the executions that belong to a chain."""
+    return [row[0] for row in MemberRow.select(MemberRow.execution_id).where(MemberRow.chain_id == chain_id).tuples()]
+
+
 def hold_chain(chain_id: int) -> ExecutionRow:
     """A chain as it is now; on PostgreSQL nobody else changes it before the transaction ends."""
     query = ExecutionRow.select().where(ExecutionRow.id == chain_id)
@@ -63,8 +68,11 @@ def note_members(site: str, execution_ids: Iterable[str], chain_id: int | None) 
 def move_chain(
     row: ExecutionRow, state: ExecutionState, because: str, now: datetime, who: str = "medic", **changes: Any
 ) -> None:
-    """Change a chain's state whoever holds it: what n8n or a person says wins over a claim, and voids it."""
-    values = {"state": state, "because": because, "run_at": None, "lease_until": None, **changes}
+    """Change a chain's state whoever holds it: what n8n or a person says wins over a claim, and voids it.
+
+    What a person permitted was for the run as it stood, and ends with it.
+    """
+    values = {"state": state, "because": because, "run_at": None, "lease_until": None, "permit": None, **changes}
     values["fence"] = ExecutionRow.fence + 1
     ExecutionRow.update(**values).where(ExecutionRow.id == row.id).execute()
     add_event(now, "execution", row.root_id, state, because, values.get("incident_id", row.incident_id), row.state, who)
@@ -125,6 +133,13 @@ def hold_back(incident_id: int) -> None:
         ExecutionRow.incident_id == incident_id,
         ExecutionRow.state == ExecutionState.WAITING,
         ExecutionRow.lease_until.is_null(),
+    ).execute()
+
+
+def end_permits(incident_id: int) -> None:
+    """What a person permitted in this incident, and has not been used, is over."""
+    ExecutionRow.update(permit=None).where(
+        ExecutionRow.incident_id == incident_id, ExecutionRow.permit.is_null(False)
     ).execute()
 
 

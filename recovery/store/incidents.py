@@ -58,7 +58,12 @@ def find_of_workflows(workflow_ids: Iterable[str]) -> dict[tuple[str, str], tupl
 
 
 def add_incident(
-    cause: Cause, because: str, now: datetime, escalate_at: datetime, previous_id: int | None = None
+    cause: Cause,
+    because: str,
+    now: datetime,
+    escalate_at: datetime,
+    previous_id: int | None = None,
+    failed_at: datetime | None = None,
 ) -> IncidentRow:
     """A new incident, to be looked at now."""
     row = bulk.create(
@@ -68,16 +73,13 @@ def add_incident(
         site=cause.site,
         component=cause.component,
         cause_class=cause.cause_class,
-        failure_type=cause.failure_type,
-        outlook=cause.outlook,
-        severity=cause.severity,
+        **_told_of(cause),
         state=IncidentState.OPEN,
-        cause=cause.summary,
-        advice=cause.advice,
         because=because,
         opened_at=now,
         episode_at=now,
         last_signal_at=now,
+        failed_at=failed_at or now,
         escalate_at=escalate_at,
         wake_at=now,
         previous_id=previous_id,
@@ -86,8 +88,21 @@ def add_incident(
     return row
 
 
-def reopen_incident(row: IncidentRow, because: str, now: datetime, escalate_at: datetime, flapping: bool) -> None:
-    """It came back soon after resolving: the same incident in a new episode."""
+def _told_of(cause: Cause) -> dict[str, Any]:
+    """What people are told of a cause, which may differ from one episode to the next."""
+    return {
+        "failure_type": cause.failure_type,
+        "outlook": cause.outlook,
+        "severity": cause.severity,
+        "cause": cause.summary,
+        "advice": cause.advice,
+    }
+
+
+def reopen_incident(
+    row: IncidentRow, cause: Cause, because: str, now: datetime, escalate_at: datetime, flapping: bool
+) -> None:
+    """It came back soon after resolving: the same incident in a new episode, told as it is now."""
     hour_ago = to_micros(now - timedelta(hours=1))
     recent = [at for at in row.recurred_at if at > hour_ago]
     changes: dict[str, Any] = {
@@ -97,6 +112,7 @@ def reopen_incident(row: IncidentRow, because: str, now: datetime, escalate_at: 
         "episode_at": now,
         "recurred_at": [*recent, to_micros(now)],
         "flapping": flapping,
+        **_told_of(cause),
         "told_at": None,
         "acknowledged_at": None,
         "acknowledged_by": None,
@@ -108,7 +124,14 @@ def reopen_incident(row: IncidentRow, because: str, now: datetime, escalate_at: 
 
 def reattach_incident(row: IncidentRow, because: str, now: datetime, escalate_at: datetime) -> None:
     """A failure from before the resolution was heard of late: healed quietly, in the same episode."""
-    changes = {"open_key": row.fingerprint, "resolved_at": None, "escalate_at": escalate_at, "told_at": None}
+    changes: dict[str, Any] = {
+        "open_key": row.fingerprint,
+        "resolved_at": None,
+        "escalate_at": escalate_at,
+        "told_at": None,
+        "acknowledged_at": None,
+        "acknowledged_by": None,
+    }
     move_incident(row, IncidentState.RECOVERING, because, now, **changes)
 
 
@@ -156,20 +179,21 @@ def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:
         IncidentRow.update(wake_at=now).where(condition).execute()
 
 
-def count_signals(counted: Mapping[int, int], now: datetime) -> None:
-    """Add to the signals of incidents: {incident id: how many more}."""
-    for incident_id, count in counted.items():
-        IncidentRow.update(signal_count=IncidentRow.signal_count + count, last_signal_at=now).where(
-            IncidentRow.id == incident_id
-        ).execute()
+def count_signals(counted: Mapping[int, tuple[int, datetime]], now: datetime) -> None:
+    """Add to the signals of incidents: {incident id: (how many more, when the last of them happened)}."""
+    for incident_id, (count, at) in counted.items():
+        more = {"signal_count": IncidentRow.signal_count + count, "last_signal_at": now}
+        IncidentRow.update(**more).where(IncidentRow.id == incident_id).execute()
+        IncidentRow.update(failed_at=at).where(IncidentRow.id == incident_id, IncidentRow.failed_at < at).execute()
 
 
-def sign_incidents(incident_ids: Iterable[int], now: datetime) -> None:
-    """Note a sign of health, and have the incidents looked at."""
-    wanted = list(set(incident_ids))
-    if wanted:
-        condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False)
-        IncidentRow.update(sign_at=now, wake_at=now).where(condition).execute()
+def sign_incidents(signs: Mapping[int, datetime], now: datetime) -> None:
+    """Note signs of health, {incident id: when it was seen}, and have the incidents looked at."""
+    for incident_id, at in signs.items():
+        is_open = (IncidentRow.id == incident_id) & IncidentRow.open_key.is_null(False)
+        IncidentRow.update(wake_at=now).where(is_open).execute()
+        older = IncidentRow.sign_at.is_null() | (IncidentRow.sign_at < at)
+        IncidentRow.update(sign_at=at).where(is_open, older).execute()
 
 
 def find_due_incidents(now: datetime, limit: int = 200) -> list[IncidentRow]:

@@ -16,6 +16,9 @@ WHY_NOT_PAUSABLE: dict[str, str] = {
 }
 
 
+WHY_NOT_ACTIVE = {**WHY_NOT_PAUSABLE, RecoveryState.PAUSED: "the recovery is paused: resume it first"}
+
+
 class NotFound(LookupError):
     """There is no such incident."""
 
@@ -123,6 +126,8 @@ def _why_recovery_refuses(what: OrderWhat, recovery: RecoveryRow | None) -> str:
         return "the recovery is not paused"
     if what is OrderWhat.PAUSE and recovery.state not in PAUSABLE:
         return WHY_NOT_PAUSABLE.get(recovery.state, f"the recovery is {recovery.state}")
+    if what is OrderWhat.SKIP_STAGE and recovery.state not in PAUSABLE:
+        return WHY_NOT_ACTIVE.get(recovery.state, f"the recovery is {recovery.state}")
     if what is OrderWhat.SKIP_STAGE and recovery.stage >= len(recovery.playbook.get("stages", ())):
         return "it is the last stage"
     return ""

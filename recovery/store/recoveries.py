@@ -97,6 +97,11 @@ def was_tried(incident_id: int, since: datetime) -> bool:
     return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).exists()
 
 
+def count_begun(incident_id: int, since: datetime) -> int:
+    """How many recoveries of the incident began since then."""
+    return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).count()
+
+
 def last_tried(incident_id: int) -> datetime | None:
     """When the incident's newest recovery ended, or began where it has not ended; None without any."""
     mine = RecoveryRow.select().where(RecoveryRow.incident_id == incident_id)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from recovery.clock import from_micros, to_micros
 from recovery.store import bulk
 from recovery.store.events import add_event
 from recovery.store.tables import SiteRow, WorkerRow
@@ -28,11 +29,40 @@ def set_site(name: str, state: str, detail: str, now: datetime, **changes: Any) 
         add_event(now, "n8n", name, state, detail or "it answers", before=before)
 
 
+def set_well(name: str, now: datetime, **changes: Any) -> None:
+    """Note that an n8n answers; what it refused of late stands."""
+    known = find_site(name)
+    refused = known.refused if known else None
+    state, detail = (refused["state"], refused["detail"]) if refused else ("ok", "")
+    set_site(name, state, detail, now, **changes)
+
+
+def refuse(name: str, state: str, detail: str, now: datetime) -> None:
+    """Note that an n8n refuses retries, whatever else it answers."""
+    set_site(name, state, detail, now, refused={"state": state, "detail": detail, "at": to_micros(now)})
+
+
+def refused_at(site: SiteRow) -> datetime | None:
+    """When it last refused a retry; None where it does not."""
+    return from_micros(site.refused["at"]) if site.refused else None
+
+
+def accept(name: str) -> None:
+    """An n8n has taken a retry."""
+    SiteRow.update(refused=None).where(SiteRow.name == name, SiteRow.refused.is_null(False)).execute()
+
+
 def beat(worker: str, now: datetime) -> None:
     """The worker lives."""
     WorkerRow.insert(name=worker, started_at=now, beat_at=now).on_conflict(
         conflict_target=[WorkerRow.name], update={"beat_at": now}
     ).execute()
+
+
+def latest_beat() -> datetime | None:
+    """The newest sign of life of any worker; None without any. One from the future is of a clock that was wrong."""
+    newest = WorkerRow.select().order_by(WorkerRow.beat_at.desc()).first()
+    return newest.beat_at if newest else None
 
 
 def forget_workers(before: datetime) -> None:

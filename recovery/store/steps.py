@@ -108,11 +108,11 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
 
 
 def is_acting(component: str) -> bool:
-    """Whether an action on a component is under way, in whatever recovery: one at a time."""
+    """Whether an action on a component is under way, or about to be, in whatever recovery: one at a time."""
     acting = (StepRow.component == component) & (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null()
-    return (
-        StepRow.select().where(acting, StepRow.state == StepState.RUNNING, StepRow.lease_until.is_null(False)).exists()
-    )
+    runs = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
+    waits = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False)
+    return StepRow.select().where(acting, runs | waits).exists()
 
 
 def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:

@@ -43,7 +43,8 @@ class IncidentRow(Table):
     because = pw.TextField()
     opened_at = TimeField(index=True)
     resolved_at = TimeField(null=True)
-    last_signal_at = TimeField()
+    last_signal_at = TimeField()  # when the last failure was heard of
+    failed_at = TimeField()  # when it happened
     signal_count = pw.IntegerField(default=0)
     episode_at = TimeField()  # when the present episode began
     flapping = pw.BooleanField(default=False)
@@ -245,6 +246,10 @@ class SiteRow(Table):
     checked_at = TimeField(null=True)
     polled_at = TimeField(null=True)
     deep_polled_at = TimeField(null=True)
+    newest_id = pw.BigIntegerField(null=True)  # the highest execution that it was seen to have
+    newest_at = TimeField(null=True)  # and when that was seen
+    generation = pw.IntegerField(default=0)  # how often it began to count its executions anew
+    refused = JsonField(null=True)  # it answers, but refuses retries: {"state", "detail", "at" in microseconds}
 
     class Meta:
         table_name = "sites"

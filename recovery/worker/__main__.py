@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
-from recovery.store import components, database, due
+from recovery.store import components, database, due, sites
 from recovery.worker.context import Context
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.loop import Loop
@@ -40,8 +40,9 @@ def main(config: "Config") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     ctx = make_context(config, loop)
-    prepare(ctx)
     kept = config.retention
+    ctx.failures_kept = kept.failures
+    prepare(ctx)
     periodic = make_schedule(ctx, config.poll_every.total_seconds(), kept.failures, kept.successes)
     log.info("the worker is ready", extra={"worker": ctx.worker, "dry_run": config.dry_run})
     try:
@@ -88,9 +89,13 @@ def make_context(config: "Config", loop: Loop) -> Context:
 def prepare(ctx: Context) -> None:
     """Take over what an earlier worker left, and plan the first checks."""
     now = utc_now()
+    with database.read():
+        ctx.latest = sites.latest_beat()
     with database.write():
         if database.is_sqlite():
             due.void_leases(now)
+        for site in ctx.policy.sites:  # its key may have been changed
+            sites.accept(site)
         soon = {
             name: now + timedelta(seconds=random.uniform(0, FIRST_CHECKS_WITHIN)) if plan.check else None  # noqa: S311
             for name, plan in ctx.policy.components.items()

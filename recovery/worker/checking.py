@@ -16,7 +16,7 @@ CONFIRM_AFTER = timedelta(seconds=5)
 
 def run_checks(ctx: Context, now: datetime) -> None:
     """Claim the components whose check is due, and look at each in a thread."""
-    pool = ctx.pool("checks")
+    pool = ctx.pool("components")
     if pool.free <= 0:
         return
     with database.write():

@@ -10,6 +10,7 @@ from typing import Any
 
 from recovery.clock import utc_now
 from recovery.model import ChannelPlan, Doors, Policy
+from recovery.store import database
 
 log = logging.getLogger("medic.worker")
 LEASE = timedelta(seconds=30)
@@ -38,8 +39,9 @@ class Pool:
     def _guarded(self, work: Callable[..., None], *args: Any) -> None:
         try:
             work(*args)
-        except Exception:
+        except Exception as problem:
             log.exception("%s failed", getattr(work, "__name__", work))
+            database.close_broken(problem)
         finally:
             with self._lock:
                 self._free += 1
@@ -59,6 +61,7 @@ class Context:
         channels: for routing; channel_args: their plugins' arguments, by name.
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
         taken: how many signals the last batch held: many mean a storm.
+        latest: the time of the last tick. failures_kept: how long history is kept.
         public_url: where people find the pages. language: of the messages.
     """
 
@@ -73,6 +76,8 @@ class Context:
     language: str = "en"
     dry_run: bool = False
     taken: int = 0
+    latest: datetime | None = None
+    failures_kept: timedelta = timedelta(days=365)
     pools: dict[str, Pool] = field(default_factory=dict)
 
     def pool(self, word: str, size: int = 8) -> Pool:
@@ -80,6 +85,10 @@ class Context:
         if word not in self.pools:
             self.pools[word] = Pool(word, size, self.freed)
         return self.pools[word]
+
+    def full(self) -> set[str]:
+        """The kinds of work for which no thread is free."""
+        return {word for word, pool in self.pools.items() if pool.free <= 0}
 
     def lease(self, now: datetime, seconds: float = 0.0) -> datetime:
         """Until when something claimed now is held: its own time and some to spare."""

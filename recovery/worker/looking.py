@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from recovery.decide import incidents as decide
 from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
@@ -30,7 +31,7 @@ def _set_aside(incident_id: int, now: datetime, why: str) -> None:
 def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
     """Decide about one incident, and carry it out."""
     recovery = None if row.state == IncidentState.OPEN else recoveries.find_active(row.id)
-    view = view_of(row, recovery)
+    view = view_of(row, recovery, now)
     move = decide.look(view, ctx.policy, now)
     if isinstance(move, decide.Begin):
         begin_recovery(ctx, row, recovery, move.playbook, move.because, now)
@@ -72,7 +73,7 @@ def begin_recovery(
         calling.tell(ctx, row, AlertKind.OPENED, because, now)
 
 
-def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentView:
+def view_of(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> decide.IncidentView:
     """An incident with everything that its next move depends on."""
     counted = executions.count_chains(row.id)
     known = components.find_components([row.component]).get(row.component)
@@ -86,6 +87,7 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         because=row.because,
         opened_at=row.opened_at,
         last_signal_at=row.last_signal_at,
+        failed_at=row.failed_at,
         escalate_at=row.escalate_at,
         settle_at=row.settle_at,
         sign_at=row.sign_at,
@@ -96,21 +98,35 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None) -> decide.IncidentVi
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
-        known_healthy=_known_healthy(known),
+        known_healthy=_known_healthy(row, known),
         flapping=row.flapping,
         parents_due=row.state == IncidentState.OPEN and executions.only_subworkflows(row.id),
-        tried=row.state == IncidentState.NEEDS_HUMAN and recoveries.was_tried(row.id, row.episode_at),
-        tried_at=recoveries.last_tried(row.id),
+        **_of_earlier(row, now),
     )
 
 
-def _of_recovery(recovery: RecoveryRow | None) -> dict[str, bool]:
+def _of_earlier(row: IncidentRow, now: datetime) -> dict[str, Any]:
+    """What its recoveries came to so far."""
+    return {
+        "tried": row.state == IncidentState.NEEDS_HUMAN and recoveries.was_tried(row.id, row.episode_at),
+        "tried_at": recoveries.last_tried(row.id),
+        "begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1)),
+    }
+
+
+def _of_recovery(recovery: RecoveryRow | None) -> dict[str, Any]:
     state = recovery.state if recovery else None
     return {"healing": state is not None, "at_rest": state in AT_REST, "paused": state == RecoveryState.PAUSED}
 
 
-def _known_healthy(known: ComponentRow | None) -> bool | None:
-    """What readings say of the component; None without any, and where a person muted it."""
+def _known_healthy(row: IncidentRow, known: ComponentRow | None) -> bool | None:
+    """What readings say of the component; None without any, and where a person muted it.
+
+    Nothing for a cause that they cannot see (a credential), and no good word from before the last failure.
+    """
     if known is None or known.seen_at is None or known.muted or known.health == "unknown":
         return None
-    return known.health == "healthy"
+    is_healthy = known.health == "healthy"
+    if row.cause_class != CauseClass.UNAVAILABLE or (is_healthy and known.seen_at < row.failed_at):
+        return None
+    return is_healthy

@@ -11,12 +11,12 @@ import os
 import select
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import schedule
 
 from recovery.clock import utc_now
-from recovery.store import due
+from recovery.store import database, due
 from recovery.store.signals import BATCH
 from recovery.store.wake import WakeListener
 from recovery.worker.checking import run_checks, take_over_lost_components
@@ -50,6 +50,7 @@ MOST_ROUNDS = 8
 LONGEST_WAIT = 1.0
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.002, 0.02
 STORM, STORM_PAUSE = 20, 0.2
+CLOCK_SET_BACK = timedelta(seconds=30)
 
 
 def tick(ctx: Context, now: datetime) -> bool:
@@ -58,9 +59,10 @@ def tick(ctx: Context, now: datetime) -> bool:
     Returns False where a stage failed: the others went on, and it is tried again in the next tick.
     """
     failed: set[str] = set()
+    _notice_clock(ctx, now)
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
-        words = {word for word, at in agenda.items() if at <= now} - failed
+        words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full()
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's
         if not words:
@@ -69,11 +71,21 @@ def tick(ctx: Context, now: datetime) -> bool:
     return not failed
 
 
+def _notice_clock(ctx: Context, now: datetime) -> None:
+    """Stored times are of the wall clock: where that was set back, everything would wait until it has caught up."""
+    if ctx.latest and ctx.latest - now > CLOCK_SET_BACK:
+        log.warning("the clock was set back by %s: what is planned is moved with it", ctx.latest - now)
+        with database.write():
+            due.set_back(ctx.latest - now, now)
+    ctx.latest = now
+
+
 def _ran(word: str, stage: Stage, ctx: Context, now: datetime) -> bool:
     try:
         stage(ctx, now)
-    except Exception:
+    except Exception as problem:
         log.exception("the stage of %s failed; the others go on", word)
+        database.close_broken(problem)
         return False
     return True
 
@@ -115,18 +127,18 @@ class Loop:
     def _tick(self, ctx: Context) -> float:
         """One tick; how long the loop may wait for the next: what failed is not tried again without a pause."""
         try:
-            return self._seconds_to_next() if tick(ctx, utc_now()) else LONGEST_WAIT
-        except Exception:
+            return self._seconds_to_next(ctx) if tick(ctx, utc_now()) else LONGEST_WAIT
+        except Exception as problem:
             log.exception("a tick failed; the next one carries on")
+            database.close_broken(problem)
             return LONGEST_WAIT
 
-    def _seconds_to_next(self) -> float:
-        agenda = due.read_agenda()
-        if not agenda:
+    def _seconds_to_next(self, ctx: Context) -> float:
+        # What finds no free thread is looked at again when one is freed.
+        times = [at for word, at in due.read_agenda().items() if word not in ctx.full()]
+        if not times:
             return LONGEST_WAIT
-        seconds = (min(agenda.values()) - utc_now()).total_seconds()
-        # What is due but finds no free thread is looked at again when one is freed.
-        return min(max(seconds, 0.02), LONGEST_WAIT)
+        return min(max((min(times) - utc_now()).total_seconds(), 0.02), LONGEST_WAIT)
 
     @staticmethod
     def _pause(ctx: Context, took: float) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from recovery.decide import incidents as decide
 from recovery.decide.planner import CANARY
+from recovery.decide.wording import count_of
 from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow
@@ -113,6 +114,8 @@ def _skip_stage(case: Case) -> str:
     recovery = case.active()
     if case.order.stage is not None and case.order.stage != recovery.stage:
         raise Refused(f"the recovery is in stage {recovery.stage} by now, not {case.order.stage}")
+    if recovery.state not in ACTIVE:
+        raise Refused(f"the recovery is {recovery.state}")
     if recovery.stage >= len(thaw(recovery.playbook).stages):
         raise Refused("it is the last stage")
     steps.give_up_steps(recovery.id, f"{case.who} skipped stage {recovery.stage}", case.now, case.who)
@@ -128,6 +131,7 @@ def _cancel(case: Case) -> str:
     recovery = case.active()
     because = f"{case.who} cancelled the recovery"
     executions.hold_back(case.incident.id)
+    executions.end_permits(case.incident.id)
     recoveries.end_recovery(recovery, RecoveryState.CANCELLED, because, case.now, case.who)
     # The person who cancels knows already: nobody else is woken for it.
     incidents.move_incident(
@@ -139,6 +143,7 @@ def _cancel(case: Case) -> str:
 def _resolve(case: Case) -> str:
     because = f"{case.who} resolved it"
     left = executions.leave_waiting(case.incident.id, because, case.now, case.who)
+    executions.end_permits(case.incident.id)
     components.mute_component(case.incident.component)
     if case.recovery:
         recoveries.end_recovery(case.recovery, RecoveryState.CANCELLED, because, case.now, case.who)
@@ -152,6 +157,8 @@ def _acknowledge(case: Case) -> str:
 
 
 def _escalate(case: Case) -> str:
+    if case.incident.state == IncidentState.NEEDS_HUMAN and case.incident.told_at:
+        raise Refused("a person has been called already")
     calling.call_person(case.ctx, case.incident, f"{case.who} called for a person", case.now)
     return "people are called"
 
@@ -172,8 +179,12 @@ def _reject(case: Case) -> str:
     recovery = _awaiting(case)
     left = executions.leave_asking(case.incident.id, case.who, case.now)
     because = f"{case.who} left {left} runs as they are"
-    recoveries.end_recovery(recovery, RecoveryState.SUCCEEDED, because, case.now, case.who)
-    incidents.sign_incidents([case.incident.id], case.now)
+    others = executions.count_chains(case.incident.id).get("waiting", 0)
+    state = RecoveryState.FAILED if others else RecoveryState.SUCCEEDED
+    recoveries.end_recovery(recovery, state, because, case.now, case.who)
+    if others:  # they still fail, as far as anybody knows
+        return f"{because}; {count_of(others)} still waiting"
+    incidents.sign_incidents({case.incident.id: case.now}, case.now)
     return because
 
 

@@ -24,6 +24,7 @@ from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, guarded
 
 MOST_MOVES = 50
+TRY_REFUSED_AGAIN = timedelta(minutes=5)
 BLOCKING = ("unauthorized", "forbidden", "too_old")
 
 
@@ -115,7 +116,10 @@ def _blocked(case: Case) -> str:
     if not known:
         return "no n8n is connected"
     site = sites.find_site(case.incident.site if case.incident.site in known else known[0])
-    return site.detail if site and site.state in BLOCKING else ""
+    if site is None or site.state not in BLOCKING:
+        return ""
+    refused_at = sites.refused_at(site)  # a key that was given its scope is found out by trying
+    return "" if refused_at and case.now - refused_at >= TRY_REFUSED_AGAIN else site.detail
 
 
 def _step_facts(step: StepRow) -> planner.StepFacts:
@@ -185,9 +189,9 @@ def _start_canary(case: Case, move: planner.StartCanary) -> bool:
     chain = next(one for one in waiting if one.id == chosen.chain_id)
     because = f"{move.because}: {chain.leaf_id} of {chain.workflow_name}"
     if case.dry:
-        told = f"dry run: would retry {chain.leaf_id} of {chain.workflow_name}, then {len(waiting) - 1} more"
-        step = case.add_step(StepKind.ACTION, planner.CANARY, told, StepState.SKIPPED)
-        steps.finish_canary(step, StepState.SKIPPED, told, case.now)
+        more = executions.count_chains(case.incident.id).get("waiting", 1) - 1
+        told = f"dry run: would retry {chain.leaf_id} of {chain.workflow_name}, then {more} more"
+        case.add_step(StepKind.ACTION, planner.CANARY, told, StepState.SKIPPED, finished_at=case.now, result=told)
         return _end(case, planner.End(False, told))
     case.add_step(StepKind.ACTION, planner.CANARY, because, StepState.RUNNING, chain_id=chain.id, started_at=case.now)
     executions.release_chain(chain.id, case.now)

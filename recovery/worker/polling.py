@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.decide.triage import IGNORED_MODES
+from recovery.decide.replay import NOBODYS
 from recovery.model import N8nDoor, N8nError, Signal
 from recovery.sources import n8n_error
 from recovery.sources import n8n_execution as source
 from recovery.sources.shapes import moment, text
-from recovery.store import database, executions, signals, sites
+from recovery.store import database, executions, renumbering, signals, sites
+from recovery.store.tables import SiteRow
 from recovery.worker.context import Context, now_for_effect
-from recovery.worker.reading_n8n import executions_since
+from recovery.worker.reading_n8n import executions_since, number_of, read_details_or
 
 log = logging.getLogger("medic.worker")
 DEEP_EVERY = timedelta(minutes=10)
@@ -55,10 +56,13 @@ def _poll(ctx: Context, site: str, door: N8nDoor) -> None:
     if known is None or known.contact_at is None:
         first_contact(site, door, now)
         return
+    notice_numbering(site, door, known, now)
     deep = known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
-    hear_failures(site, door, deep, now)
+    horizon = max(min(now, known.polled_at or now) - DEEP_BACK, now - ctx.failures_kept)
+    hear_failures(site, door, deep, horizon)
     hear_successes(site, door, None if deep or not known.polled_at else known.polled_at - OVERLAP)
-    _note(site, "ok", "", polled_at=now, **({"deep_polled_at": now} if deep else {}))
+    with database.write():
+        sites.set_well(site, now_for_effect(), polled_at=now, **({"deep_polled_at": now} if deep else {}))
 
 
 def _note(site: str, state: str, detail: str, **changes: Any) -> None:
@@ -85,29 +89,37 @@ def first_contact(site: str, door: N8nDoor, now: datetime) -> None:
         sites.set_site(site, "ok", "", now, old_failures=len(unheard), **times)
 
 
-def hear_failures(site: str, door: N8nDoor, deep: bool, now: datetime) -> None:
-    """Failures that no callback told of become signals; callback and poll of one execution count once."""
+def notice_numbering(site: str, door: N8nDoor, known: SiteRow, now: datetime) -> None:
+    """Whether n8n counts its executions anew: its newest one began later than a higher number was seen."""
+    page, _ = door.executions(limit=1)
+    newest = number_of(page[0].get("id")) if page else 0
+    began = moment(page[0].get("startedAt")) if page else None
+    anew = known.newest_id and known.newest_at and newest < known.newest_id and began and began > known.newest_at
+    with database.decide():
+        if anew:
+            because = "n8n counts its executions anew: its database was replaced, and this run is no longer in it"
+            log.warning("%s: %s (newest %s, before %s)", site, because, newest, known.newest_id)
+            renumbering.number_anew(site, because, now)
+        renumbering.set_newest(site, newest, now)
+
+
+def hear_failures(site: str, door: N8nDoor, deep: bool, horizon: datetime) -> None:
+    """Failures that no callback told of become signals; callback and poll of one execution count once.
+
+    Args:
+        horizon: what failed before it is known, or was dropped as too old.
+    """
     for status in source.FAILED:
+        unheard = reversed(list(_unheard(site, door, status, deep, horizon)))  # in the order they failed
         batch: list[Signal] = []
-        for execution in reversed(list(_unheard(site, door, status, deep, now))):  # in the order they failed
-            details = _details(door, execution)
-            if details:
-                batch.append(source.receive_failure(details, site))
-            if len(batch) >= BATCH:
-                _add(batch)
-                batch = []
-        _add(batch)
-
-
-def _details(door: N8nDoor, execution: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """A failed execution with its data; as it is listed where n8n, though ready, cannot give that; None if gone."""
-    try:
-        return door.execution(text(execution.get("id")), with_data=True)
-    except N8nError as problem:
-        if problem.kind != "status" or door.ready():
-            raise
-        log.warning("execution %s is heard of without its data: %s", text(execution.get("id")), problem)
-        return execution
+        try:
+            for execution in unheard:
+                batch.append(source.receive_failure(read_details_or(door, execution), site))
+                if len(batch) >= BATCH:
+                    _add(batch)
+                    batch = []
+        finally:  # what was read is kept, also where n8n breaks off in the middle
+            _add(batch)
 
 
 def _add(batch: list[Signal]) -> None:
@@ -116,24 +128,26 @@ def _add(batch: list[Signal]) -> None:
             signals.add_signals(batch, now_for_effect())
 
 
-def _unheard(site: str, door: N8nDoor, status: str, deep: bool, now: datetime) -> Iterator[Mapping[str, Any]]:
-    """Newest first, page by page. A page that is all known ends a quick poll; a deep one goes back a day.
+def _unheard(site: str, door: N8nDoor, status: str, deep: bool, horizon: datetime) -> Iterator[Mapping[str, Any]]:
+    """Newest first, page by page. A page that is all known ends a quick poll; a deep one goes back to the horizon.
 
     A long run may fail after many younger ones: only a deep poll is sure to find it.
     """
     cursor = ""
     while True:
         page, cursor = door.executions(status, cursor=cursor, limit=PAGE)
-        fresh = _not_known(site, page)
+        fresh = [one for one in _not_known(site, page) if (_ended(one) or horizon) >= horizon]
         yield from fresh
         oldest = moment(page[-1].get("startedAt")) if page else None
-        too_old = oldest is not None and now - oldest > DEEP_BACK
+        too_old = oldest is not None and oldest < horizon
         if not cursor or (not deep and not fresh) or too_old:
             return
 
 
 def _not_known(site: str, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    ids = {text(execution.get("id")): execution for execution in page if execution.get("mode") not in IGNORED_MODES}
+    nobodys = [text(execution.get("id")) for execution in page if execution.get("mode") in NOBODYS]
+    _note_nobodys(site, nobodys)
+    ids = {text(execution.get("id")): execution for execution in page if execution.get("mode") not in NOBODYS}
     with database.read():
         members = executions.find_members([(site, one) for one in ids])
         keys = signals.find_known_keys([n8n_error.execution_key(site, one) for one in ids])
@@ -142,6 +156,19 @@ def _not_known(site: str, page: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for one, execution in ids.items()
         if (site, one) not in members and n8n_error.execution_key(site, one) not in keys
     ]
+
+
+def _ended(execution: Mapping[str, Any]) -> datetime | None:
+    return moment(execution.get("stoppedAt")) or moment(execution.get("startedAt"))
+
+
+def _note_nobodys(site: str, ids: list[str]) -> None:
+    """A manual run, say: noted, so that a retry of it is known for what it is."""
+    with database.read():
+        unknown = set(ids) - {one for _, one in executions.find_members([(site, one) for one in ids])}
+    if unknown:
+        with database.write():
+            executions.note_members(site, sorted(unknown), None)
 
 
 def hear_successes(site: str, door: N8nDoor, begun_after: datetime | None) -> None:

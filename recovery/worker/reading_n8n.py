@@ -1,16 +1,52 @@
 """What has to be read of n8n before a chain is touched."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from recovery.decide.replay import Chain
-from recovery.model import N8nDoor
-from recovery.sources.shapes import section, text
+from recovery.model import N8nDoor, N8nError
+from recovery.sources.shapes import moment, section, text
 from recovery.store.tables import ExecutionRow
 
-# Successes are found by `retrySuccessId` of the failed ones: the many that are no retry need not be read.
-STATUSES = ("error", "crashed", "canceled", "running", "waiting", "new")
+# In this order, so that a run which moves on while it is looked for is found where it went: what is under way first,
+# what has ended after it, the root last. Successes are found by `retrySuccessId` of the failed ones: the many that are
+# no retry need not be read.
+STATUSES = ("new", "waiting", "running", "waiting", "error", "crashed", "canceled")
 MOST_PAGES = 40
+MOST_SAVED, MOST_LOOKED_AT = 20, 5
+CLOCKS_APART = timedelta(minutes=10)
+UNREADABLE = "unreadable"
+
+log = logging.getLogger("medic.worker")
+
+
+def read_details(door: N8nDoor, execution_id: str) -> Mapping[str, Any] | None:
+    """An execution with its data; None where it is gone.
+
+    Raises:
+        N8nError: of the kind UNREADABLE where n8n gives it without its data and not with it, however often.
+    """
+    try:
+        return door.execution(execution_id, with_data=True)
+    except N8nError as problem:
+        if (problem.permanent and problem.kind != "client") or door.ready():
+            raise
+        if door.execution(execution_id) is None:
+            return None
+        raise N8nError(str(problem), UNREADABLE) from None
+
+
+def read_details_or(door: N8nDoor, listed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same, or as n8n lists it where it has no data, or does not give it."""
+    try:
+        return read_details(door, text(listed.get("id"))) or listed
+    except N8nError as problem:
+        if problem.kind != UNREADABLE:
+            raise
+        log.warning("execution %s is read without its data: %s", listed.get("id"), problem)
+        return listed
 
 
 def true_root(door: N8nDoor, row: ExecutionRow) -> Mapping[str, Any] | None:
@@ -40,14 +76,15 @@ def executions_since(
     for _ in range(pages):
         page, cursor = door.executions(status, workflow_id, started_after, cursor, 250)
         for execution in page:
-            if _number(execution.get("id")) <= _number(older_than):
+            if number_of(execution.get("id")) <= number_of(older_than):
                 return
             yield execution
         if not cursor:
             return
 
 
-def _number(execution_id: Any) -> int:
+def number_of(execution_id: Any) -> int:
+    """n8n's number of an execution; 0 where it is none."""
     found = str(execution_id)
     return int(found) if found.isascii() and found.isdigit() else 0
 
@@ -63,10 +100,37 @@ def vanished(door: N8nDoor, row: ExecutionRow, chain: Chain) -> str:
     return seen if gone else ""
 
 
-def hides_successes(door: N8nDoor, workflow_id: str) -> bool:
-    """Whether a workflow's own settings say that n8n does not save its successes."""
-    settings = section(door.workflow(workflow_id), "settings")
-    return settings.get("saveDataSuccessExecution") == "none"
+def saves_successes(door: N8nDoor, workflow_id: str) -> bool:
+    """Whether n8n certainly saves this workflow's successes: its settings say so, or that of one like it was saved.
+
+    What n8n itself does where a workflow's settings say nothing, nobody outside can read.
+    """
+    told = _saving_of(door, workflow_id)
+    if told in ("all", "none"):
+        return told == "all"
+    page, _ = door.executions("success", limit=MOST_SAVED)
+    others = dict.fromkeys(text(one.get("workflowId")) for one in page)
+    return any(_saving_of(door, other) not in ("all", "none") for other in list(others)[:MOST_LOOKED_AT])
+
+
+def _saving_of(door: N8nDoor, workflow_id: str) -> str:
+    return text(section(door.workflow(workflow_id), "settings").get("saveDataSuccessExecution"))
+
+
+def is_stranger(row: ExecutionRow, root: Mapping[str, Any]) -> bool:
+    """Whether n8n has given the chain's number to another run: its database was made anew, or put back."""
+    began = moment(root.get("startedAt"))
+    other = text(root.get("workflowId")) not in ("", row.workflow_id)
+    return other or (began is not None and began > row.failed_at + CLOCKS_APART)
+
+
+def orphan_success(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], members: Iterable[str]) -> str:
+    """A success of the chain that only its root tells of, where n8n has pruned that root; "" where there is none."""
+    if str(root.get("id")) == row.root_id and not root.get("retryOf"):
+        return ""
+    known, since = {row.root_id, *members}, row.failed_at.isoformat()
+    found = executions_since(door, "success", row.workflow_id, since, "0")
+    return next((text(one.get("id")) for one in found if text(one.get("retryOf")) in known), "")
 
 
 def tags_of(door: N8nDoor, workflow_id: str) -> frozenset[str]:

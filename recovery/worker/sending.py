@@ -8,6 +8,7 @@ from recovery.decide import alerting
 from recovery.model import AlertState, DoorError
 from recovery.store import alerts, database
 from recovery.store.tables import AlertRow
+from recovery.worker import calling
 from recovery.worker.context import Context, now_for_effect
 
 
@@ -26,7 +27,7 @@ def send_alert(ctx: Context, row: AlertRow) -> None:
     """One claimed alert."""
     plan = next((one for one in ctx.channels if one.name == row.channel), None)
     if plan is None:
-        _record(row, AlertState.FAILED, f"no channel named {row.channel} is configured any more", None)
+        _send_elsewhere(ctx, row)
         return
     try:
         channel = channels.REGISTRY.find(plan.kind)
@@ -38,6 +39,14 @@ def send_alert(ctx: Context, row: AlertRow) -> None:
         _not_taken(row, DoorError(f"{type(problem).__name__}: {problem}"))
     else:
         _record(row, AlertState.DELIVERED, done.detail, None)
+
+
+def _send_elsewhere(ctx: Context, row: AlertRow) -> None:
+    """Its channel is configured no more: those that are now are told, unless they were told of it already."""
+    with database.write():
+        told = calling.tell_anew(ctx, row, now_for_effect())
+        because = f"no channel named {row.channel} is configured any more; instead: {told or 'nobody'}"
+        alerts.finish_alert(row, AlertState.FAILED, because, now_for_effect(), None)
 
 
 def _not_taken(row: AlertRow, problem: DoorError) -> None:

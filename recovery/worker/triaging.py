@@ -1,9 +1,8 @@
 """Signals become incidents: reads what waits, lets triage decide, and writes a whole batch in one transaction."""
 
 import logging
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -25,7 +24,7 @@ from recovery.model import ExecutionState, Failure, IncidentState, Reading, Succ
 from recovery.sources import n8n_error, read
 from recovery.store import bulk, components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
-from recovery.store.tables import EventRow, IncidentRow
+from recovery.store.tables import EventRow, ExecutionRow, IncidentRow
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
 
@@ -81,11 +80,11 @@ class _Batch:
         self.kept = {signal.id: _small(facts) for signal, facts in self.facts}
         self.rows: dict[str, IncidentRow] = {}
         self.view = self._load()
-        self.counted: Counter[int] = Counter()
+        self.counted: dict[int, tuple[int, datetime]] = {}
         self.done: list[tuple[int, int | None, str]] = []
         self.members: list[tuple[str, str, int | None]] = []
         self.history: list[dict[str, Any]] = []
-        self.signs: set[int] = set()
+        self.signs: dict[int, datetime] = {}
         self.turned: set[int] = set()
         self.woken: set[int] = set()
         self.joined: set[int] = set()
@@ -100,8 +99,8 @@ class _Batch:
         incidents.count_signals(self.counted, self.now)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
-        self._look_soon(self.joined - self.woken - self.signs)
-        recoveries.wake_recoveries(sorted(self.signs | self.woken), self.now)
+        self._look_soon(self.joined - self.woken - set(self.signs))
+        recoveries.wake_recoveries(sorted({*self.signs, *self.woken}), self.now)
         recoveries.hurry_recoveries(sorted(self.turned), "its component has become healthy", self.now)
         signals.finish_signals(self.done, self.now)
         log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
@@ -134,10 +133,7 @@ class _Batch:
         chains = executions.find_chains(members.values())
         return View(
             incidents={key: _incident_facts(row) for key, row in self.rows.items()},
-            chains={
-                key: ChainFacts(key, row.incident_id, row.leaf_id, ExecutionState(row.state))
-                for key, row in chains.items()
-            },
+            chains={key: _chain_facts(row) for key, row in chains.items()},
             members=members,
             components={name: _component_facts(row) for name, row in components.find_components(names).items()},
             workflows=incidents.find_of_workflows(workflows),
@@ -163,12 +159,13 @@ class _Batch:
         retried = row.leaf_id != known.leaf_id and not is_newer(move.leaf_id, row.leaf_id)
         if not recovered and (not retried or move.state is ExecutionState.RECOVERED):
             return verdict
-        self.view.chains[row.id] = ChainFacts(row.id, row.incident_id, row.leaf_id, ExecutionState(row.state))
+        self.view.chains[row.id] = _chain_facts(row)
         because = "its chain has moved on meanwhile"
         return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
     def _apply(self, signal: Untriaged, facts: Facts, verdict: Verdict) -> None:
-        incident_id = self._apply_incident(verdict)
+        at = _happened_at(signal, facts)
+        incident_id = self._apply_incident(verdict, at)
         if isinstance(facts, Reading) and verdict.component:
             before = self._apply_component(facts.component, verdict.component, verdict.because)
             if verdict.signs and before != "healthy":
@@ -179,11 +176,14 @@ class _Batch:
             self.members.append((signal.site, facts.execution_id, verdict.member_of))
             self.view.members[signal.site, facts.execution_id] = verdict.member_of
         if incident_id and verdict.cause:
-            self.counted[incident_id] += 1
-        self.signs.update(verdict.signs)
-        self.done.append((signal.id, incident_id, verdict.because))
+            count, newest = self.counted.get(incident_id, (0, at))
+            self.counted[incident_id] = (count + 1, max(newest, at))
+        self.signs.update({one: max(at, self.signs.get(one, at)) for one in verdict.signs})
+        # A sign of health belongs to the success logs, not to the history of the failure.
+        kept_with = None if verdict.move is Move.SIGN and not verdict.chain else incident_id
+        self.done.append((signal.id, kept_with, verdict.because))
 
-    def _apply_incident(self, verdict: Verdict) -> int | None:
+    def _apply_incident(self, verdict: Verdict, at: datetime) -> int | None:
         cause, now = verdict.cause, self.now
         if cause is None or verdict.move not in (Move.OPEN, Move.REOPEN, Move.LATE):
             if verdict.incident_id:
@@ -192,11 +192,11 @@ class _Batch:
         escalate_at = now + timedelta(seconds=self.ctx.policy.escalate_after_seconds)
         row = self.rows.get(cause.fingerprint)
         if verdict.move is Move.REOPEN and row:
-            incidents.reopen_incident(row, verdict.because, now, escalate_at, verdict.flapping)
+            incidents.reopen_incident(row, cause, verdict.because, now, escalate_at, verdict.flapping)
         elif verdict.move is Move.LATE and row:
             incidents.reattach_incident(row, verdict.because, now, escalate_at)
         else:
-            row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None)
+            row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None, at)
             self.rows[cause.fingerprint] = row
         self.view.incidents[cause.fingerprint] = _incident_facts(row)
         return row.id
@@ -225,7 +225,8 @@ class _Batch:
         executions.move_chain(row, move.state, move.because, self.now, **changes)
         executions.note_members(signal.site, [move.leaf_id], row.id)
         self.view.members[signal.site, move.leaf_id] = row.id
-        self.view.chains[row.id] = ChainFacts(row.id, incident_id or old, move.leaf_id, move.state)
+        known: dict[str, Any] = {"incident_id": incident_id or old, "leaf_id": move.leaf_id, "state": move.state}
+        self.view.chains[row.id] = replace(_chain_facts(row), **known)
         self.woken.update(one for one in (old, incident_id) if one)
         if move.setback and incident_id:
             recoveries.note_setback(incident_id, move.because, self.now)
@@ -245,14 +246,16 @@ class _Batch:
             "because": move.because,
             "mode": failure.mode,
             "facts": self.kept[signal.id],
-            "failed_at": min(failure.failed_at or signal.received_at, signal.received_at),
+            "failed_at": _happened_at(signal, failure),
             "heard_at": self.now,
         }
         chain_id = executions.add_chain(row)
         for name in {move.root_id, move.leaf_id}:
             self.members.append((signal.site, name, chain_id))
             self.view.members[signal.site, name] = chain_id
-        self.view.chains[chain_id] = ChainFacts(chain_id, incident_id, move.leaf_id, move.state)
+        self.view.chains[chain_id] = ChainFacts(
+            chain_id, incident_id, move.leaf_id, move.state, failure.mode, failure.workflow_id
+        )
         self.history.append(events.event(self.now, "execution", move.root_id, move.state, move.because, incident_id))
 
 
@@ -260,8 +263,22 @@ def _incident_facts(row: IncidentRow) -> IncidentFacts:
     return IncidentFacts(row.id, IncidentState(row.state), row.resolved_at, incidents.recent_recurrences(row))
 
 
+def _chain_facts(row: ExecutionRow) -> ChainFacts:
+    state = ExecutionState(row.state)
+    return ChainFacts(row.id, row.incident_id, row.leaf_id, state, row.mode, row.workflow_id)
+
+
 def _component_facts(row: Any) -> ComponentFacts:
     return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at)
+
+
+def _happened_at(signal: Untriaged, facts: Facts) -> datetime:
+    """When it happened, as its sender says; never later than we heard of it."""
+    if isinstance(facts, Failure):
+        told = facts.failed_at
+    else:
+        told = facts.observed_at if isinstance(facts, Reading) else facts.finished_at
+    return min(told or signal.received_at, signal.received_at)
 
 
 def _small(facts: Facts) -> dict[str, Any]:

@@ -39,9 +39,11 @@ def main() -> None:
 
 def hurry(lease: float) -> None:
     """Waits that are long enough for a busy n8n are too long for a test."""
-    from recovery.worker import context, replaying, upkeep
+    from recovery.worker import context, recording, replaying, retrying, upkeep
 
-    replaying.SECOND_LOOK, replaying.SOON = timedelta(seconds=1), timedelta(seconds=0.3)
+    for module in (replaying, retrying, recording):
+        module.SOON = timedelta(seconds=0.3)  # type: ignore[attr-defined]
+    replaying.SECOND_LOOK = retrying.SECOND_LOOK = timedelta(seconds=1)  # type: ignore[attr-defined]
     if lease:
         context.LEASE = upkeep.LEASE = timedelta(seconds=lease)
         upkeep.RENEW_SECONDS = lease / 3

@@ -1,5 +1,6 @@
 """Rows for the tests of the store."""
 
+from dataclasses import replace
 from typing import Any
 
 from recovery.clock import utc_now
@@ -10,7 +11,7 @@ from recovery.store.tables import ExecutionRow, IncidentRow
 NOW = utc_now()
 
 
-def add_incident(name: str = "orders", **more: Any) -> IncidentRow:
+def cause_of(name: str, **more: Any) -> Cause:
     cause = Cause(
         f"s|{name}|unavailable",
         name,
@@ -22,7 +23,11 @@ def add_incident(name: str = "orders", **more: Any) -> IncidentRow:
         site="s",
         summary="answered 503",
     )
-    row = incidents.add_incident(cause, "it failed", more.pop("now", NOW), NOW)
+    return replace(cause, **more)
+
+
+def add_incident(name: str = "orders", **more: Any) -> IncidentRow:
+    row = incidents.add_incident(cause_of(name), "it failed", more.pop("now", NOW), NOW)
     if more:
         incidents.set_incident(row.id, **more)
     return IncidentRow.get_by_id(row.id)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import ExecutionState, IncidentState, OrderWhat, Signal, SignalKind
+from recovery.model import ExecutionState, FailureType, IncidentState, OrderWhat, Signal, SignalKind
 from recovery.store import (
     alerts,
     components,
@@ -31,7 +31,7 @@ from recovery.store.tables import (
     SignalRow,
     StepRow,
 )
-from tests.store.rows import add_chain, add_incident
+from tests.store.rows import add_chain, add_incident, cause_of
 from tests.store.test_claims import add_alert, add_recovery, add_step
 
 NOW = utc_now()
@@ -184,12 +184,14 @@ def test_a_cause_that_comes_back_begins_a_new_episode_in_which_nobody_was_told(s
     row = add_incident(told_at=NOW, acknowledged_at=NOW, acknowledged_by="kim")
     incidents.resolve_incident(row, "it works", NOW)
     assert row.open_key is None and row.escalate_at is None
-    incidents.reopen_incident(row, "it came back", LATER, LATER, flapping=False)
+    cause = cause_of("orders", failure_type=FailureType.API_TIMEOUT, summary="no answer in time")
+    incidents.reopen_incident(row, cause, "it came back", LATER, LATER, flapping=False)
     stored = IncidentRow.get()
     assert (stored.state, stored.episode, stored.told_at, stored.acknowledged_at) == ("open", 2, None, None)
     assert stored.open_key == stored.fingerprint and stored.escalate_at == LATER
+    assert (stored.failure_type, stored.cause) == ("api_timeout", "no answer in time"), "told as it is now"
     assert incidents.recent_recurrences(stored) == (LATER,)
-    incidents.reopen_incident(row, "again", LATER + timedelta(hours=1), LATER, flapping=False)
+    incidents.reopen_incident(row, cause, "again", LATER + timedelta(hours=1), LATER, flapping=False)
     assert incidents.recent_recurrences(IncidentRow.get()) == (LATER + timedelta(hours=1),), "an hour is remembered"
 
 
@@ -206,16 +208,24 @@ def test_a_resolved_incident_is_neither_woken_nor_signed(store):
     row = add_incident()
     incidents.resolve_incident(row, "it works", NOW)
     incidents.wake_incidents([row.id], NOW)
-    incidents.sign_incidents([row.id], NOW)
+    incidents.sign_incidents({row.id: NOW}, NOW)
     assert IncidentRow.get().wake_at is None and IncidentRow.get().sign_at is None
     assert incidents.find_due_incidents(LATER) == []
 
 
 def test_signals_are_added_up_and_move_the_last_signal(store):
     row = add_incident()
-    incidents.count_signals({row.id: 3}, LATER)
-    incidents.count_signals({row.id: 2}, LATER)
+    incidents.count_signals({row.id: (3, LATER)}, LATER)
+    incidents.count_signals({row.id: (2, NOW)}, LATER)
     assert (IncidentRow.get().signal_count, IncidentRow.get().last_signal_at) == (5, LATER)
+    assert IncidentRow.get().failed_at == LATER, "what happened earlier and was heard later is not the last failure"
+
+
+def test_the_newest_sign_of_health_counts(store):
+    row = add_incident()
+    incidents.sign_incidents({row.id: LATER}, NOW)
+    incidents.sign_incidents({row.id: NOW}, LATER)
+    assert IncidentRow.get().sign_at == LATER
 
 
 def test_waking_a_recovery_never_delays_it_and_hurrying_begins_what_waits(store):

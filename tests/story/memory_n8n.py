@@ -53,6 +53,7 @@ class MemoryN8n:
     before_retry: Callable[[], None] = lambda: None
     after_retry: Callable[[], None] = lambda: None
     failed: list[str] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
 
     # -- the world
 
@@ -167,7 +168,8 @@ class MemoryN8n:
     def workflow(self, workflow_id: str) -> dict[str, Any] | None:
         self._reach()
         flow = self.flows.get(workflow_id)
-        return {"id": workflow_id, "tags": [{"name": tag} for tag in flow.tags]} if flow else None
+        tags = [{"name": tag} for tag in flow.tags] if flow else []
+        return {"id": workflow_id, "tags": tags, "settings": self.settings} if flow else None
 
     def retry(self, execution_id: str) -> dict[str, Any] | None:
         self._reach()

@@ -600,7 +600,7 @@ def test_a_success_heard_of_by_polling_is_a_signal_like_any_other(stuck: Place) 
     leaf = stuck.engine.chain("1").leaf_id
     told = {
         "id": "900",
-        "workflowId": "w",
+        "workflowId": stuck.engine.chain("1").workflow_id,
         "retryOf": leaf,
         "stoppedAt": (utc_now() + timedelta(seconds=1)).isoformat(),
     }

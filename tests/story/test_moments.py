@@ -141,6 +141,7 @@ def lose(moment: Moment, times: int, kind: str) -> Callable[[], None]:
 
 
 def test_that_a_retry_never_began_is_believed_after_two_looks_fifteen_seconds_apart(moment: Moment) -> None:
+    moment.n8n.settings = {"saveDataSuccessExecution": "all"}
     run = moment.fail()
     moment.n8n.hosts.clear()
     moment.n8n.before_retry = lose(moment, 1, "reset")
@@ -152,6 +153,7 @@ def test_that_a_retry_never_began_is_believed_after_two_looks_fifteen_seconds_ap
 
 
 def test_it_is_not_believed_while_n8n_is_not_ready(moment: Moment) -> None:
+    moment.n8n.settings = {"saveDataSuccessExecution": "all"}
     run = moment.fail()
     moment.n8n.hosts.clear()
     moment.n8n.before_retry = lose(moment, 1, "reset")
@@ -165,9 +167,9 @@ def test_it_is_not_believed_while_n8n_is_not_ready(moment: Moment) -> None:
 def test_a_retry_that_certainly_did_not_begin_is_not_counted(moment: Moment, kind: str) -> None:
     run = moment.fail()
     moment.n8n.hosts.clear()
-    moment.n8n.before_retry = lose(moment, 9, kind)
+    moment.n8n.before_retry = lose(moment, 3, kind)
     moment.hear(run)
-    moment.engine.run(60)
+    moment.engine.run(120)
     assert moment.engine.chains() == {run: "recovered"} and moment.engine.chain(run).retries == 1
 
 

@@ -42,6 +42,7 @@ def incident(**more: Any) -> IncidentView:
         "because": "api answered 503",
         "opened_at": ago(60),
         "last_signal_at": ago(60),
+        "failed_at": ago(60),
         "escalate_at": NOW + timedelta(seconds=840),
     }
     return IncidentView(**{**facts, **more})

@@ -5,6 +5,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -272,3 +273,42 @@ def test_line_breaks_of_every_kind_become_spaces():
 def test_readable_text_is_left_as_it_is():
     kept = "주문 API — “503” für Müller ⚠️ 日本語 عربى"
     assert one_line(kept) == kept
+
+
+REASONS = [
+    "healing begins: first failure of this cause: orders.example.com answered 503",
+    "a retry cannot help: first failure of this cause: the error speaks of credentials",
+    "not resolved within 15 minutes; what is under way goes on",
+    "all 3 stages are used up; at last the canary failed: its retry 7 failed again: orders answered 503",
+    "a retry may repeat the effect of 1 execution: a person decides",
+    "a retry may repeat the effect of 3 executions: a person decides (all 3 stages are used up; at last x)",
+    "it came back more than 5 times within an hour",
+    "it was healed 6 times within an hour, and fails again",
+    "no action is known for it",
+    "21 executions recovered, 2 were left alone, orders is healthy",
+    "kim resolved it",
+    "healing begins: first failure of this cause: looked at orders: 127.0.0.1:80 refuses the connection",
+]
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_reasons_are_said_in_korean(reason):
+    said = render({**FACTS, "because": reason}, "ko", key="k", now=NOW).text
+    line = next(one for one in said.splitlines() if one.startswith("• 이유: "))
+    assert re.search("[가-힣]", line.removeprefix("• 이유: ")), line
+    assert reason in render({**FACTS, "because": reason}, "en", key="k", now=NOW).text
+
+
+def test_every_advice_is_said_in_korean():
+    source = Path("recovery/decide/classify.py").read_text()
+    advice = re.findall(r'advice = f?"([^"]+)"', source)
+    assert len(advice) >= 5
+    for one in advice:
+        said = render({**FACTS, "advice": one.replace("{host}", "a.example.com")}, "ko", key="k", now=NOW).text
+        assert re.search("• 할 일: .*[가-힣]{2}", said), one
+
+
+def test_a_dry_run_does_not_say_that_it_heals():
+    for language, words in (("en", "nothing is done"), ("ko", "아무것도 하지 않습니다")):
+        said = render({**FACTS, "kind": "opened", "dry_run": True}, language, key="k", now=NOW).text
+        assert words in said and "under way" not in said and "시도 중" not in said

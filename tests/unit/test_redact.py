@@ -40,9 +40,23 @@ def test_a_value_under_a_secret_name_is_taken_out(name):
 
 @pytest.mark.parametrize("name", INNOCENT_NAMES)
 def test_a_value_under_an_innocent_name_stays(name):
-    data = {name: "an ordinary value", "list": [{"name": name, "value": "another one"}]}
+    pairs = [] if name == "key" else [{"name": name, "value": "another one"}]
+    data = {name: "an ordinary value", "list": pairs}
     assert redact(data) == data
     assert redact_text(f"{name}=ordinary {name}: value") == f"{name}=ordinary {name}: value"
+
+
+def test_what_only_its_place_makes_a_key_is_taken_out():
+    """`key` names most things; in a query, of a header and where its value looks random it is a key."""
+    assert PLANTED not in redact_text(f"GET https://api.example.com/v1?a=1&key={PLANTED}")
+    assert PLANTED not in redact_text(f"https://api.example.com/v1?appid={PLANTED}&x=2")
+    for name in ("key", "appid", "X-Key", "X-Custom-Key", "x-auth"):
+        pair = redact({"parameters": [{"name": name, "value": PLANTED}]})
+        assert pair["parameters"][0]["value"] == MARK, name
+    assert redact({"headers": {"X-Custom-Key": PLANTED}}) == {"headers": {"X-Custom-Key": MARK}}
+    assert redact({"key": "f3Qz81LmPa07xKd2"}) == {"key": MARK}
+    kept = {"key": "customer_name", "keys": ["a"]}
+    assert redact(kept) == kept and redact_text("key=abc id=2") == "key=abc id=2"
 
 
 @pytest.mark.parametrize("name", [name for name in SECRET_NAMES if " " not in name])

@@ -65,6 +65,7 @@ def add_incident(now: datetime, **changes: Any) -> IncidentRow:
         "because": 'HTTP 503 at node "Call orders"',
         "opened_at": now - timedelta(minutes=2),
         "last_signal_at": now - timedelta(seconds=20),
+        "failed_at": now - timedelta(seconds=20),
         "signal_count": 3,
     }
     values |= changes

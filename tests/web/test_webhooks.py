@@ -171,6 +171,22 @@ def test_the_same_signed_delivery_counts_once(client: Any) -> None:
     assert [one["duplicate"] for one in told] == [False, True] and len(rows()) == 1
 
 
+def test_a_signed_call_counts_once_whatever_delivery_id_it_is_sent_again_with(client: Any) -> None:
+    headers = signed(BODY, int(time.time()))
+    for name in ("x1", "x2"):
+        assert (
+            client.post("/webhooks/probe", data=BODY, headers={**headers, "X-Medic-Delivery": name}).status_code == 202
+        )
+    assert len(rows()) == 1
+
+
+def test_a_delivery_that_is_signed_anew_counts_once(client: Any) -> None:
+    for age in (0, 1):
+        headers = signed(BODY, int(time.time()) - age) | {"X-Medic-Delivery": "d1"}
+        assert client.post("/webhooks/probe", data=BODY, headers=headers).status_code == 202
+    assert len(rows()) == 1
+
+
 HOSTILE: list[tuple[str, Any, int]] = [
     ("nothing", b"", 400),
     ("no JSON", b"{", 400),

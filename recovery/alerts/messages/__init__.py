@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from recovery.alerts.messages.clean import for_slack, moment, one_line, own_link, plain_facts, readable, whole
+from recovery.alerts.messages.phrases import said_in
 from recovery.alerts.messages.short import fit
 from recovery.model import AlertKind
 
@@ -62,8 +63,10 @@ def render(facts: dict[str, Any], language: str = "", *, key: str, now: datetime
     """
     if now.tzinfo is None:
         raise ValueError("a message needs an aware time")
-    words = _words((language or str(facts.get("language") or "")).lower())
+    spoken = _known((language or str(facts.get("language") or "")).lower())
+    words: Any = _environment().get_template(f"{spoken}/alert.j2").module
     lines = _lines(facts)
+    lines |= {name: said_in(spoken, lines[name]) for name in ("because", "advice")}
     title, body = words.title(lines), words.body(lines).strip()
     link, slack = lines["link"], {name: _escaped(value) for name, value in lines.items()}
     tail = f"\n{words.open_words}: {link}\n" if link else ""
@@ -92,10 +95,8 @@ def _environment() -> Environment:
     )
 
 
-def _words(language: str) -> Any:
-    """The macros of a language."""
-    known = language[:2] if language[:2] in LANGUAGES else LANGUAGES[0]
-    return _environment().get_template(f"{known}/alert.j2").module
+def _known(language: str) -> str:
+    return language[:2] if language[:2] in LANGUAGES else LANGUAGES[0]
 
 
 def _lines(facts: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +113,7 @@ def _lines(facts: dict[str, Any]) -> dict[str, Any]:
         "attempts": whole(facts.get("attempts")),
         "executions": whole(facts.get("executions")),
         "asks": whole(facts.get("asks")),
+        "dry_run": facts.get("dry_run") is True,
         "link": own_link(facts.get("link")),
     }
 

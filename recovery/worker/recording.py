@@ -1,0 +1,115 @@
+"""Writes down what became of a chain of executions, in one transaction with whom it wakes."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from recovery.decide.replay import Chain
+from recovery.model import ExecutionState, N8nDoor, N8nError, RecoveryState
+from recovery.sources import n8n_execution as source
+from recovery.store import database, executions, incidents, recoveries, signals, sites, steps
+from recovery.store.tables import ExecutionRow
+from recovery.worker.context import now_for_effect
+from recovery.worker.reading_n8n import UNREADABLE, read_details_or
+
+SOON = timedelta(seconds=5)
+WAITING = ExecutionState.WAITING
+MOST_UNREAD = 5
+STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
+
+
+def leave(row: ExecutionRow, because: str, chain: Chain | None = None, asks: bool = False) -> None:
+    """It is not run again, at least not by itself; `asks`: a person decides."""
+    record(row, ExecutionState.LEFT_ALONE, because, chain, asks=asks)
+
+
+def record(row: ExecutionRow, state: ExecutionState, because: str, chain: Chain | None = None, **changes: Any) -> None:
+    """Write down what became of the chain, unless somebody took it over; then have its incident looked at."""
+    now = now_for_effect()
+    with database.decide():  # so that no other worker resolves the incident between our look and our record
+        if changes.get("run_at") is None:
+            state, because = without_recovery(row, state, because)
+        if not executions.finish_chain(row, state, because, now, **{"run_at": None, "unread": 0, **changes}):
+            return
+        if chain:
+            executions.note_members(row.site, chain.members, row.id)
+        if changes.get("run_at") is None:
+            wake(row, now)
+
+
+def wake(row: ExecutionRow, now: datetime) -> None:
+    """Have its incident, and what heals that, looked at."""
+    if row.incident_id:
+        incidents.wake_incidents([row.incident_id], now)
+        recoveries.wake_recoveries([row.incident_id], now)
+
+
+def is_held_back(row: ExecutionRow, now: datetime) -> bool:
+    """While n8n was looked at, a person paused or resolved, or the attempt ended: nothing new begins."""
+    recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
+    if recovery and recovery.state == RecoveryState.RUNNING:
+        return False
+    state, because = without_recovery(row, WAITING, "no recovery lets it run now")
+    if executions.finish_chain(row, state, because, now, run_at=None) and row.incident_id:
+        steps.skip_resting_canaries(row.incident_id, because, now)
+    return True
+
+
+def without_recovery(row: ExecutionRow, state: ExecutionState, because: str) -> tuple[ExecutionState, str]:
+    """Nothing waits in an incident that is resolved."""
+    if state is WAITING and row.incident_id and incidents.find_incident(row.incident_id).open_key is None:
+        return ExecutionState.LEFT_ALONE, f"its incident was resolved meanwhile; {because}"
+    return state, because
+
+
+def hear(row: ExecutionRow, door: N8nDoor, chain: Chain, state: ExecutionState) -> None:
+    """A retry failed: its failure is a signal like any other, and triage says what follows."""
+    details = read_details_or(door, chain.leaf)
+    now = now_for_effect()
+    with database.write():
+        fresh = signals.add_signals([source.receive_failure(details, row.site, row.workflow_name)], now)
+        heard_before = not fresh and row.looks >= 2
+        told = WAITING if heard_before else state
+        at = None if heard_before else now + SOON
+        because = f"its retry {chain.leaf_id} failed"
+        kept: dict[str, Any] = {"run_at": at, "looks": row.looks + 1}
+        if heard_before:
+            kept["leaf_id"] = chain.leaf_id
+        executions.finish_chain(row, told, because, now, **kept)
+        wake(row, now)
+
+
+def unreachable(row: ExecutionRow, problem: N8nError) -> None:
+    """n8n did not answer: that is no failed attempt, unless asking again can never help."""
+    now = now_for_effect()
+    if problem.kind == "client":
+        leave(row, f"n8n does not take its id: {problem}")
+        return
+    if not problem.permanent:
+        if problem.kind == UNREADABLE:
+            put_aside(row, f"n8n is ready, but could not tell of it: {problem}")
+            return
+        again: dict[str, Any] = {"run_at": now + SOON * (row.unread + 1), "unread": row.unread}
+        record(row, ExecutionState(row.state), f"n8n cannot be asked now: {problem}", **again)
+        return
+    refuse_site(row.site, problem)
+    record(row, WAITING, f"n8n refuses to be asked: {problem}")
+
+
+def put_aside(row: ExecutionRow, because: str) -> None:
+    """It could not be worked on, through nobody else's fault: tried a few times more, then left to a person."""
+    unread = row.unread + 1
+    if unread >= MOST_UNREAD:
+        leave(row, f"{unread} times: {because}", asks=True)
+        return
+    again: dict[str, Any] = {"run_at": now_for_effect() + SOON * (unread + 1), "unread": unread}
+    record(row, ExecutionState(row.state), because, **again)
+
+
+def refuse_site(site: str, problem: N8nError) -> None:
+    """Asking that n8n again cannot help, until a person has put its key, or n8n, right."""
+    state = STATES.get(problem.kind, "unreachable")
+    with database.write():
+        if problem.kind in ("forbidden", "too_old"):  # it answers all the same, so that a poll must not call it well
+            sites.refuse(site, state, str(problem), now_for_effect())
+        else:
+            sites.set_site(site, state, str(problem), now_for_effect())
