@@ -132,7 +132,9 @@ class Scene:
         """An order that the shop turned away with 503, of which the product is told; the execution's id."""
         path = f"crash-{next(self._paths)}"
         node = flow.http("Order", f"={self.shop.url}/order?id={{{{ $json.body.id }}}}", "POST")
-        workflow_id = self.n8n.create_workflow(flow.workflow(path, flow.webhook(path), node))
+        workflow_id = self.n8n.create_workflow(
+            flow.workflow(path, flow.webhook(path), node, saveDataSuccessExecution="all")
+        )
         self.n8n.activate(workflow_id, path)
         self.shop.behave("/order", 503, *(answers or (200,)), id=order)
         self.n8n.call(path, {"id": order})

@@ -64,7 +64,7 @@ def test_killed_while_n8n_has_heard_but_not_begun_it_looks_twice_before_asking_a
 
 def test_killed_between_n8n_s_answer_and_its_record_it_finds_the_success_in_n8n(scene: Scene) -> None:
     scene.fail()
-    scene.start_until_killed("--before", "recovery.worker.replaying:_answered")
+    scene.start_until_killed("--before", "recovery.worker.retrying:_answered")
     assert scene.shop.placed() == {"a": 1} and scene.chain().state == "retrying"
     scene.heal()
     assert_placed_once(scene)
@@ -72,7 +72,7 @@ def test_killed_between_n8n_s_answer_and_its_record_it_finds_the_success_in_n8n(
 
 def test_killed_between_a_failed_answer_and_its_record_it_hears_of_the_failure_once(scene: Scene) -> None:
     scene.fail(503, 200)
-    scene.start_until_killed("--before", "recovery.worker.replaying:hear")
+    scene.start_until_killed("--before", "recovery.worker.retrying:hear")
     assert len(scene.retries()) == 1 and scene.chain().state == "retrying"
     scene.heal()
     assert_placed_once(scene, retries=2)
