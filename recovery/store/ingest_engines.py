@@ -1,5 +1,6 @@
 """How each engine writes a batch of signals in one commit, each at most once by its keys."""
 
+import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from recovery.store import database
 
 Row = Sequence[Any]
 Answer = tuple[int, bool, int | None]
+MOST_DEADLOCKS = 5
+log = logging.getLogger("medic.store")
 COLUMNS = "key, delivery, kind, source, site, body, received_at"
 
 
@@ -73,7 +76,15 @@ class PostgresEngine:
         self._open: psycopg.Connection | None = None
 
     def write(self, rows: Sequence[Row]) -> list[Answer]:
-        """Insert all, or nothing."""
+        """Insert all, or nothing. Two processes with the same keys in another order: one of them begins anew."""
+        for _ in range(MOST_DEADLOCKS):
+            try:
+                return self._write(rows)
+            except psycopg.errors.DeadlockDetected:
+                log.info("another process was storing the same signals: this batch begins anew")
+        return self._write(rows)
+
+    def _write(self, rows: Sequence[Row]) -> list[Answer]:
         connection = self._connection()
         with connection.transaction():
             columns = [list(column) for column in zip(*rows, strict=True)]

@@ -11,6 +11,7 @@ from recovery.clock import utc_now
 from recovery.model import Signal, SignalKind
 from recovery.store import database, ingest
 from recovery.store.ingest import NotStored, SignalWriter
+from recovery.store.ingest_engines import make_engine
 from recovery.store.tables import SignalRow
 
 
@@ -109,3 +110,22 @@ def test_secrets_never_reach_the_disk(store: str) -> None:
 def test_text_that_no_engine_takes_is_stored_all_the_same(store: str) -> None:
     assert ingest.dump({"a": "\ud800"}) == '{"a":"\\ud800"}'
     assert ingest.dump({"a": "워크플로\x00"}) == '{"a":"워크플로\\u0000"}'
+
+
+def test_two_processes_that_store_the_same_signals_in_another_order_both_succeed(postgres_url: str) -> None:
+    database.open_database(postgres_url)
+    start, rounds = threading.Barrier(2), 40
+
+    def store(backwards: bool) -> list[list[tuple[int, bool, int | None]]]:
+        engine, answers = make_engine(postgres_url), []
+        for number in range(rounds):
+            rows = [ingest.as_row(make(f"{number}.{one}"), utc_now()) for one in range(200)]
+            start.wait(30)
+            answers.append(engine.write(rows[::-1] if backwards else rows))
+        engine.reset()
+        return answers
+
+    with ThreadPoolExecutor(2) as pool:
+        both = [one.result(60) for one in [pool.submit(store, backwards) for backwards in (False, True)]]
+    fresh = sum(not duplicate for answers in both for answer in answers for _, duplicate, _ in answer)
+    assert fresh == rounds * 200 == SignalRow.select().count()
