@@ -2,9 +2,9 @@
 
 import sys
 
-from bench import ingest, latency, ticks
+from bench import ingest, latency, probes, ticks
 
-BENCHES = {"ingest": ingest.main, "latency": latency.main, "ticks": ticks.main}
+BENCHES = {"ingest": ingest.main, "latency": latency.main, "ticks": ticks.main, "probes": probes.main}
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import tempfile
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 
 from bench.tables import median, show
 from recovery.clock import utc_now
@@ -20,6 +21,7 @@ def main() -> None:
     """Two databases, measured in turn."""
     contexts = {}
     ctx = Context("bench", Policy(Playbook((Stage(0, 1),))), None, lambda: None)  # type: ignore[arg-type]
+    ctx.looks = SimpleNamespace(ended=False)
     with tempfile.TemporaryDirectory(prefix="medic-bench-") as folder:
         for size in SIZES:
             contexts[size] = f"sqlite:///{folder}/{size}.db"

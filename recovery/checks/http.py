@@ -80,7 +80,7 @@ class Args(BaseModel):
 
 
 @check("http")
-def look_over_http(args: Args, doors: Doors) -> Reading:
+async def look_over_http(args: Args, doors: Doors) -> Reading:
     """Asks an address once, following up to 5 redirects; a good status, and the text where one is expected, is healthy.
 
     No answer in time is an `api_timeout`; no connection, a connection that breaks and a certificate that is not
@@ -88,7 +88,7 @@ def look_over_http(args: Args, doors: Doors) -> Reading:
     64 KiB. Proxies and credentials in the environment are not used.
     """
     try:
-        answer = doors.http.request(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
+        answer = await doors.http.ask(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
     except DoorError as problem:
         return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.SERVER_UNRESPONSIVE))
     wrong = _what_is_wrong(args, answer.status, answer.text)

@@ -29,14 +29,14 @@ class Args(BaseModel):
 
 
 @check("tcp")
-def look_over_tcp(args: Args, doors: Doors) -> Reading:
+async def look_over_tcp(args: Args, doors: Doors) -> Reading:
     """Opens a TCP connection and closes it again: taken in time is healthy. Nothing is sent.
 
     A connection that is not taken in time is an `api_timeout`; a refused one and a name that cannot be resolved are
     `server_unresponsive`.
     """
     try:
-        latency_ms = doors.http.connect(args.host, args.port, args.timeout)
+        latency_ms = await doors.http.reach(args.host, args.port, args.timeout)
     except DoorError as problem:
         return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.SERVER_UNRESPONSIVE))
     return Reading("", True, "took the connection", latency_ms=latency_ms)

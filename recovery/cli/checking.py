@@ -1,8 +1,9 @@
 """Runs one component's check by hand."""
 
 from recovery import checks
+from recovery.clock import utc_now
 from recovery.config import Config
-from recovery.model import Reading
+from recovery.model import Past, Reading
 
 
 def look_at(config: Config, name: str) -> Reading:
@@ -16,8 +17,10 @@ def look_at(config: Config, name: str) -> Reading:
         raise KeyError(f"the component {name!r} has no check in the configuration")
     from recovery.outside.doors import OpenDoors
 
-    plugin = checks.REGISTRY.find(component.check.kind)
-    return plugin.run(plugin.args.model_validate(component.check.arguments), OpenDoors(config))
+    plugin, doors = checks.REGISTRY.find(component.check.kind), OpenDoors(config)
+    past = (Past(utc_now()),) if plugin.remembers else ()
+    found = plugin.run(plugin.args.model_validate(component.check.arguments), doors, *past)
+    return doors.background.run(found) if plugin.waits else found
 
 
 def show_reading(name: str, reading: Reading) -> str:

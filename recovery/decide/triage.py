@@ -228,7 +228,7 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
         return _healthy(reading, known, view, policy, observed)
     plan = policy.component(reading.component)
     cause = classify_reading(reading, policy)
-    failures = known.failures + 1
+    failures = max(known.failures + 1, plan.failure_threshold if reading.certain else 0)
     failing = failures >= plan.failure_threshold
     facts = ComponentFacts("unhealthy" if failing else known.health, failures, 0, known.muted, observed)
     if known.muted:

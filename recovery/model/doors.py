@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "N8nDoor",
     "N8nError",
     "NotNeeded",
+    "Past",
     "Result",
     "ShellDoor",
     "ShellResult",
@@ -48,6 +50,19 @@ class NotNeeded:
 Result = Done | Failed | NotNeeded
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a check that remembers is given beside its arguments.
+
+    Fields:
+        now: the present time.
+        memory: the `memory` of its last reading; {} at first. Seconds and numbers, never more than a few hundred.
+    """
+
+    now: datetime
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
 class DoorError(Exception):
     """The outside did not do what was asked.
 
@@ -76,12 +91,18 @@ class N8nError(DoorError):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """An HTTP answer: status, body text (cut), response headers in lower case, and milliseconds it took."""
+    """An HTTP answer.
+
+    Fields:
+        text: of the body, cut. headers: with their names in lower case. latency_ms: how long it took, milliseconds.
+        certificate_ends: when the other side's TLS certificate ends; None without TLS, or where it is not verified.
+    """
 
     status: int
     text: str
     latency_ms: float
     headers: dict[str, str] = field(default_factory=dict)
+    certificate_ends: datetime | None = None
 
 
 class HttpDoor(Protocol):
@@ -103,6 +124,23 @@ class HttpDoor(Protocol):
 
     def connect(self, host: str, port: int, timeout_seconds: float) -> float:
         """Open and close a TCP connection; milliseconds it took. Raises DoorError."""
+
+    async def ask(
+        self,
+        method: str,
+        url: str,
+        *,
+        json: Any = None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        timeout_seconds: float = 10.0,
+        verify: bool = True,
+        follow: bool = True,
+    ) -> HttpAnswer:
+        """`request` with the same arguments, for checks: on an event loop, where many wait at little cost."""
+
+    async def reach(self, host: str, port: int, timeout_seconds: float) -> float:
+        """`connect`, for checks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """How a check, an action or a channel announces itself: one file, one decorated function, one `Args` model."""
 
 import importlib
+import inspect
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ class Plugin:
         run: the decorated function, `(args, doors) -> answer`; a channel also takes the message.
         args: the pydantic model of its arguments, whose fields are the configuration's schema.
         safe_to_repeat: running it twice does no more than running it once.
+        remembers: it is given its past too: `(args, doors, past)`.
+        waits: it is a coroutine, and runs on the event loop.
         doc: its docstring.
         module: where it lives.
     """
@@ -28,6 +31,8 @@ class Plugin:
     safe_to_repeat: bool
     doc: str
     module: str
+    remembers: bool = False
+    waits: bool = False
 
 
 class Registry:
@@ -37,7 +42,9 @@ class Registry:
         self.word = word
         self._found: dict[str, Plugin] = {}
 
-    def announce(self, name: str, *, safe_to_repeat: bool = True) -> Callable[..., Callable[..., Any]]:
+    def announce(
+        self, name: str, *, safe_to_repeat: bool = True, remembers: bool = False
+    ) -> Callable[..., Callable[..., Any]]:
         """Decorator for the plugin's function. The module must hold its `Args`.
 
         Raises:
@@ -53,7 +60,10 @@ class Registry:
             taken = self._found.get(name)
             if taken and taken.module != module.__name__:
                 raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
-            self._found[name] = Plugin(name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__)
+            waits = inspect.iscoroutinefunction(run)
+            self._found[name] = Plugin(
+                name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__, remembers, waits
+            )
             return run
 
         return keep

@@ -241,6 +241,8 @@ class Reading:
         failure_type: the kind of failure where it is not healthy.
         latency_ms: how long the look took, milliseconds.
         severity: what the sender thinks; the configuration wins over it.
+        certain: no second look is needed: a process that has ended has ended.
+        memory: what the check's next look is given; None where it keeps nothing.
     """
 
     component: str
@@ -251,6 +253,8 @@ class Reading:
     latency_ms: float | None = None
     severity: Severity | None = None
     observed_at: datetime | None = None
+    certain: bool = False
+    memory: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from recovery.model import Doors, HttpDoor, MachineDoor, ShellResult
+from recovery.outside.background import Background
 from recovery.outside.http import Http
 from recovery.outside.machine import Machine
 from recovery.outside.mail import Mail
@@ -24,7 +25,8 @@ class OpenDoors:
     """The real doors; see `recovery.model.Doors`."""
 
     def __init__(self, config: Addresses):
-        self.http: HttpDoor = Http()
+        self.background = Background()
+        self.http: HttpDoor = Http(background=self.background)
         self.shell: Any = Shell()
         self.machine: MachineDoor = Machine()
         self._n8n: Mapping[str, N8n] = {

@@ -48,7 +48,8 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
     if observed is not None and seen is None:
         raise BadPayload(f"{where}observed_at must be an ISO 8601 time")
     key = f"probe:{component}:{seen.isoformat()}" if seen else ""
-    return Signal(key, SignalKind.READING, SOURCE, "", {**result, "component": component}, delivery)
+    kept = {name: value for name, value in result.items() if name != "certain"}  # how many looks it takes is ours
+    return Signal(key, SignalKind.READING, SOURCE, "", {**kept, "component": component}, delivery)
 
 
 def read_reading(body: Mapping[str, Any]) -> Reading:
@@ -66,6 +67,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         latency_ms=number(body.get("latency_ms")),
         severity=Severity(severity) if severity in list(Severity) else None,
         observed_at=moment(body.get("observed_at")),
+        certain=body.get("certain") is True,
     )
 
 
@@ -88,6 +90,7 @@ def body_of(reading: Reading) -> dict[str, Any]:
         "status_code": reading.status_code,
         "latency_ms": reading.latency_ms,
         "failure_type": str(reading.failure_type) if reading.failure_type else None,
+        "certain": reading.certain or None,
     }
     return {key: value for key, value in body.items() if value is not None}
 

@@ -83,6 +83,24 @@ def set_row(table: type[Table], row_id: int, changes: Mapping[str, Any]) -> None
     proxy.obj.execute_sql(sql, [*values, row_id])
 
 
+def set_rows(table: type[Table], changes: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> int:
+    """Change many rows at once: [(what they must equal, what they become)], all with the same columns; how many were.
+
+    All the rows are counted that met their conditions, also those that already were as they become.
+    """
+    if not changes:
+        return 0
+    where, what = changes[0]
+    names = ", ".join(f"{name} = ?" for name in what)
+    conditions = " AND ".join(f"{name} = ?" for name in where)
+    sql = _marked(f"UPDATE {table._meta.table_name} SET {names} WHERE {conditions}")  # noqa: S608 names are our own
+    fields = [table._meta.fields[name] for name in (*what, *where)]
+    values = [[*one.values(), *known.values()] for known, one in changes]
+    cursor = proxy.obj.connection().cursor()
+    cursor.executemany(sql, [[field.db_value(x) for field, x in zip(fields, row, strict=True)] for row in values])
+    return cursor.rowcount
+
+
 @cache
 def _columns(table: type[Table]) -> tuple[str, list[tuple[str, Any]]]:
     """The columns of a table, and how each stored value becomes one of ours."""

@@ -1,12 +1,19 @@
 """Components: their readings in a row, and when their check is next due."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import peewee as pw
+
+from recovery.clock import to_micros
+from recovery.model import Reading
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow
+
+MOST_NAMES = 5_000
 
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
@@ -26,31 +33,62 @@ def set_component(name: str, before: str, now: datetime, because: str, **changes
 
 
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:
-    """Make the rows of the configured components: {name: when its check is first due, None without a check}."""
-    ComponentRow.update(configured=False, run_at=None).where(ComponentRow.name.not_in(list(due) or [""])).execute()
+    """Make the rows of the configured components: {name: when its check is first due, None without a check}.
+
+    One that another worker looks at just now is left to it.
+    """
+    gone = ComponentRow.name.not_in(list(due)) if len(due) < MOST_NAMES else ComponentRow.configured
+    ComponentRow.update(configured=False, run_at=None).where(gone).execute()
     for name, at in due.items():
+        soon = pw.Case(None, [(ComponentRow.lease_until.is_null(), to_micros(at))], ComponentRow.run_at) if at else None
         ComponentRow.insert(name=name, configured=True, run_at=at).on_conflict(
-            conflict_target=[ComponentRow.name],
-            update={"configured": True, "run_at": at, "lease_until": None, "fence": ComponentRow.fence + 1},
+            conflict_target=[ComponentRow.name], update={"configured": True, "run_at": soon}
         ).execute()
 
 
-def claim_components(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[ComponentRow]:
-    """Claim components whose check is due."""
-    query = ComponentRow.select().where(ComponentRow.run_at <= now).order_by(ComponentRow.run_at).limit(limit)
-    claimed = list(database.skip_locked(query))
+def claim_components(
+    now: datetime, lease_until: datetime, worker: str, limit: int, passing_over: Sequence[str] = ()
+) -> list[ComponentRow]:
+    """Claim components whose check is due, but for those passed over."""
+    due = "run_at <= ?" + (f" AND name NOT IN ({', '.join('?' for _ in passing_over)})" if passing_over else "")
+    locked = "" if database.is_sqlite() else " FOR UPDATE SKIP LOCKED"
+    more = f"ORDER BY run_at LIMIT {int(limit)}{locked}"
+    claimed = bulk.find_rows(ComponentRow, due, now, *passing_over, more=more)
     for row in claimed:
         row.fence += 1
-        ComponentRow.update(fence=row.fence, lease_until=lease_until, worker=worker, run_at=None).where(
-            ComponentRow.id == row.id
-        ).execute()
+    values = [{"fence": row.fence, "lease_until": lease_until, "worker": worker, "run_at": None} for row in claimed]
+    bulk.set_rows(ComponentRow, [({"id": row.id}, one) for row, one in zip(claimed, values, strict=True)])
     return claimed
 
 
-def finish_component(row: ComponentRow, next_at: datetime, **changes: Any) -> bool:
-    """Let go of a claimed component; False where somebody took it over."""
-    condition = (ComponentRow.id == row.id) & (ComponentRow.fence == row.fence)
-    return ComponentRow.update(run_at=next_at, lease_until=None, **changes).where(condition).execute() == 1
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look that has ended: at what, when the next one is due, what it saw, and whether nobody needs to hear of it."""
+
+    row: ComponentRow
+    next_at: datetime
+    reading: Reading
+    quiet: bool
+
+
+def finish_components(looked: Sequence[Looked], now: datetime) -> set[int]:
+    """Let go of claimed components, and note what the quiet looks saw; the ids of those that nobody took over."""
+    changes = [({"id": one.row.id, "fence": one.row.fence}, _seen(one, now)) for one in looked]
+    if bulk.set_rows(ComponentRow, changes) == len(looked):
+        return {one.row.id for one in looked}
+    ids = [one.row.id for one in looked]
+    held = ComponentRow.select(ComponentRow.id, ComponentRow.fence).where(ComponentRow.id.in_(ids))
+    fences: dict[int, int] = dict(held.tuples())
+    return {one.row.id for one in looked if fences.get(one.row.id) == one.row.fence}
+
+
+def _seen(one: Looked, now: datetime) -> dict[str, Any]:
+    """The columns of a look. What is news stays as it was: triage changes it, with its reasons."""
+    row, reading = one.row, one.reading
+    kept = row.memory if reading.memory is None else reading.memory
+    values: dict[str, Any] = {"run_at": one.next_at, "lease_until": None, "memory": kept}
+    seen = (now, reading.because, reading.latency_ms) if one.quiet else (row.seen_at, row.because, row.latency_ms)
+    return values | dict(zip(("seen_at", "because", "latency_ms"), seen, strict=True))
 
 
 def requeue_lost_components(now: datetime) -> None:

@@ -29,6 +29,16 @@ def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
     return found
 
 
+def find_open(fingerprints: Iterable[str]) -> set[str]:
+    """Those of the fingerprints that have an incident which is not resolved."""
+    wanted = list(set(fingerprints))
+    found: set[str] = set()
+    for first in range(0, len(wanted), 500):
+        part = IncidentRow.select(IncidentRow.open_key).where(IncidentRow.open_key.in_(wanted[first : first + 500]))
+        found.update(row[0] for row in part.tuples())
+    return found
+
+
 def find_incident(incident_id: int) -> IncidentRow:
     """The incident of that id."""
     return IncidentRow.get_by_id(incident_id)

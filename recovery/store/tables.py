@@ -176,6 +176,7 @@ class ComponentRow(Lease):
     changed_at = TimeField(null=True)
     seen_at = TimeField(null=True)
     latency_ms = pw.FloatField(null=True)
+    memory = JsonField(null=True)  # what its check keeps from look to look
 
     class Meta:
         table_name = "components"

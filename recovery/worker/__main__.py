@@ -3,10 +3,9 @@
 import fcntl
 import logging
 import os
-import random
 import signal
 import socket
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -15,13 +14,14 @@ from recovery.outside.doors import OpenDoors
 from recovery.store import components, database, due, sites
 from recovery.worker.context import Context
 from recovery.worker.housekeeping import keep_beating, make_schedule
+from recovery.worker.looks import Looks
 from recovery.worker.loop import Loop
 
 if TYPE_CHECKING:
     from recovery.config import Config
 
 log = logging.getLogger("medic.worker")
-FIRST_CHECKS_WITHIN = 2.0
+FIRST_LOOKS_WITHIN, FIRST_LOOKS_PER_SECOND = 2.0, 100
 
 
 class AnotherWorker(Exception):
@@ -40,6 +40,7 @@ def main(config: "Config") -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     ctx = make_context(config, loop)
+    ctx.looks = Looks(ctx.doors, ctx.background, loop.wake)
     kept = config.retention
     ctx.failures_kept = kept.failures
     prepare(ctx)
@@ -50,6 +51,7 @@ def main(config: "Config") -> None:
     finally:
         for pool in ctx.pools.values():
             pool.close()
+        ctx.looks.close()
         if lock:
             lock.close()
     log.info("the worker has stopped")
@@ -76,6 +78,7 @@ def make_context(config: "Config", loop: Loop) -> Context:
         worker=f"{socket.gethostname()}-{os.getpid()}",
         policy=config.policy(),
         doors=doors,
+        background=doors.background,
         doors_for_step=doors.for_step,
         freed=loop.wake,
         channels=plans,
@@ -84,6 +87,16 @@ def make_context(config: "Config", loop: Loop) -> Context:
         language=config.alerts.language,
         dry_run=config.dry_run,
     )
+
+
+def _first_looks(ctx: Context, now: datetime) -> dict[str, datetime | None]:
+    """All within seconds, and a hundred of them a second at most."""
+    plans = ctx.policy.components
+    within = max(FIRST_LOOKS_WITHIN, len(plans) / FIRST_LOOKS_PER_SECOND)
+    return {
+        name: now + timedelta(seconds=within * number / len(plans)) if plan.check else None
+        for number, (name, plan) in enumerate(plans.items())
+    }
 
 
 def prepare(ctx: Context) -> None:
@@ -96,9 +109,5 @@ def prepare(ctx: Context) -> None:
             due.void_leases(now)
         for site in ctx.policy.sites:  # its key may have been changed
             sites.accept(site)
-        soon = {
-            name: now + timedelta(seconds=random.uniform(0, FIRST_CHECKS_WITHIN)) if plan.check else None  # noqa: S311
-            for name, plan in ctx.policy.components.items()
-        }
-        components.configure_components(soon, now)
+        components.configure_components(_first_looks(ctx, now), now)
     keep_beating(ctx)

@@ -1,67 +1,77 @@
-"""The checks of components, each when it is due: what is news becomes a signal."""
+"""The checks of components, each when it is due; one transaction for all that ended and all that begin."""
 
-from dataclasses import replace
-from datetime import datetime, timedelta
+import math
+import zlib
+from datetime import UTC, datetime, timedelta
 
-from recovery import checks
 from recovery.decide.classify import classify_reading
-from recovery.model import DoorError, FailureType, PlannedCheck, Reading
+from recovery.model import ComponentPlan, Reading
 from recovery.sources import probe
 from recovery.store import components, database, incidents, signals
+from recovery.store.components import Looked
 from recovery.store.tables import ComponentRow
 from recovery.worker.context import Context, now_for_effect
+from recovery.worker.looks import is_quiet
 
 CONFIRM_AFTER = timedelta(seconds=5)
+SLOT_SECONDS = 0.5  # looks fall due together, so that many of them cost one transaction
 
 
 def run_checks(ctx: Context, now: datetime) -> None:
-    """Claim the components whose check is due, and look at each in a thread."""
-    pool = ctx.pool("components")
-    if pool.free <= 0:
-        return
+    """Record the looks that have ended, and begin those that are due."""
+    ended = ctx.looks.take_ended()
     with database.write():
-        claimed = components.claim_components(now, ctx.lease(now, 60), ctx.worker, pool.free)
+        _record(ctx, ended, now_for_effect())
+        passed_over = [] if ctx.looks.threads_free else _need_threads(ctx)
+        claimed = components.claim_components(now, ctx.lease(now, 60), ctx.worker, ctx.looks.free, passed_over)
     for row in claimed:
-        pool.run(look_at_component, ctx, row)
+        check = ctx.policy.component(row.name).check
+        if check is not None:
+            ctx.looks.begin(row, check, now)
 
 
-def look_at_component(ctx: Context, row: ComponentRow) -> None:
-    """One look, and what it means for the next one."""
-    plan = ctx.policy.component(row.name)
-    if plan.check is None:
+def _need_threads(ctx: Context) -> list[str]:
+    from recovery import checks
+
+    plans = ctx.policy.components.values()
+    return [plan.name for plan in plans if plan.check and not checks.REGISTRY.find(plan.check.name).waits]
+
+
+def _record(ctx: Context, ended: list[tuple[ComponentRow, Reading]], now: datetime) -> None:
+    """What is news becomes a signal, and triage decides; a healthy look at a healthy component is none."""
+    if not ended:
         return
-    reading = take_reading(ctx, row.name, plan.check)
-    now = now_for_effect()
-    confirming = not reading.healthy and row.failures + 1 < plan.failure_threshold
-    next_at = now + min(CONFIRM_AFTER if confirming else timedelta(days=1), timedelta(seconds=plan.every_seconds))
-    with database.write():
-        news = _is_news(ctx, row, reading)
-        quiet = {"seen_at": now, "because": reading.because, "latency_ms": reading.latency_ms}
-        if not components.finish_component(row, next_at, **({} if news else quiet)):
-            return
-        if news:
-            signals.add_signals([probe.own_signal(reading, f"check:{row.name}:{row.fence}")], now)
+    quiet = _quiet_ones(ctx, ended)
+    looked = [
+        Looked(row, next_look(ctx.policy.component(row.name), row, reading, now), reading, row.name in quiet)
+        for row, reading in ended
+    ]
+    held = components.finish_components(looked, now)
+    news = [one for one in looked if not one.quiet and one.row.id in held]
+    signals.add_signals([probe.own_signal(one.reading, f"check:{one.row.name}:{one.row.fence}") for one in news], now)
 
 
-def take_reading(ctx: Context, name: str, check: PlannedCheck) -> Reading:
-    """Run a component's check now. A check that breaks is a bad reading, with its reason."""
-    try:
-        plugin = checks.REGISTRY.find(check.name)
-        reading = plugin.run(plugin.args.model_validate(check.args), ctx.doors)
-    except DoorError as problem:
-        return Reading(name, False, str(problem), FailureType.SERVER_UNRESPONSIVE)
-    except Exception as problem:  # noqa: BLE001 a broken plugin must not end its component's checks
-        return Reading(name, False, f"the check itself broke: {problem}", FailureType.SERVER_UNRESPONSIVE)
-    return replace(reading, component=name)
+def _quiet_ones(ctx: Context, ended: list[tuple[ComponentRow, Reading]]) -> set[str]:
+    prints = {
+        row.name: classify_reading(reading, ctx.policy).fingerprint for row, reading in ended if is_quiet(row, reading)
+    }
+    still_open = incidents.find_open(prints.values())
+    return {name for name, print_ in prints.items() if print_ not in still_open}
 
 
-def _is_news(ctx: Context, row: ComponentRow, reading: Reading) -> bool:
-    """A healthy look at a healthy component is none."""
-    if not reading.healthy or row.health != "healthy" or row.failures or row.muted:
-        return True
-    print_ = classify_reading(reading, ctx.policy).fingerprint
-    newest = incidents.find_newest([print_]).get(print_)
-    return newest is not None and newest.open_key is not None
+def next_look(plan: ComponentPlan, row: ComponentRow, reading: Reading, now: datetime) -> datetime:
+    """When to look again: a first bad reading is confirmed soon, and each component has a phase of its own."""
+    if not reading.healthy and not reading.certain and row.failures + 1 < plan.failure_threshold:
+        return now + min(CONFIRM_AFTER, timedelta(seconds=plan.every_seconds))
+    return next_in_phase(plan.name, plan.every_seconds, now)
+
+
+def next_in_phase(name: str, every_seconds: float, now: datetime) -> datetime:
+    """The next time of a component, at least half a period from now: the same phase always, spread over all of them."""
+    phase = zlib.crc32(name.encode(errors="replace")) / 2**32 * every_seconds
+    turns = math.ceil((now.timestamp() + every_seconds / 2 - phase) / every_seconds)
+    exact = turns * every_seconds + phase
+    return datetime.fromtimestamp(math.ceil(exact / SLOT_SECONDS) * SLOT_SECONDS, UTC)
 
 
 def take_over_lost_components(ctx: Context, now: datetime) -> None:

@@ -62,6 +62,7 @@ class Context:
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
         taken: how many signals the last batch held: many mean a storm.
         latest: the time of the last tick. failures_kept: how long history is kept.
+        background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages.
     """
 
@@ -78,6 +79,8 @@ class Context:
     taken: int = 0
     latest: datetime | None = None
     failures_kept: timedelta = timedelta(days=365)
+    background: Any = None
+    looks: Any = None
     pools: dict[str, Pool] = field(default_factory=dict)
 
     def pool(self, word: str, size: int = 8) -> Pool:

@@ -4,12 +4,24 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from recovery import actions, checks
-from recovery.model import Done, DoorError, Doors, Failed, NotNeeded, Reading, Result, StepKind, StepState
+from recovery import actions
+from recovery.model import (
+    Done,
+    DoorError,
+    Doors,
+    Failed,
+    NotNeeded,
+    PlannedCheck,
+    Reading,
+    Result,
+    StepKind,
+    StepState,
+)
 from recovery.sources import probe
-from recovery.store import database, recoveries, signals, steps
+from recovery.store import components, database, recoveries, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker.context import Context, now_for_effect
+from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
 
 
@@ -30,7 +42,7 @@ def run_step(ctx: Context, row: StepRow) -> None:
         if not steps.start_step(row, now_for_effect()):
             return
     with Keeper(lambda until: steps.keep_step(row, until)):
-        answer = _run_plugin(_doors(ctx, row), row, _args(ctx, row))
+        answer = _run_plugin(ctx, row)
     _record(ctx, row, answer)
 
 
@@ -47,19 +59,30 @@ def _doors(ctx: Context, row: StepRow) -> Doors:
 
 def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
     """The step's arguments; what may be secret of them comes from the configuration, never from a row."""
-    env = ctx.policy.component(row.component).env
-    return {**row.args, "env": env} if env and row.kind == StepKind.ACTION else row.args
+    plan = ctx.policy.component(row.component)
+    if row.kind == StepKind.CHECK:
+        return plan.check.args if plan.check and plan.check.name == row.name else row.args
+    return {**row.args, "env": plan.env} if plan.env else row.args
 
 
-def _run_plugin(doors: Doors, row: StepRow, args: dict[str, Any]) -> Result | Reading:
-    registry = checks.REGISTRY if row.kind == StepKind.CHECK else actions.REGISTRY
+def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
     try:
-        plugin = registry.find(row.name)
-        return plugin.run(plugin.args.model_validate(args), doors)
+        if row.kind == StepKind.CHECK:
+            return _look(ctx, row)
+        plugin = actions.REGISTRY.find(row.name)
+        return plugin.run(plugin.args.model_validate(_args(ctx, row)), _doors(ctx, row))
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     except Exception as problem:  # noqa: BLE001 a broken plugin fails its step, with its reason
         return Failed(f"{type(problem).__name__}: {problem}")
+
+
+def _look(ctx: Context, row: StepRow) -> Reading:
+    with database.read():
+        known = components.find_components([row.component]).get(row.component)
+    check = PlannedCheck(row.name, _args(ctx, row))
+    memory = known.memory if known else None
+    return look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), memory)
 
 
 def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from recovery.decide import incidents as decide
 from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
+from recovery.redact import redact
 from recovery.store import components, database, executions, incidents, recoveries
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
@@ -66,11 +67,19 @@ def begin_recovery(
     if active:
         recoveries.end_recovery(active, RecoveryState.CANCELLED, "another recovery begins", now)
     first_at = max(now, row.episode_at + timedelta(seconds=playbook.stages[0].after_seconds))
-    recoveries.add_recovery(row.id, asdict(playbook), because, first_at, now)
+    recoveries.add_recovery(row.id, _frozen(playbook), because, first_at, now)
     first_word = row.state == IncidentState.OPEN
     incidents.move_incident(row, IncidentState.RECOVERING, because, now, wake_at=row.escalate_at)
     if first_word:
         calling.tell(ctx, row, AlertKind.OPENED, because, now)
+
+
+def _frozen(playbook: Playbook) -> dict[str, Any]:
+    """The recovery's own copy. A check may hold a password: what it looks with is read from the configuration."""
+    copy = asdict(playbook)
+    if copy["check"]:
+        copy["check"]["args"] = redact(copy["check"]["args"])
+    return copy
 
 
 def view_of(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> decide.IncidentView:

@@ -63,6 +63,8 @@ def tick(ctx: Context, now: datetime) -> bool:
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
         words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full()
+        if ctx.looks.ended and "components" not in failed:
+            words.add("components")
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's
         if not words:
@@ -72,8 +74,11 @@ def tick(ctx: Context, now: datetime) -> bool:
 
 
 def _notice_clock(ctx: Context, now: datetime) -> None:
-    """Stored times are of the wall clock: where that was set back, everything would wait until it has caught up."""
-    if ctx.latest and ctx.latest - now > CLOCK_SET_BACK:
+    """Stored times are of the wall clock: where that was set back, everything would wait until it has caught up.
+
+    On PostgreSQL the rows are those of other machines too, whose clocks may be right.
+    """
+    if ctx.latest and ctx.latest - now > CLOCK_SET_BACK and database.is_sqlite():
         log.warning("the clock was set back by %s: what is planned is moved with it", ctx.latest - now)
         with database.write():
             due.set_back(ctx.latest - now, now)

@@ -3,11 +3,14 @@
 from typing import Any
 
 from recovery import actions, checks
-from recovery.model import DoorError, Plugin
+from recovery.clock import utc_now
+from recovery.model import DoorError, Past, Plugin
+from recovery.outside.background import Background
 
 ALL: list[tuple[str, Plugin]] = [
     (registry.word, plugin) for registry in (checks.REGISTRY, actions.REGISTRY) for plugin in registry.all()
 ]
+BACKGROUND = Background()  # the one event loop of these tests
 NAMES = [f"{word} {plugin.name}" for word, plugin in ALL]
 
 
@@ -15,6 +18,13 @@ def example_args(plugin: Plugin, **more: Any) -> Any:
     """The plugin's `Args` with the first example of each field that must be given."""
     given = {name: field.examples[0] for name, field in plugin.args.model_fields.items() if field.is_required()}
     return plugin.args.model_validate(given | more)
+
+
+def run_plugin(plugin: Plugin, args: Any, doors: Any, memory: dict[str, Any] | None = None) -> Any:
+    """What a plugin answers, whether it waits on an event loop, or remembers, or neither."""
+    past = (Past(utc_now(), memory or {}),) if plugin.remembers else ()
+    found = plugin.run(args, doors, *past)
+    return BACKGROUND.run(found) if plugin.waits else found
 
 
 class FailingDoors:

@@ -8,16 +8,17 @@ from pydantic import ValidationError
 from recovery.checks import REGISTRY
 from recovery.model import FailureType
 from recovery.outside.http import Http
+from tests.plugins.plugins import BACKGROUND, run_plugin
 from tests.plugins.servers import answer, free_port, raw_server, reset, silent
 
 
 class Doors:
-    http = Http()
+    http = Http(background=BACKGROUND)
 
 
 def look(kind, **args):
     plugin = REGISTRY.find(kind)
-    return plugin.run(plugin.args.model_validate(args), Doors())
+    return run_plugin(plugin, plugin.args.model_validate(args), Doors())
 
 
 def test_a_good_answer_is_healthy(site):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from recovery import actions, checks
 from recovery.model import Done, DoorError, Failed, NotNeeded, Reading, Registry
-from tests.plugins.plugins import ALL, NAMES, FailingDoors, example_args
+from tests.plugins.plugins import ALL, NAMES, FailingDoors, example_args, run_plugin
 
 KINDS = ("timeout", "refused", "dns", "tls", "reset", "status", "auth", "rate_limited", "client", "network")
 WAITING = {"time", "asyncio", "threading", "sched", "tenacity"}
@@ -65,7 +65,7 @@ def test_arguments_survive_being_stored(word, plugin):
 @every_plugin
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_plugin_answers_when_the_outside_does_not(word, plugin, kind):
-    answer = plugin.run(example_args(plugin), FailingDoors(DoorError("it does not answer", kind)))
+    answer = run_plugin(plugin, example_args(plugin), FailingDoors(DoorError("it does not answer", kind)))
     if word == "check":
         assert isinstance(answer, Reading)
         assert not answer.healthy
@@ -79,7 +79,9 @@ def test_a_plugin_answers_when_the_outside_does_not(word, plugin, kind):
 
 @every_plugin
 def test_what_cannot_succeed_is_said_to_be_permanent(word, plugin):
-    answer = plugin.run(example_args(plugin), FailingDoors(DoorError("no such thing", "client", permanent=True)))
+    answer = run_plugin(
+        plugin, example_args(plugin), FailingDoors(DoorError("no such thing", "client", permanent=True))
+    )
     assert word == "check" or answer.permanent
 
 

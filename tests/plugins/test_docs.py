@@ -10,7 +10,7 @@ import pytest
 from recovery.actions import REGISTRY as ACTIONS
 from recovery.checks import REGISTRY as CHECKS
 from recovery.model import DoorError, Plugin, Registry
-from tests.plugins.plugins import FailingDoors, example_args
+from tests.plugins.plugins import BACKGROUND, FailingDoors, example_args, run_plugin
 
 ROOT = Path(__file__).parents[2]
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
@@ -64,7 +64,7 @@ class Answers:
     def __init__(self, site):
         from recovery.outside.http import Http
 
-        self.http = Http()
+        self.http = Http(background=BACKGROUND)
         self.url = site.url
 
 
@@ -73,8 +73,8 @@ def test_the_example_of_a_check_works(example, site):
     doors = Answers(site)
     for body, healthy in ((b'{"status": "ok"}', True), (b'{"status": "down"}', False), (b"[]", False), (b"no", False)):
         site.answers["/status"] = (200, {}, body)
-        assert plugin.run(example_args(plugin, url=site.url + "/status"), doors).healthy is healthy
-    assert not plugin.run(example_args(plugin), FailingDoors(DoorError("no"))).healthy
+        assert run_plugin(plugin, example_args(plugin, url=site.url + "/status"), doors).healthy is healthy
+    assert not run_plugin(plugin, example_args(plugin), FailingDoors(DoorError("no"))).healthy
 
 
 def test_the_example_of_an_action_works(example, site):

@@ -79,7 +79,13 @@ def test_a_server_that_never_answers_is_a_timeout():
     assert "within 0.4 s" in str(problem)
 
 
-@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\n\r\n", b""])
+def test_what_is_no_http_is_known_at_once():
+    with raw_server(answer(b"220 mail.example.com ESMTP\r\n", silent)) as port:
+        problem = failing(f"http://127.0.0.1:{port}/")
+    assert problem.kind == "reset" and "does not answer in HTTP" in str(problem)
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 200 OK\r\nX-Long: ", b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 "])
 def test_bytes_that_drip_in_do_not_hold_the_deadline_up(start):
     with raw_server(drip(start, 0.05)) as port:
         assert failing(f"http://127.0.0.1:{port}/").kind == "timeout"

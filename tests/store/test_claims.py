@@ -20,6 +20,7 @@ from recovery.model import (
     ExecutionState,
     OrderWhat,
     Playbook,
+    Reading,
     RecoveryState,
     Stage,
     StepKind,
@@ -174,14 +175,19 @@ def test_one_key_is_owed_once(store):
     assert AlertRow.select().count() == 2
 
 
+def looked(row, next_at):
+    reading = Reading(row.name, True, "answered 200")
+    return components.finish_components([components.Looked(row, next_at, reading, True)], NOW)
+
+
 def test_the_late_look_at_a_lost_component_is_dropped(store):
     components.configure_components({"orders": NOW}, NOW)
     [old] = components.claim_components(NOW, LEASE, "a", 1)
     components.requeue_lost_components(NOW)
-    assert components.finish_component(old, LATER), "it was not lost yet"
+    assert looked(old, LATER) == {old.id}, "it was not lost yet"
     [old] = components.claim_components(LATER, LATER, "a", 1)
     components.requeue_lost_components(LATER)
-    assert not components.finish_component(old, LATER + timedelta(hours=1))
+    assert looked(old, LATER + timedelta(hours=1)) == set()
     assert ComponentRow.get().run_at == LATER
 
 

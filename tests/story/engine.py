@@ -3,7 +3,9 @@
 Everything is real but the threads, the clock and the component's own door: rows, decisions, and n8n over HTTP.
 """
 
+import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -38,6 +40,7 @@ from recovery.store.tables import (
     StepRow,
 )
 from recovery.worker.context import Context
+from recovery.worker.looks import Looks
 from recovery.worker.loop import tick
 
 STAGES = (Stage(0, 1), Stage(60, 2), Stage(300, 3))
@@ -85,6 +88,9 @@ class FakeOutside:
             raise DoorError("connection refused", kind="refused")
         return HttpAnswer(200, "ok", 1.0)
 
+    async def ask(self, method: str, url: str, **more: Any) -> HttpAnswer:
+        return self.request(method, url, **more)
+
     def run(self, command: Any, **more: Any) -> ShellResult:
         self.commands.append(command)
         self.environments.append(more.get("env"))
@@ -93,6 +99,33 @@ class FakeOutside:
 
     def end_group(self, group: int, started: float) -> None:
         self.commands.append(f"end {group}")
+
+
+class InlineLoop:
+    """Runs at once what would run on the event loop of the background."""
+
+    def run(self, work: Any) -> Any:
+        return asyncio.run(work)
+
+    def start(self, work: Any, ended: Callable[[Any], None]) -> None:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(asyncio.run(work))
+        except Exception as problem:
+            future.set_exception(problem)
+        ended(future)
+
+
+class InlineThreads:
+    """Runs at once what would run in a thread."""
+
+    def submit(self, work: Callable[..., Any], *args: Any) -> Any:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(work(*args))
+        except Exception as problem:
+            future.set_exception(problem)
+        return future
 
 
 class Engine:
@@ -108,6 +141,9 @@ class Engine:
         )
         channel = ChannelPlan("hook", "webhook")
         self.ctx = Context("test", self.policy, self.outside, lambda: None, (channel,), pools=Pools())
+        self.ctx.background = InlineLoop()
+        self.ctx.looks = Looks(self.outside, self.ctx.background, lambda: None)
+        self.ctx.looks._threads = InlineThreads()
         self.ctx.channel_args = {"hook": _hook_args()}
         self._writer = make_engine(database.database_url())
 

@@ -9,7 +9,7 @@ import pytest
 from recovery.clock import utc_now
 from recovery.model import CauseClass, N8nError, OrderWhat, ReplayLimits
 from recovery.redact import redact, redact_text
-from recovery.store import due, orders, steps
+from recovery.store import database, due, orders, steps
 from recovery.store.tables import AlertRow, ComponentRow, EventRow, SignalRow, StepRow
 from recovery.worker import loop
 from recovery.worker.housekeeping import drop_old
@@ -204,6 +204,8 @@ def test_one_order_from_a_clock_that_is_ahead_holds_up_no_other(moment: Moment) 
 
 
 def test_after_the_clock_was_set_back_a_component_is_still_watched(fake_clock: FakeClock) -> None:
+    if not database.is_sqlite():
+        pytest.skip("on PostgreSQL the clocks of other machines may be right")
     engine = Engine(fake_clock, components={"orders": restartable("orders")})
     engine.outside.up = True
     ComponentRow.insert(name="orders", configured=True, run_at=utc_now()).execute()

@@ -1,0 +1,83 @@
+"""What went wrong with a question over the network, as a DoorError that says it in words."""
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+
+from recovery.model import DoorError
+from recovery.redact import redact_text
+
+__all__ = ["CANNOT_BE_ASKED", "TooManyRedirects", "door_error"]
+
+CANNOT_BE_ASKED = (ValueError, OverflowError, LookupError)  # what a URL, a header or a port may be wrong with
+
+
+class TooManyRedirects(Exception):  # noqa: N818 - as the field says it
+    """The other side sends from one address to the next."""
+
+
+_KINDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
+    ("dns", (socket.gaierror,)),
+    ("tls", (ssl.SSLError, ssl.CertificateError)),
+    ("timeout", (TimeoutError,)),
+    ("refused", (ConnectionRefusedError,)),
+    ("client", (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError)),
+    ("reset", (ConnectionError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)),
+    ("no http", (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError)),
+    ("client", (ValueError, OverflowError)),
+)
+
+
+def door_error(error: BaseException, url: str, seconds: float) -> DoorError:
+    """The error of a question to `url` that had `seconds` of time."""
+    place = _place(url)
+    if isinstance(error, TooManyRedirects):
+        return DoorError(f"{place} redirects more than {error} times", "client")
+    causes = list(_causes(error))
+    kind = next((kind for cause in causes if (kind := _kind(cause))), "network")
+    words = {
+        "timeout": f"no answer from {place} within {seconds:g} s",
+        "refused": f"{place} refuses the connection",
+        "dns": f"the name of {place} cannot be resolved",
+        "reset": f"{place} broke the connection off",
+        "no http": f"{place} does not answer in HTTP",
+        "tls": f"no trusted TLS connection with {place}: {_detail(causes, ssl.SSLError)}",
+        "client": f"{place} cannot be asked: {_detail(causes, Exception)}",
+    }
+    said = words.get(kind, f"{place} cannot be reached: {_detail(causes, OSError)}")
+    return DoorError(redact_text(said), "reset" if kind == "no http" else kind, permanent=kind == "client")
+
+
+def _place(url: str) -> str:
+    """The address without path, query and credentials, which may be secret and are long."""
+    bare = url.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0]
+    return bare.rsplit("@", 1)[-1][:200] or "an address without a host"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything it was raised from, innermost first."""
+    seen: list[BaseException] = []
+    waiting: list[Any] = [error]
+    while waiting and len(seen) < 20:
+        one = waiting.pop()
+        if isinstance(one, BaseException) and not any(one is other for other in seen):
+            seen.append(one)
+            waiting += [*one.args, getattr(one, "os_error", None), *getattr(one, "exceptions", ())]
+            waiting += [one.__cause__, one.__context__]
+    return reversed(seen)
+
+
+def _kind(cause: BaseException) -> str:
+    if isinstance(cause, OSError) and cause.errno == errno.ECONNREFUSED:  # several addresses, all of which refused
+        return "refused"
+    return next((kind for kind, types in _KINDS if isinstance(cause, types)), "")
+
+
+def _detail(causes: list[BaseException], wanted: type[BaseException]) -> str:
+    found = next((cause for cause in causes if isinstance(cause, wanted)), None)
+    text = getattr(found, "verify_message", "") or getattr(found, "strerror", "") or str(found or "unknown")
+    return " ".join(str(text).split())[:300]

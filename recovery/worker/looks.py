@@ -1,0 +1,140 @@
+"""Looks at components that are under way: on the event loop or in threads, however many; what ends is kept here."""
+
+import inspect
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from recovery import checks
+from recovery.model import DoorError, Doors, FailureType, Past, PlannedCheck, Plugin, Reading
+from recovery.store.tables import ComponentRow
+
+THREADS = 64
+MOST_AT_ONCE = 2_000
+
+
+class Background(Protocol):
+    """An event loop in a thread of its own; see `recovery.outside.background`."""
+
+    def run(self, work: Any) -> Any:
+        """Run a coroutine there, and wait for it here."""
+
+    def start(self, work: Any, ended: Callable[[Future[Any]], None]) -> None:
+        """Run a coroutine there; `ended` is told on its thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A check with its arguments read once, ready to look."""
+
+    name: str
+    plugin: Plugin
+    args: Any
+
+    def begin(self, doors: Doors, now: datetime, memory: dict[str, Any] | None) -> Any:
+        """A reading, or a coroutine that gives one."""
+        past = (Past(now, memory or {}),) if self.plugin.remembers else ()
+        return self.plugin.run(self.args, doors, *past)
+
+    def told(self, reading: Reading) -> Reading:
+        """The reading as one of this component."""
+        return replace(reading, component=self.name)
+
+    def broken(self, problem: BaseException) -> Reading:
+        """A check that breaks is a bad reading, with its reason."""
+        if isinstance(problem, DoorError):
+            return Reading(self.name, False, str(problem), FailureType.SERVER_UNRESPONSIVE)
+        return Reading(self.name, False, f"the check itself broke: {problem}", FailureType.SERVER_UNRESPONSIVE)
+
+
+def prepare(name: str, check: PlannedCheck) -> Prepared:
+    """Find the plugin, and read its arguments."""
+    plugin = checks.REGISTRY.find(check.name)
+    return Prepared(name, plugin, plugin.args.model_validate(check.args))
+
+
+class Looks:
+    """Takes looks, and keeps those that have ended until the loop records them together.
+
+    Args:
+        freed: wakes the loop, for what it should hear of at once.
+    """
+
+    def __init__(self, doors: Doors, background: Background, freed: Callable[[], None]):
+        self._doors, self._background, self._freed = doors, background, freed
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="looks")
+        self._lock = threading.Lock()
+        self._under_way = self._in_threads = 0
+        self._ended: deque[tuple[ComponentRow, Reading]] = deque()
+        self._prepared: dict[str, Prepared] = {}
+
+    @property
+    def free(self) -> int:
+        """How many more may begin."""
+        return MOST_AT_ONCE - self._under_way
+
+    @property
+    def threads_free(self) -> bool:
+        """Whether a check that needs a thread may begin."""
+        return self._in_threads < THREADS
+
+    @property
+    def ended(self) -> bool:
+        """Whether any waits to be recorded."""
+        return bool(self._ended)
+
+    def take_ended(self) -> list[tuple[ComponentRow, Reading]]:
+        """What has ended since the last call, each once."""
+        return [self._ended.popleft() for _ in range(len(self._ended))]
+
+    def begin(self, row: ComponentRow, check: PlannedCheck, now: datetime) -> None:
+        """Look at a claimed component."""
+        try:
+            prepared = self._prepared.get(row.name) or self._prepared.setdefault(row.name, prepare(row.name, check))
+        except Exception as problem:  # noqa: BLE001 a check that cannot be prepared says so on its component
+            self._keep(row, Reading(row.name, False, f"the check cannot run: {problem}", FailureType.API_ERROR))
+            return
+        with self._lock:
+            self._under_way += 1
+            self._in_threads += not prepared.plugin.waits
+        ended = self._ender(row, prepared)
+        if prepared.plugin.waits:
+            self._background.start(prepared.begin(self._doors, now, row.memory), ended)
+        else:
+            self._threads.submit(prepared.begin, self._doors, now, row.memory).add_done_callback(ended)
+
+    def _ender(self, row: ComponentRow, prepared: Prepared) -> Callable[[Future[Any]], None]:
+        def ended(future: Future[Any]) -> None:
+            with self._lock:
+                self._under_way -= 1
+                self._in_threads -= not prepared.plugin.waits
+            problem = future.exception()
+            self._keep(row, prepared.broken(problem) if problem else prepared.told(future.result()))
+
+        return ended
+
+    def _keep(self, row: ComponentRow, reading: Reading) -> None:
+        self._ended.append((row, reading))
+        if not is_quiet(row, reading):
+            self._freed()
+
+    def close(self) -> None:
+        """Take nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def is_quiet(row: ComponentRow, reading: Reading) -> bool:
+    """A healthy look at a healthy component can wait to be recorded until the next tick."""
+    return reading.healthy and row.health == "healthy" and not row.failures and not row.muted
+
+
+def look_now(
+    name: str, check: PlannedCheck, doors: Doors, background: Background, now: datetime, memory: dict[str, Any] | None
+) -> Reading:
+    """One look that is waited for: to confirm a failure, and to verify a recovery. What it would keep is dropped."""
+    found = prepare(name, check).begin(doors, now, memory)
+    return background.run(found) if inspect.isawaitable(found) else found
