@@ -2,9 +2,15 @@
 
 import sys
 
-from bench import ingest, latency, probes, ticks
+from bench import deaths, ingest, latency, probes, ticks
 
-BENCHES = {"ingest": ingest.main, "latency": latency.main, "ticks": ticks.main, "probes": probes.main}
+BENCHES = {
+    "ingest": ingest.main,
+    "latency": latency.main,
+    "ticks": ticks.main,
+    "probes": probes.main,
+    "deaths": deaths.main,
+}
 
 
 def main() -> None:

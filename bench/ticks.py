@@ -21,7 +21,7 @@ def main() -> None:
     """Two databases, measured in turn."""
     contexts = {}
     ctx = Context("bench", Policy(Playbook((Stage(0, 1),))), None, lambda: None)  # type: ignore[arg-type]
-    ctx.looks = SimpleNamespace(ended=False)
+    ctx.looks = SimpleNamespace(ended=False, died=False)
     with tempfile.TemporaryDirectory(prefix="medic-bench-") as folder:
         for size in SIZES:
             contexts[size] = f"sqlite:///{folder}/{size}.db"

@@ -1,6 +1,6 @@
 """The doors to the outside as plugins see them, and what plugins answer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -10,6 +10,7 @@ __all__ = [
     "DoorError",
     "Doors",
     "Failed",
+    "FoundProcess",
     "HttpAnswer",
     "HttpDoor",
     "MachineDoor",
@@ -18,6 +19,7 @@ __all__ = [
     "N8nError",
     "NotNeeded",
     "Past",
+    "ProcessDoor",
     "Result",
     "ShellDoor",
     "ShellResult",
@@ -227,12 +229,35 @@ class MachineDoor(Protocol):
         """End that process group, if it is still the same one."""
 
 
+@dataclass(frozen=True, slots=True)
+class FoundProcess:
+    """A living process: its number, when it began (seconds since boot) and its name."""
+
+    pid: int
+    started: float
+    name: str
+
+
+class ProcessDoor(Protocol):
+    """This host's processes."""
+
+    def find(self, name: str = "", command: str = "", pid_file: str = "") -> list[FoundProcess]:
+        """The living processes (no zombies) of that name, with that in their command line, or of that PID file.
+
+        Raises DoorError where the PID file is there and cannot be read.
+        """
+
+    def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
+        """Call `died(key)` as soon as any of the processes has died, from another thread; replaces those of the key."""
+
+
 class Doors(Protocol):
     """All doors, as plugins get them."""
 
     http: HttpDoor
     shell: ShellDoor
     machine: MachineDoor
+    processes: ProcessDoor
 
     def n8n(self, site: str) -> N8nDoor | None:
         """The n8n of that name, or None where none is configured."""

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from recovery.model import Doors, HttpDoor, MachineDoor, ShellResult
+from recovery.model import Doors, HttpDoor, MachineDoor, ProcessDoor, ShellResult
 from recovery.outside.background import Background
 from recovery.outside.http import Http
 from recovery.outside.machine import Machine
 from recovery.outside.mail import Mail
 from recovery.outside.n8n import N8n
+from recovery.outside.processes import Processes
 from recovery.outside.shell import Shell
 from recovery.outside.sms import Sms
 
@@ -29,6 +30,7 @@ class OpenDoors:
         self.http: HttpDoor = Http(background=self.background)
         self.shell: Any = Shell()
         self.machine: MachineDoor = Machine()
+        self.processes: ProcessDoor = Processes()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -54,7 +56,7 @@ class _StepDoors:
     """The doors of one step."""
 
     def __init__(self, doors: OpenDoors, started: Callable[[int, float], None]):
-        self.http, self.machine = doors.http, doors.machine
+        self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.n8n, self.mail, self.sms = doors.n8n, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 

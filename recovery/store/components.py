@@ -91,6 +91,20 @@ def _seen(one: Looked, now: datetime) -> dict[str, Any]:
     return values | dict(zip(("seen_at", "because", "latency_ms"), seen, strict=True))
 
 
+def hurry_components(names: Iterable[str], now: datetime) -> None:
+    """Look at components now; at one that is being looked at, right after."""
+    wanted = list(names)
+    if wanted:
+        ComponentRow.update(run_at=now).where(ComponentRow.name.in_(wanted), ComponentRow.configured).execute()
+
+
+def rest_component(row: ComponentRow) -> None:
+    """Let go of a claimed component that is not looked at any more."""
+    ComponentRow.update(run_at=None, lease_until=None).where(
+        ComponentRow.id == row.id, ComponentRow.fence == row.fence
+    ).execute()
+
+
 def requeue_lost_components(now: datetime) -> None:
     """Checks of components are safe to repeat: what was lost is due again."""
     ComponentRow.update(run_at=now, lease_until=None, fence=ComponentRow.fence + 1).where(

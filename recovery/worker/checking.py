@@ -19,15 +19,26 @@ SLOT_SECONDS = 0.5  # looks fall due together, so that many of them cost one tra
 
 def run_checks(ctx: Context, now: datetime) -> None:
     """Record the looks that have ended, and begin those that are due."""
-    ended = ctx.looks.take_ended()
+    ended, died = ctx.looks.take_ended(), ctx.looks.take_died()
     with database.write():
         _record(ctx, ended, now_for_effect())
+        components.hurry_components(died, now)
         passed_over = [] if ctx.looks.threads_free else _need_threads(ctx)
         claimed = components.claim_components(now, ctx.lease(now, 60), ctx.worker, ctx.looks.free, passed_over)
     for row in claimed:
         check = ctx.policy.component(row.name).check
-        if check is not None:
+        if check is None:
+            _let_go(row)
+        else:
             ctx.looks.begin(row, check, now)
+    for row, reading in ended:
+        ctx.looks.watch(row.name, reading)
+
+
+def _let_go(row: ComponentRow) -> None:
+    """It has no check any more."""
+    with database.write():
+        components.rest_component(row)
 
 
 def _need_threads(ctx: Context) -> list[str]:

@@ -82,7 +82,9 @@ def _look(ctx: Context, row: StepRow) -> Reading:
         known = components.find_components([row.component]).get(row.component)
     check = PlannedCheck(row.name, _args(ctx, row))
     memory = known.memory if known else None
-    return look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), memory)
+    reading = look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), memory)
+    ctx.looks.watch(row.component, reading)
+    return reading
 
 
 def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:

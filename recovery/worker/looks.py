@@ -71,6 +71,8 @@ class Looks:
         self._under_way = self._in_threads = 0
         self._ended: deque[tuple[ComponentRow, Reading]] = deque()
         self._prepared: dict[str, Prepared] = {}
+        self._died: deque[str] = deque()
+        self._busy: set[str] = set()
 
     @property
     def free(self) -> int:
@@ -87,6 +89,27 @@ class Looks:
         """Whether any waits to be recorded."""
         return bool(self._ended)
 
+    @property
+    def died(self) -> bool:
+        """Whether a watched process has died, whose component is not being looked at."""
+        return any(name not in self._busy for name in list(self._died))
+
+    def take_died(self) -> set[str]:
+        """The components whose processes have died; one that is being looked at is told of after that look."""
+        names = {self._died.popleft() for _ in range(len(self._died))}
+        self._died.extend(names & self._busy)
+        return names - self._busy
+
+    def watch(self, name: str, reading: Reading) -> None:
+        """A healthy look at a process: hear of its death at once."""
+        pids = (reading.memory or {}).get("pids") if reading.healthy else None
+        if pids:
+            self._doors.processes.watch(name, pids, self._on_death)
+
+    def _on_death(self, name: str) -> None:
+        self._died.append(name)
+        self._freed()
+
     def take_ended(self) -> list[tuple[ComponentRow, Reading]]:
         """What has ended since the last call, each once."""
         return [self._ended.popleft() for _ in range(len(self._ended))]
@@ -100,6 +123,7 @@ class Looks:
             return
         with self._lock:
             self._under_way += 1
+            self._busy.add(row.name)
             self._in_threads += not prepared.plugin.waits
         ended = self._ender(row, prepared)
         if prepared.plugin.waits:
@@ -111,6 +135,7 @@ class Looks:
         def ended(future: Future[Any]) -> None:
             with self._lock:
                 self._under_way -= 1
+                self._busy.discard(row.name)
                 self._in_threads -= not prepared.plugin.waits
             problem = future.exception()
             self._keep(row, prepared.broken(problem) if problem else prepared.told(future.result()))

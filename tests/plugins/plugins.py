@@ -15,8 +15,10 @@ NAMES = [f"{word} {plugin.name}" for word, plugin in ALL]
 
 
 def example_args(plugin: Plugin, **more: Any) -> Any:
-    """The plugin's `Args` with the first example of each field that must be given."""
-    given = {name: field.examples[0] for name, field in plugin.args.model_fields.items() if field.is_required()}
+    """The plugin's `Args` with the first example of each field that must be given, or as the whole says for itself."""
+    extra = plugin.args.model_config.get("json_schema_extra") or {}
+    given = dict(extra.get("example", {}))
+    given |= {name: field.examples[0] for name, field in plugin.args.model_fields.items() if field.is_required()}
     return plugin.args.model_validate(given | more)
 
 

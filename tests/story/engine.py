@@ -70,7 +70,7 @@ class FakeOutside:
 
     def __init__(self, n8n: dict[str, N8n]):
         self._n8n = n8n
-        self.http = self.shell = self.machine = self
+        self.http = self.shell = self.machine = self.processes = self
         self.up = False
         self.heals_on_restart = False
         self.commands: list[Any] = []

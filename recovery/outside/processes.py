@@ -1,0 +1,115 @@
+"""Processes of this host: found by name, command line or PID file, and watched so that a death is seen at once."""
+
+import os
+import select
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from recovery.model import DoorError, FoundProcess
+from recovery.outside.shell import process_start
+
+__all__ = ["Processes"]
+
+
+class Processes:
+    """This host's processes, as a `ProcessDoor` sees them, read from /proc, which costs the least."""
+
+    def __init__(self) -> None:
+        self._watch = _Watch()
+
+    def find(self, name: str = "", command: str = "", pid_file: str = "") -> list[FoundProcess]:
+        """The living processes that fit. See `ProcessDoor.find`."""
+        pids = [_pid_in(pid_file)] if pid_file else _all_pids()
+        return [found for pid in pids if pid and (found := _look(pid, name, command))]
+
+    def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
+        """Tell when any of them has died. See `ProcessDoor.watch`."""
+        self._watch.set(key, frozenset(pids), died)
+
+
+def _all_pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 a Path each would double it
+
+
+def _pid_in(pid_file: str) -> int:
+    try:
+        text = Path(pid_file).read_text(errors="replace").strip()[:20]
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError) as problem:
+        why = getattr(problem, "strerror", None) or str(problem)
+        raise DoorError(f"the PID file {pid_file} cannot be read: {why}", "client") from None
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _look(pid: int, name: str, command: str) -> FoundProcess | None:
+    stat = _read(f"/proc/{pid}/stat")
+    own, _, rest = stat.partition("(")[2].rpartition(")")
+    # The kernel cuts names to 15 bytes.
+    if not rest or rest.split()[0] in "ZX" or (name and own != name[:15]):
+        return None
+    words = _read(f"/proc/{pid}/cmdline").replace("\0", " ").strip() if command or len(name) > 15 else ""
+    if (command and command not in words) or (len(name) > 15 and name not in words):
+        return None
+    if command and pid == os.getpid():
+        return None
+    return FoundProcess(pid, process_start(pid) or 0.0, own)
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:  # it has ended meanwhile
+        return ""
+
+
+class _Watch:
+    """Waits on the pidfds of all watched processes, in one thread that begins with the first of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._keys: dict[str, dict[int, int]] = {}
+        self._owners: dict[int, tuple[str, int, Callable[[str], None]]] = {}
+        self._poll: select.epoll | None = None
+
+    def set(self, key: str, pids: frozenset[int], died: Callable[[str], None]) -> None:
+        with self._lock:
+            held = self._keys.setdefault(key, {})
+            for pid in [one for one in held if one not in pids]:
+                self._drop(held.pop(pid))
+            gone = [pid for pid in pids if pid not in held and not self._take(key, pid, died)]
+        if gone:
+            died(key)
+
+    def _take(self, key: str, pid: int, died: Callable[[str], None]) -> bool:
+        try:
+            file = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        except OSError:  # a kernel without pidfds: the next look sees it
+            return True
+        self._keys[key][pid] = file
+        self._owners[file] = (key, pid, died)
+        if self._poll is None:
+            self._poll = select.epoll()
+            threading.Thread(target=self._wait, name="deaths", daemon=True).start()
+        self._poll.register(file, select.EPOLLIN)
+        return True
+
+    def _drop(self, file: int) -> None:
+        self._owners.pop(file, None)
+        if self._poll:
+            self._poll.unregister(file)
+        os.close(file)
+
+    def _wait(self) -> None:
+        while self._poll:
+            for file, _ in self._poll.poll():
+                with self._lock:
+                    owner = self._owners.get(file)
+                    if owner:
+                        self._keys[owner[0]].pop(owner[1], None)
+                        self._drop(file)
+                if owner:
+                    owner[2](owner[0])
