@@ -13,7 +13,7 @@ from recovery.config.plans import every_seconds
 from recovery.model import OrderWhat
 from recovery.model.durations import parse_duration
 from recovery.store import orders, views
-from webhook_server import asked, openapi, schemas
+from webhook_server import asked, maintaining, openapi, schemas
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.security import plain, require_token
@@ -128,9 +128,18 @@ def list_events() -> Response:
 
 
 def list_maintenance() -> Response:
-    """Times of maintenance. There are none yet."""
-    asked.read_query(asked.Paging)
-    return _list([])
+    """Times of maintenance, newest first."""
+    return _list_of("maintenance", asked.read_query(asked.Paging), schemas.Maintenance.model_validate)
+
+
+def add_maintenance() -> Response:
+    """Leave components alone for a time."""
+    return _answer(maintaining.add(asked.read_body(asked.MaintenanceBody)), 201)
+
+
+def end_maintenance(window_id: str) -> Response:
+    """End a time of maintenance now."""
+    return _answer(maintaining.remove(asked.read_id(window_id)))
 
 
 def list_probes() -> Response:
@@ -178,6 +187,8 @@ ROUTES = (
     Route("GET", "/alerts", list_alerts, schemas.Alert, asked.AlertQuery, listed=True),
     Route("GET", "/events", list_events, schemas.Event, asked.EventQuery, listed=True),
     Route("GET", "/maintenance", list_maintenance, schemas.Maintenance, asked.Paging, listed=True),
+    Route("POST", "/maintenance", add_maintenance, schemas.Maintenance, body=asked.MaintenanceBody, status=201),
+    Route("DELETE", "/maintenance/<window_id>", end_maintenance, schemas.Maintenance),
     Route("GET", "/reports/summary", show_summary, schemas.Summary, asked.RangeQuery),
     Route("GET", "/probes", list_probes, schemas.Probe, listed=True),
     Route("GET", "/openapi.json", show_openapi),

@@ -83,6 +83,7 @@ def read_cursor(value: Any) -> int:
     return int(found[1])
 
 
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_no_nul)]
 Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_no_nul)]
 Id = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 Moment = Annotated[datetime, BeforeValidator(read_moment)]
@@ -163,6 +164,17 @@ class OrderBody(BaseModel):
     step: int | None = Field(default=None, strict=True, ge=0, le=LARGEST_NUMBER, description="must be current")
     stage: int | None = Field(default=None, strict=True, ge=1, le=LARGEST_NUMBER, description="must be current")
     note: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)] = ""
+
+
+class MaintenanceBody(BaseModel):
+    """Which components are left alone, and until when; without an end until somebody ends it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    components: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    starts_at: Moment | None = Field(default=None, description="now, where it is not given")
+    ends_at: Moment | None = None
+    note: Text = ""
 
 
 def read_query(model: type[Asked]) -> Asked:

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from recovery import clock
 from recovery.model import OrderWhat
-from recovery.store import orders, views
+from recovery.store import maintenance, orders, views
+from recovery.store import views_system as system_views
 from webhook_server.asked import OrderBody
 from webhook_server.controls import list_controls
 from webhook_server.links import link_execution
@@ -31,6 +32,8 @@ def override() -> str:
         "override.html",
         cards=[(standing, list_controls(standing), list_asking(standing)) for standing in standings],
         orders=views.find_orders(SHOWN),
+        windows=maintenance.find_open_windows(clock.utc_now()),
+        names=[row.name for row in system_views.find_components()],
         link=link_execution,
     )
 

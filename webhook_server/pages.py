@@ -11,7 +11,7 @@ from flask_login import login_required
 from recovery import clock
 from recovery.analytics.summary import summarize
 from recovery.model import IncidentState
-from recovery.store import orders, views
+from recovery.store import maintenance, orders, views
 from recovery.store import views_system as system_views
 from webhook_server.asked import read_id
 from webhook_server.controls import list_controls
@@ -55,6 +55,7 @@ def system() -> str:
         more=sum(counted.values()) - counted.get(IncidentState.RESOLVED, 0) - len(unresolved),
         asking=asking,
         asking_count=system_views.count_asking(),
+        windows=maintenance.find_open_windows(clock.utc_now()),
         recoveries=views.find_recoveries([row.id for row in unresolved]),
         broken=views.count_executions([row.id for row in unresolved]),
         resolved=views.find_resolved(10),

@@ -191,9 +191,18 @@ class Probe(Shown):
 
 
 class Maintenance(Shown):
-    """A time in which nothing is healed and nobody is called."""
+    """A time in which what fails is seen and recorded, and nothing is healed and nobody is called.
+
+    `components` are names, or `*` for all; `ends_at` is null where it lasts until somebody ends it.
+    """
 
     id: int
+    components: list[str]
+    starts_at: datetime
+    ends_at: datetime | None
+    note: str
+    who: str
+    created_at: datetime
 
 
 class ReportedRecoveries(Shown):

@@ -9,6 +9,7 @@ from recovery import actions, alerts
 from recovery.model import (
     ChannelPlan,
     ComponentPlan,
+    MaintenancePlan,
     PlannedAction,
     PlannedCheck,
     Playbook,
@@ -19,7 +20,7 @@ from recovery.model import (
 )
 
 if TYPE_CHECKING:
-    from recovery.config.sections import Component, Restart
+    from recovery.config.sections import Component, MaintenanceSettings, Restart
     from recovery.config.settings import Config
 
 RESTART_ACTION = "run_command"
@@ -40,7 +41,13 @@ def make_policy(config: Config) -> Policy:
         settle_seconds=found.settle.total_seconds(),
         recurrence_seconds=found.recurrence_within.total_seconds(),
         recurrences_per_hour=found.recurrences_per_hour,
+        maintenance=tuple(_maintenance_plan(one) for one in config.maintenance),
     )
+
+
+def _maintenance_plan(window: MaintenanceSettings) -> MaintenancePlan:
+    seconds = window.duration.total_seconds()
+    return MaintenancePlan(window.components, window.cron, seconds, window.timezone, window.note)
 
 
 def _replay_limits(config: Config) -> ReplayLimits:
@@ -66,6 +73,7 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         every_seconds=every_seconds(component),
         playbook=_playbook(config, component),
         env=dict(component.restart.env) if component.restart else {},
+        depends_on=component.depends_on,
     )
 
 

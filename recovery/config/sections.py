@@ -1,10 +1,12 @@
 """The sections of the configuration, each setting declared once with its default and its meaning."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from recovery.config.types import (
     Count,
@@ -184,10 +186,47 @@ class Component(Settings):
         Restart | None, BeforeValidator(_read_restart, json_schema_input_type=tuple[str, ...] | Restart | None)
     ] = None
     """The command that brings it back, verified with the check."""
+    depends_on: tuple[Text, ...] = ()
+    """The components that it needs. While one of them is down, this one is held as a consequence."""
     trust_probes: Flag = False
     """Without a check: let pushed probes start the restart."""
     boot_grace: Duration = timedelta(seconds=10)
     """How long after a restart the check may still fail."""
+
+
+def _check_cron(value: str) -> str:
+    try:
+        next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+    except (CronSimError, StopIteration):
+        raise expected(
+            "five fields of cron: minute hour day month weekday", 'such as "0 3 * * 0" (Sundays, 3:00)'
+        ) from None
+    return value
+
+
+def _check_timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise expected("a time zone, such as UTC or Asia/Seoul") from None
+    return value
+
+
+class MaintenanceSettings(Settings):
+    """Maintenance at fixed times: what fails is seen and recorded, and nothing is done about it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+
+    components: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Their names; `"*"` for all."""
+    cron: Annotated[str, AfterValidator(_check_cron)]
+    """When it begins, as five fields of cron."""
+    duration: Period = Field(alias="for")
+    """How long it takes."""
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
+    """In which time zone the begin is meant."""
+    note: str = Field(default="", max_length=500)
+    """What people read."""
 
 
 class Channel(PluginUse):

@@ -12,6 +12,7 @@ from recovery.config import plans
 from recovery.config.sections import (
     AlertSettings,
     Component,
+    MaintenanceSettings,
     N8n,
     RecoverySettings,
     ReplaySettings,
@@ -85,6 +86,8 @@ class Config(Settings):
     """How broken executions are run again."""
     components: tuple[Component, ...] = ()
     """What is watched beside n8n."""
+    maintenance: tuple[MaintenanceSettings, ...] = ()
+    """When nothing is done about what fails."""
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     """How people are told."""
     retention: Retention = Field(default_factory=Retention)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from recovery.decide.classify import classify, classify_reading
+from recovery.decide.classify import classify, classify_reading, fingerprint
 from recovery.decide.replay import NOBODYS
 from recovery.model import (
     Cause,
+    CauseClass,
     ExecutionState,
     Failure,
     IncidentState,
@@ -199,6 +200,11 @@ def _incident_for(
     cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime
 ) -> tuple[Move, int | None, str, bool]:
     known = view.incidents.get(cause.fingerprint)
+    if known is None or known.state is IncidentState.RESOLVED:
+        needed, upstream = _failing_upstream(cause, view, policy)
+        if upstream is not None:
+            because = f"a consequence of incident {upstream}: {cause.component} needs {needed}, which is down"
+            return Move.JOIN, upstream, because, False
     if known is None:
         return Move.OPEN, None, f"first failure of this cause: {cause.because}", False
     if known.state is not IncidentState.RESOLVED or known.resolved_at is None:
@@ -216,6 +222,17 @@ def _incident_for(
         because = f"incident {known.id} came back within {policy.recurrence_seconds / 60:g} minutes"
         return Move.REOPEN, known.id, because, flapping
     return Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}", False
+
+
+def _failing_upstream(cause: Cause, view: View, policy: Policy) -> tuple[str, int | None]:
+    """What the component needs and is down, with its incident; ("", None) where nothing is."""
+    if cause.cause_class is not CauseClass.UNAVAILABLE:
+        return "", None
+    for name in policy.upstream(cause.component):
+        found = view.incidents.get(fingerprint("", name, CauseClass.UNAVAILABLE))
+        if found and found.state is not IncidentState.RESOLVED:
+            return name, found.id
+    return "", None
 
 
 def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) -> Verdict:
@@ -241,6 +258,8 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
     move, incident_id, because, flapping = _incident_for(cause, observed, view, policy, now)
     if move is Move.LATE:
         move, because = Move.COUNT, "an older reading than the resolution"
+    if move is Move.JOIN and not is_open:  # a consequence of another incident: seen, and no incident of its own
+        return Verdict(Move.COUNT, because, None, None, None, facts)
     return Verdict(move, because, cause, incident_id, None, facts, flapping)
 
 

@@ -8,6 +8,7 @@ from recovery.model.words import Severity
 __all__ = [
     "ChannelPlan",
     "ComponentPlan",
+    "MaintenancePlan",
     "PlannedAction",
     "PlannedCheck",
     "Playbook",
@@ -98,6 +99,7 @@ class ComponentPlan:
         hosts: what workflows call it by: "host" claims every port, "host:port" that one.
         every_seconds: how often its check runs.
         env: environment of its restart command; kept out of the playbook, whose copies are stored.
+        depends_on: the components that it needs.
     """
 
     name: str
@@ -108,11 +110,23 @@ class ComponentPlan:
     every_seconds: float = 120.0
     playbook: Playbook | None = None
     env: dict[str, str] = field(default_factory=dict, repr=False)
+    depends_on: tuple[str, ...] = ()
 
     @property
     def check(self) -> PlannedCheck | None:
         """Its check, where it has one."""
         return self.playbook.check if self.playbook else None
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenancePlan:
+    """Maintenance at fixed times: of which components ("*" for all), when it begins (cron), and how long it takes."""
+
+    components: tuple[str, ...]
+    cron: str
+    for_seconds: float
+    timezone: str = "UTC"
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +140,7 @@ class Policy:
         settle_seconds: quiet time before an incident is resolved.
         recurrence_seconds: a failure this soon after resolving is a recurrence.
         recurrences_per_hour: more than this many and a person is called.
+        maintenance: at fixed times.
     """
 
     playbook: Playbook
@@ -137,6 +152,18 @@ class Policy:
     settle_seconds: float = 10.0
     recurrence_seconds: float = 600.0
     recurrences_per_hour: int = 5
+    maintenance: tuple[MaintenancePlan, ...] = ()
+
+    def upstream(self, name: str) -> tuple[str, ...]:
+        """Everything that a component needs, directly or through others; what it needs most directly first."""
+        found: dict[str, None] = {}
+        waiting = list(self.component(name).depends_on)
+        while waiting:
+            one = waiting.pop(0)
+            if one not in found and one != name:
+                found[one] = None
+                waiting += self.component(one).depends_on
+        return tuple(found)
 
     def component(self, name: str) -> ComponentPlan:
         """The plan of a component; the defaults for one that the configuration does not name."""

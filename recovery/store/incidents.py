@@ -7,7 +7,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.clock import from_micros, to_micros
-from recovery.model import Cause, IncidentState
+from recovery.model import Cause, CauseClass, IncidentState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ExecutionRow, IncidentRow
@@ -187,6 +187,21 @@ def wake_incidents(incident_ids: Iterable[int], now: datetime) -> None:
         later = IncidentRow.wake_at.is_null() | (IncidentRow.wake_at > now)
         condition = IncidentRow.id.in_(wanted) & IncidentRow.open_key.is_null(False) & later
         IncidentRow.update(wake_at=now).where(condition).execute()
+
+
+def wake_all_incidents(now: datetime) -> None:
+    """Have every incident that is not resolved looked at."""
+    IncidentRow.update(wake_at=now).where(IncidentRow.open_key.is_null(False)).execute()
+
+
+def find_failing(names: Iterable[str]) -> set[str]:
+    """Those of the components that have an open incident of being unavailable."""
+    query = IncidentRow.select(IncidentRow.component).where(
+        IncidentRow.component.in_(list(names)),
+        IncidentRow.open_key.is_null(False),
+        IncidentRow.cause_class == CauseClass.UNAVAILABLE,
+    )
+    return {row[0] for row in query.tuples()}
 
 
 def count_signals(counted: Mapping[int, tuple[int, datetime]], now: datetime) -> None:

@@ -72,6 +72,12 @@ def wake_recoveries(incident_ids: list[int], now: datetime) -> None:
         RecoveryRow.update(wake_at=now).where(RecoveryRow.active_key.in_(incident_ids), later).execute()
 
 
+def wake_held(now: datetime) -> None:
+    """What is held, or under way, is looked at: what held it may have begun or ended."""
+    under_way = RecoveryRow.state.in_((RecoveryState.HELD, RecoveryState.RUNNING, RecoveryState.WAITING))
+    RecoveryRow.update(wake_at=now).where(RecoveryRow.active_key.is_null(False), under_way).execute()
+
+
 def set_aside(recovery_id: int, until: datetime) -> None:
     """Leave it alone until then, so that it holds up no other; one that has ended rests for good."""
     is_this = RecoveryRow.id == recovery_id

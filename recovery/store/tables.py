@@ -220,6 +220,20 @@ class AlertRow(Lease):
         table_name = "alerts"
 
 
+class MaintenanceRow(Table):
+    """A time in which components are seen and recorded, and nothing is done about them."""
+
+    components = JsonField()  # names, or ["*"] for all
+    starts_at = TimeField()
+    ends_at = TimeField(null=True, index=True)  # null: until somebody ends it
+    note = pw.TextField(default="")
+    who = pw.TextField()
+    created_at = TimeField()
+
+    class Meta:
+        table_name = "maintenance"
+
+
 class EventRow(Table):
     """One line of history."""
 
@@ -277,6 +291,7 @@ TABLES = (
     ComponentRow,
     OrderRow,
     AlertRow,
+    MaintenanceRow,
     EventRow,
     SiteRow,
     WorkerRow,

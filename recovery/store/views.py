@@ -16,6 +16,7 @@ from recovery.store.tables import (
     EventRow,
     ExecutionRow,
     IncidentRow,
+    MaintenanceRow,
     OrderRow,
     RecoveryRow,
     SignalRow,
@@ -77,6 +78,7 @@ WORDS: dict[str, tuple[type[Table], str]] = {
     "alerts": (AlertRow, "created_at"),
     "events": (EventRow, "at"),
     "components": (ComponentRow, "seen_at"),
+    "maintenance": (MaintenanceRow, "starts_at"),
 }
 
 

@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 from recovery.decide import incidents as decide
+from recovery.decide.holding import Hold
 from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
 from recovery.redact import redact
-from recovery.store import components, database, executions, incidents, recoveries
+from recovery.store import components, database, events, executions, incidents, recoveries
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, guarded
+from recovery.worker.holding import LOOK_AGAIN, hold_of
 
 AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
 
@@ -34,7 +36,10 @@ def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
     recovery = None if row.state == IncidentState.OPEN else recoveries.find_active(row.id)
     view = view_of(row, recovery, now)
     move = decide.look(view, ctx.policy, now)
-    if isinstance(move, decide.Begin):
+    hold = hold_of(ctx, row.component, now) if isinstance(move, decide.Begin | decide.CallPerson) else None
+    if hold:
+        _hold(ctx, row, hold, now)
+    elif isinstance(move, decide.Begin):
         begin_recovery(ctx, row, recovery, move.playbook, move.because, now)
     elif isinstance(move, decide.CallPerson):
         calling.call_person(ctx, row, move.because, now)
@@ -46,6 +51,15 @@ def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
         resolve(ctx, row, recovery, move.because, now)
     else:
         incidents.set_incident(row.id, wake_at=move.until)
+
+
+def _hold(ctx: Context, row: IncidentRow, hold: Hold, now: datetime) -> None:
+    """Nothing is done, and nobody is called, as long as it is held; then its time counts anew."""
+    again = hold.until or now + LOOK_AGAIN
+    escalate_at = again + timedelta(seconds=ctx.policy.escalate_after_seconds)
+    if row.because != hold.because:
+        events.add_event(now, "incident", row.id, f"{row.state}, held", hold.because, row.id, row.state)
+    incidents.set_incident(row.id, because=hold.because, wake_at=again, escalate_at=escalate_at)
 
 
 def resolve(

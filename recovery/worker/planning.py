@@ -22,6 +22,7 @@ from recovery.store.tables import ExecutionRow, IncidentRow, RecoveryRow, StepRo
 from recovery.worker import calling
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, guarded
+from recovery.worker.holding import is_held
 
 MOST_MOVES = 50
 TRY_REFUSED_AGAIN = timedelta(minutes=5)
@@ -64,7 +65,8 @@ def plan_recoveries(ctx: Context, now: datetime) -> None:
         for row in due:
             with guarded(f"recovery {row.id}", partial(_set_aside, row.id, now)):
                 case = Case(ctx, known[row.incident_id], row, thaw(row.playbook), now)
-                _move_on(case)
+                if not is_held(ctx, row, case.incident.component, now):
+                    _move_on(case)
 
 
 def _set_aside(recovery_id: int, now: datetime, why: str) -> None:

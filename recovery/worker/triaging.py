@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from recovery.decide.classify import classify, classify_reading
+from recovery.decide.classify import classify, classify_reading, fingerprint
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
@@ -20,7 +20,7 @@ from recovery.decide.triage import (
     triage_reading,
     triage_success,
 )
-from recovery.model import ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
 from recovery.sources import n8n_error, read
 from recovery.store import bulk, components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
@@ -120,10 +120,12 @@ class _Batch:
         prints, pairs, names, workflows = [], [], [], []
         for signal, facts in self.facts:
             if isinstance(facts, Failure):
-                prints.append(classify(facts, signal.site, self.ctx.policy).fingerprint)
+                cause = classify(facts, signal.site, self.ctx.policy)
+                prints += [cause.fingerprint, *self._upstream(cause.component)]
                 pairs += [(signal.site, facts.execution_id), (signal.site, facts.retry_of)]
             elif isinstance(facts, Reading):
-                prints.append(classify_reading(facts, self.ctx.policy).fingerprint)
+                cause = classify_reading(facts, self.ctx.policy)
+                prints += [cause.fingerprint, *self._upstream(cause.component)]
                 names.append(facts.component)
             else:
                 pairs.append((signal.site, facts.retry_of))
@@ -139,6 +141,10 @@ class _Batch:
             workflows=incidents.find_of_workflows(workflows),
             contacts=sites.find_contacts(),
         )
+
+    def _upstream(self, component: str) -> list[str]:
+        """The fingerprints under which what it needs would be unavailable."""
+        return [fingerprint("", name, CauseClass.UNAVAILABLE) for name in self.ctx.policy.upstream(component)]
 
     def _decide(self, signal: Untriaged, facts: Facts) -> Verdict:
         policy = self.ctx.policy

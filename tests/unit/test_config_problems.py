@@ -331,3 +331,24 @@ def test_whatever_a_file_holds_the_answer_is_a_configuration_or_its_problems(
         load_config(path, env={}).policy()
     except ConfigProblems as told:
         assert told.problems
+
+
+def test_what_depends_on_itself_or_on_nothing_known_is_refused(problems: Problems) -> None:
+    found = problems(
+        """
+components:
+  - {name: api, depends_on: [db, dbb]}
+  - {name: db, depends_on: [disk]}
+  - {name: disk, depends_on: [api]}
+  - {name: alone, depends_on: [alone]}
+maintenance:
+  - {components: [apy, "*"], cron: "0 3 * * 0", for: 2h}
+  - {components: [api], cron: "61 3 * * 0", for: 2h, timezone: Mars/Olympus}
+""",
+    )
+    said = {one.where: one for one in found}
+    assert said["components[0].depends_on[0]"].seen == "api needs db needs disk needs api"
+    assert 'did you mean "db"?' in said["components[0].depends_on[1]"].way_out
+    assert said["components[3].depends_on[0]"].seen == "alone needs alone"
+    assert 'did you mean "api"?' in said["maintenance[0].components[0]"].way_out
+    assert {"maintenance[1].cron", "maintenance[1].timezone"} <= set(said)

@@ -26,8 +26,9 @@ def problem_of(answer, status: int) -> dict:
 def test_every_address_wants_the_token(visitor, app):
     for rule in app.url_map.iter_rules():
         if rule.rule.startswith("/api/"):
-            method = "POST" if "POST" in rule.methods else "GET"
-            answer = visitor.open(rule.rule.replace("<incident_id>", "1"), method=method, json={})
+            method = next(one for one in ("POST", "DELETE", "GET") if one in rule.methods)
+            address = rule.rule.replace("<incident_id>", "1").replace("<window_id>", "1")
+            answer = visitor.open(address, method=method, json={})
             problem_of(answer, 401)
             assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 

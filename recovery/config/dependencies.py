@@ -1,0 +1,66 @@
+"""Checks what components depend on: each name is one of them, and none needs itself, however far around."""
+
+from typing import Any
+
+from recovery.config.problems import Problem, suggest
+from recovery.config.translate import Translator
+
+Needs = dict[str, list[str]]
+
+
+def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Problem]:
+    """The problems of `depends_on` and of the components that maintenance names."""
+    listed = data.get("components")
+    components = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    needs: Needs = {str(one.get("name")): _texts(one.get("depends_on")) for one in components}
+    found: list[Problem] = []
+    for place, one in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(one, dict):
+            found += _check_one(place, str(one.get("name")), needs, translator)
+    return found + _check_maintenance(data.get("maintenance"), needs, translator)
+
+
+def _texts(value: Any) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+
+
+def _check_one(place: int, name: str, needs: Needs, translator: Translator) -> list[Problem]:
+    found = []
+    for number, needed in enumerate(needs.get(name, [])):
+        path = ("components", place, "depends_on", number)
+        if needed not in needs:
+            way_out = suggest(needed, needs)
+            found.append(translator.problem(path, repr(needed), "the name of a component", way_out))
+        elif circle := _circle(name, needed, needs):
+            seen = " needs ".join(circle)
+            found.append(
+                translator.problem(path, seen, "components that do not need themselves", "take one of them out")
+            )
+    return found
+
+
+def _circle(name: str, needed: str, needs: Needs) -> list[str]:
+    """The way from a component through one that it needs back to itself; [] where there is none."""
+    ways, seen = [[name, needed]], {needed}
+    while ways:
+        way = ways.pop()
+        if way[-1] == name:
+            return way
+        for one in needs.get(way[-1], []):
+            if one == name or one not in seen:
+                seen.add(one)
+                ways.append([*way, one])
+    return []
+
+
+def _check_maintenance(windows: Any, needs: Needs, translator: Translator) -> list[Problem]:
+    found = []
+    for place, window in enumerate(windows if isinstance(windows, list) else []):
+        names = _texts(window.get("components")) if isinstance(window, dict) else []
+        for number, name in enumerate(names):
+            if name != "*" and name not in needs:
+                path = ("maintenance", place, "components", number)
+                found.append(
+                    translator.problem(path, repr(name), 'the name of a component, or "*"', suggest(name, needs))
+                )
+    return found

@@ -1,0 +1,44 @@
+"""Gathers what stands against doing anything about a component just now."""
+
+from datetime import datetime, timedelta
+
+from recovery.decide.holding import Hold, Window, planned_windows, why_held
+from recovery.model import RecoveryState
+from recovery.store import executions, incidents, maintenance, recoveries, steps
+from recovery.store.tables import RecoveryRow
+from recovery.worker.context import Context
+
+LOOK_AGAIN = timedelta(seconds=5)
+HOLDABLE = (RecoveryState.RUNNING, RecoveryState.WAITING, RecoveryState.HELD)
+
+
+def hold_of(ctx: Context, component: str, now: datetime) -> Hold | None:
+    """Why nothing is done about the component now; None where nothing stands against it."""
+    upstream = ctx.policy.upstream(component)
+    failing = incidents.find_failing(upstream) if upstream else set()
+    rows = maintenance.find_open_windows(now)
+    windows = [Window(tuple(row.components), row.ends_at, row.note) for row in rows]
+    return why_held(component, ctx.policy, failing, [*windows, *planned_windows(ctx.policy.maintenance, now)])
+
+
+def is_held(ctx: Context, row: RecoveryRow, component: str, now: datetime) -> bool:
+    """Whether a recovery may not go on now; one that is held no longer does. What runs ends by itself."""
+    if row.state not in HOLDABLE:
+        return False
+    hold = hold_of(ctx, component, now)
+    if hold is None:
+        _let_go(row, now)
+        return False
+    if row.state != RecoveryState.HELD:
+        executions.hold_back(row.incident_id)
+        steps.skip_resting_canaries(row.incident_id, hold.because, now)
+    again = hold.until or now + LOOK_AGAIN
+    recoveries.set_recovery(row, hold.because, now, state=RecoveryState.HELD, wake_at=again)
+    return True
+
+
+def _let_go(row: RecoveryRow, now: datetime) -> None:
+    if row.state == RecoveryState.HELD:
+        waits = row.next_at is not None and row.next_at > now
+        state = RecoveryState.WAITING if waits else RecoveryState.RUNNING
+        recoveries.set_recovery(row, "it is no longer held", now, state=state, wake_at=now)
