@@ -1,14 +1,25 @@
 """A component that answers over HTTP."""
 
+import json
+import math
 import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    WithJsonSchema,
+    field_validator,
+)
 from pydantic import model_validator as whole
 
 from recovery.checks import check
-from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
 _STATUS = re.compile(r"(?P<hundred>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?", re.ASCII | re.IGNORECASE)
@@ -17,6 +28,7 @@ _STATUS_SCHEMA: dict[str, Any] = {
     "pattern": "^([1-5][xX]{2}|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$",
 }
 _STATUS_SCHEMA |= {"minimum": 100, "maximum": 599}
+FEWEST_TO_JUDGE = 5
 FAILURES = {"timeout": FailureType.API_TIMEOUT, "client": FailureType.API_ERROR}
 
 
@@ -62,6 +74,17 @@ class Args(BaseModel):
         examples=["2xx", [200, 401]],
     )
     expect_text: str = Field("", description="what the answer must hold; `GET` only", examples=["ok"])
+    expect_json: dict[str, Any] = Field(
+        default_factory=dict,
+        description="what the answer's JSON must hold: dotted paths and their values; `GET` only",
+        examples=[{"status": "ok", "database.connected": True}],
+    )
+    slow: Timeout | None = Field(
+        None,
+        description="not healthy where 95 % of the last answers do not come within this",
+        examples=["800ms"],
+    )
+    window: Annotated[StrictInt, Field(ge=5, le=200)] = Field(20, description="how many answers `slow` looks at")
     verify_tls: StrictBool = Field(True, description="whether the certificate must be trusted and not expired")
 
     @field_validator("url")
@@ -74,32 +97,76 @@ class Args(BaseModel):
 
     @whole(mode="after")
     def _has_text_to_look_at(self) -> "Args":
-        if self.expect_text and self.method == "HEAD":
-            raise ValueError("an answer to HEAD has no text: leave `expect_text` out, or use GET")
+        if (self.expect_text or self.expect_json) and self.method == "HEAD":
+            raise ValueError("an answer to HEAD has no text: leave `expect_text` and `expect_json` out, or use GET")
         return self
 
 
-@check("http")
-async def look_over_http(args: Args, doors: Doors) -> Reading:
-    """Asks an address once, following up to 5 redirects; a good status, and the text where one is expected, is healthy.
+@check("http", remembers=True)
+async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
+    """Asks an address once, following up to 5 redirects; a good status, and what else is expected, is healthy.
 
-    No answer in time is an `api_timeout`; no connection, a connection that breaks and a certificate that is not
-    trusted are `server_unresponsive`; a wrong status or text is an `api_error`. The text is looked for in the first
-    64 KiB. Proxies and credentials in the environment are not used.
+    No answer in time is an `api_timeout`, and so are answers that are `slow` again and again; no connection, a
+    connection that breaks and a certificate that is not trusted are `server_unresponsive`; a wrong status, text or JSON
+    value is an `api_error`. They are looked for in the first 64 KiB. Proxies and credentials in the environment are not
+    used. The check `certificate` tells when a certificate is about to end.
     """
     try:
         answer = await doors.http.ask(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
     except DoorError as problem:
         return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.SERVER_UNRESPONSIVE))
     wrong = _what_is_wrong(args, answer.status, answer.text)
+    slow, memory = _slowness(args, answer.latency_ms, past)
+    failure = FailureType.API_ERROR if wrong else FailureType.API_TIMEOUT if slow else None
     return Reading(
         component="",
-        healthy=not wrong,
-        because=wrong or f"answered {answer.status}",
-        failure_type=FailureType.API_ERROR if wrong else None,
+        healthy=not (wrong or slow),
+        because=wrong or slow or f"answered {answer.status}",
+        failure_type=failure,
         status_code=answer.status,
         latency_ms=answer.latency_ms,
+        memory=memory,
     )
+
+
+def _slowness(args: Args, latency_ms: float, past: Past) -> tuple[str, dict[str, Any] | None]:
+    """Whether it is slow, now as most of the time of late; and the answers' times to be kept."""
+    if args.slow is None:
+        return "", None
+    known = past.memory.get("latencies")
+    earlier = [one for one in known if isinstance(one, int | float)] if isinstance(known, list) else []
+    kept = [*earlier, round(latency_ms, 1)][-args.window :]
+    p95 = sorted(kept)[max(0, math.ceil(len(kept) * 0.95) - 1)]
+    limit = args.slow * 1000
+    is_slow = len(kept) >= FEWEST_TO_JUDGE and p95 > limit and latency_ms > limit
+    said = (
+        f"slow: 95 % of the last {len(kept)} answers within {p95:.0f} ms, more than {limit:.0f} ms" if is_slow else ""
+    )
+    return said, {"latencies": kept}
+
+
+def _wrong_value(args: Args, text: str) -> str:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return "without JSON"
+    for path, wanted in args.expect_json.items():
+        value = _value_at(found, path)
+        if value != wanted or isinstance(value, bool) != isinstance(wanted, bool):
+            return f"with {str(value)[:80]!r} at {path[:80]}, expected {str(wanted)[:80]!r}"
+    return ""
+
+
+def _value_at(found: Any, path: str) -> Any:
+    """What stands at a dotted path; list items by their number. None where nothing does."""
+    for part in path.split("."):
+        if isinstance(found, dict):
+            found = found.get(part)
+        elif isinstance(found, list) and part.isascii() and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
 
 
 def _what_is_wrong(args: Args, status: int, text: str) -> str:
@@ -108,4 +175,6 @@ def _what_is_wrong(args: Args, status: int, text: str) -> str:
         return f"answered {status}, expected {' or '.join(args.expect_status)}"
     if args.expect_text not in text:
         return f"answered {status}, but without the text {args.expect_text[:80]!r}"
+    if args.expect_json and (wrong := _wrong_value(args, text)):
+        return f"answered {status}, but {wrong}"
     return ""

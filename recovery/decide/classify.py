@@ -92,7 +92,7 @@ def classify_reading(reading: Reading, policy: Policy) -> Cause:
         component=reading.component,
         cause_class=CauseClass.UNAVAILABLE,
         failure_type=reading.failure_type or FailureType.SERVER_UNRESPONSIVE,
-        outlook=Outlook.TRANSIENT,
+        outlook=Outlook.PERMANENT if reading.permanent else Outlook.TRANSIENT,
         severity=severity,
         because=f"looked at {reading.component}: {reading.because}",
         summary=f"{reading.component}: {reading.because}",

@@ -241,6 +241,7 @@ class Reading:
         failure_type: the kind of failure where it is not healthy.
         latency_ms: how long the look took, milliseconds.
         severity: what the sender thinks; the configuration wins over it.
+        permanent: only a person can put it right: a certificate that is about to end.
         certain: no second look is needed: a process that has ended has ended.
         memory: what the check's next look is given; None where it keeps nothing.
     """
@@ -254,6 +255,7 @@ class Reading:
     severity: Severity | None = None
     observed_at: datetime | None = None
     certain: bool = False
+    permanent: bool = False
     memory: dict[str, Any] | None = None
 
 

@@ -8,6 +8,7 @@ from recovery.sources.shapes import BadPayload, identity, moment, number, text, 
 
 SOURCE = "probe"
 MOST_PER_CALL = 1_000
+OURS = ("certain", "permanent")  # what only a check of ours may say: how many looks it takes, and who can help
 
 
 def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
@@ -48,7 +49,7 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
     if observed is not None and seen is None:
         raise BadPayload(f"{where}observed_at must be an ISO 8601 time")
     key = f"probe:{component}:{seen.isoformat()}" if seen else ""
-    kept = {name: value for name, value in result.items() if name != "certain"}  # how many looks it takes is ours
+    kept = {name: value for name, value in result.items() if name not in OURS}
     return Signal(key, SignalKind.READING, SOURCE, "", {**kept, "component": component}, delivery)
 
 
@@ -68,6 +69,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         severity=Severity(severity) if severity in list(Severity) else None,
         observed_at=moment(body.get("observed_at")),
         certain=body.get("certain") is True,
+        permanent=body.get("permanent") is True,
     )
 
 
@@ -91,6 +93,7 @@ def body_of(reading: Reading) -> dict[str, Any]:
         "latency_ms": reading.latency_ms,
         "failure_type": str(reading.failure_type) if reading.failure_type else None,
         "certain": reading.certain or None,
+        "permanent": reading.permanent or None,
     }
     return {key: value for key, value in body.items() if value is not None}
 

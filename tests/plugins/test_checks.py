@@ -1,12 +1,15 @@
 """The checks against real servers; `recovery.checks.http` and `recovery.checks.tcp`."""
 
 import socket
+from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
-from recovery.model import FailureType
+from recovery.clock import utc_now
+from recovery.model import FailureType, HttpAnswer
 from recovery.outside.http import Http
 from tests.plugins.plugins import BACKGROUND, run_plugin
 from tests.plugins.servers import answer, free_port, raw_server, reset, silent
@@ -183,3 +186,66 @@ def test_a_connection_that_is_not_taken_in_time_is_a_timeout():
 def test_wrong_arguments_of_the_tcp_check_are_refused(wrong):
     with pytest.raises(ValidationError):
         REGISTRY.find("tcp").args.model_validate({"host": "127.0.0.1", "port": 1} | wrong)
+
+
+@pytest.mark.parametrize(
+    ("expected", "body", "said"),
+    [
+        ({"status": "ok"}, b'{"status": "ok"}', ""),
+        ({"db.0.up": True}, b'{"db": [{"up": true}]}', ""),
+        ({"db.0.up": True}, b'{"db": [{"up": 1}]}', "with '1' at db.0.up, expected 'True'"),
+        ({"status": "ok"}, b'{"status": "down"}', "with 'down' at status, expected 'ok'"),
+        ({"a.b.c": 1}, b'{"a": [7]}', "with 'None' at a.b.c"),
+        ({"status": "ok"}, b"<html>", "without JSON"),
+        ({"status": "ok"}, b"[" * 60_000, "without JSON"),
+    ],
+)
+def test_a_value_of_the_json_is_looked_at(site, expected, body, said):
+    site.answers["/health"] = (200, {}, body)
+    reading = look("http", url=site.url + "/health", expect_json=expected)
+    assert reading.healthy == (not said) and said in reading.because
+    assert said == "" or reading.failure_type == FailureType.API_ERROR
+
+
+def test_what_is_slow_most_of_the_time_is_a_failure_and_one_slow_answer_is_none(site):
+    plugin, memory = REGISTRY.find("http"), None
+    args = plugin.args.model_validate({"url": site.url + "/health", "slow": "300ms", "window": 10})
+    seen = []
+    for took in (0.1, 0.1, 0.1, 0.1, 2.0, 0.1, 2.0, 2.0, 0.1):
+        doors = SimpleNamespace(http=Slow(took))
+        reading = run_plugin(plugin, args, doors, memory)
+        memory = reading.memory
+        seen.append(reading.healthy)
+    assert seen == [True, True, True, True, False, True, False, False, True]
+    assert len(memory["latencies"]) == 9
+    assert run_plugin(plugin, args, SimpleNamespace(http=Slow(5.0)), {"latencies": "odd"}).healthy, "too few to judge"
+
+
+class Slow:
+    """An HTTP door that says how long it took."""
+
+    def __init__(self, seconds, **more):
+        self.seconds, self.more = seconds, more
+
+    async def ask(self, *args, **more):
+        return HttpAnswer(200, "ok", self.seconds * 1000, **self.more)
+
+
+@pytest.mark.parametrize(("days", "healthy"), [(40, True), (13, False), (-1, False)])
+def test_a_certificate_that_is_about_to_end_calls_a_person(days, healthy):
+    plugin = REGISTRY.find("certificate")
+    args = plugin.args.model_validate({"url": "https://orders.example.com/"})
+    doors = SimpleNamespace(http=Slow(0.1, certificate_ends=utc_now() + timedelta(days=days, minutes=1)))
+    reading = run_plugin(plugin, args, doors)
+    assert (reading.healthy, reading.permanent) == (healthy, not healthy)
+    assert f"in {days} days" in reading.because
+    assert healthy or reading.failure_type == FailureType.CREDENTIAL_EXPIRED
+
+
+def test_a_server_without_tls_shows_no_certificate():
+    plugin = REGISTRY.find("certificate")
+    args = plugin.args.model_validate({"url": "https://orders.example.com/"})
+    assert run_plugin(plugin, args, SimpleNamespace(http=Slow(0.1))).because == "the server shows no certificate"
+    for wrong in ("http://x.example.com/", "orders.example.com", "https://"):
+        with pytest.raises(ValidationError):
+            plugin.args.model_validate({"url": wrong})
