@@ -201,6 +201,15 @@ class N8nDoor(Protocol):
     def ready(self) -> str:
         """ "" where n8n is ready, else what is wrong, in words."""
 
+    def published_workflows(self) -> list[dict[str, Any]]:
+        """All published workflows, with their nodes."""
+
+    def webhook_methods(self, path: str) -> frozenset[str]:
+        """The HTTP methods that are registered at a production webhook; nothing is run."""
+
+    def key_ends(self) -> datetime | None:
+        """When the API key ends, as the key itself says; None where it does not."""
+
     def server_time(self) -> str:
         """n8n's own clock, as its HTTP Date header; "" where it sends none."""
 

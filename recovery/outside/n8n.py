@@ -13,6 +13,7 @@ import requests
 import urllib3
 
 from recovery.model import N8nError
+from recovery.outside.n8n_watching import N8nWatching
 
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 LARGEST_PAGE = 250  # n8n gives no more
@@ -42,7 +43,7 @@ class _Answer:
         return self.headers.get("content-type", "nothing").split(";")[0][:60]
 
 
-class N8n:
+class N8n(N8nWatching):
     """One n8n's public REST API (`/api/v1`); implements `N8nDoor`. Threads may share it.
 
     Bodies are read within the deadline. No error, log line or repr holds the key. Redirects are not followed,
@@ -121,10 +122,6 @@ class N8n:
             return str(error)
         return "" if answer.status == 200 else f"n8n at {self._where} is not ready: it answered {answer.status}"
 
-    def server_time(self) -> str:
-        """n8n's own clock, as the Date header of an answer; "" where it sends none. Raises N8nError."""
-        return self._ask("GET", "/healthz", {}, with_key=False).headers.get("date", "")
-
     # -- how
 
     def _find(self, kind: str, found_id: str, scope: str, query: dict[str, str]) -> dict[str, Any] | None:
@@ -157,9 +154,10 @@ class N8n:
         *,
         body: Any = None,
         with_key: bool = True,
+        headers: dict[str, str] | None = None,
     ) -> _Answer:
         """Ask once and read the whole answer; a status is an answer. Raises N8nError where none came."""
-        headers = {"X-N8N-API-KEY": self._usable_key()} if with_key else {}
+        sent = (headers or {}) | ({"X-N8N-API-KEY": self._usable_key()} if with_key else {})
         until = time.monotonic() + self._timeout
         try:
             with (session or self._session()).request(
@@ -167,7 +165,7 @@ class N8n:
                 self._url + path,
                 params=query,
                 json=body,
-                headers=headers,
+                headers=sent,
                 timeout=self._timeout,
                 allow_redirects=False,
                 stream=True,

@@ -97,8 +97,9 @@ def test_a_plugin_never_waits_by_itself(word, plugin):
 
 @every_plugin
 def test_a_plugin_has_a_test(word, plugin):
-    tests = Path(__file__).parent
-    text = "".join(path.read_text() for path in tests.glob("test_*.py") if path.name != Path(__file__).name)
+    tests = Path(__file__).parent.parent
+    files = [*tests.glob("plugins/test_*.py"), *tests.glob("n8n/test_*.py")]
+    text = "".join(path.read_text() for path in files if path.name != Path(__file__).name)
     assert f"{plugin.module}" in text or f'find("{plugin.name}")' in text
 
 

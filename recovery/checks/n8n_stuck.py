@@ -1,0 +1,97 @@
+"""Executions of an n8n that run for ever."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.checks import check
+from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model.durations import Duration
+from recovery.model.moments import read_aware
+
+MOST_PAGES, MOST_WORKFLOWS, FEWEST_RUNS, MOST_NAMED = 4, 20, 5, 3
+BY_HAND = ("manual", "evaluation")
+
+
+class Args(BaseModel):
+    """When an execution counts as stuck."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    site: str = Field("default", description="the name of an n8n of the configuration", max_length=40)
+    longer_than: Duration = Field(3_600.0, description="one that runs longer is stuck", examples=["2h"])
+    factor: Annotated[float, Field(ge=1, le=1_000)] = Field(
+        5.0, description="so is one that runs this many times as long as 95 % of its workflow's earlier runs"
+    )
+    at_least: Duration = Field(600.0, description="but no run that is shorter than this")
+
+
+@check("n8n_stuck", remembers=True)
+def look_for_stuck_executions(args: Args, doors: Doors, past: Past) -> Reading:
+    """Lists the executions that run in n8n, and compares how long with a limit and with their workflow's own past.
+
+    One that is stuck is `workflow_stuck`. Runs by hand do not count; a workflow with fewer than 5 saved successes is
+    measured by `longer_than` alone.
+    """
+    try:
+        door = doors.n8n(args.site)
+        if door is None:
+            because = f"no n8n named {args.site!r} with an API key is configured"
+            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+        running = [(one, began) for one in _running(door) if (began := read_aware(one.get("startedAt")))]
+        stuck = _stuck(args, door, running, past.now)
+    except DoorError as problem:
+        return Reading("", False, str(problem), FailureType.N8N_UNREADY)
+    if not stuck:
+        return Reading("", True, f"none of {len(running)} running executions is stuck")
+    stuck.sort(key=lambda one: one[1])
+    told = [f"{one['id']} of workflow {one.get('workflowId')} ({_length(past.now - began)})" for one, began in stuck]
+    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    because = f"{len(told)} stuck: execution {', '.join(told[:MOST_NAMED])}{more}"
+    return Reading("", False, because, FailureType.WORKFLOW_STUCK)
+
+
+def _running(door: N8nDoor) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    for _ in range(MOST_PAGES):
+        page, cursor = door.executions("running", cursor=cursor, limit=250)
+        found += [one for one in page if one.get("mode") not in BY_HAND]
+        if not cursor:
+            break
+    return found
+
+
+def _stuck(
+    args: Args, door: N8nDoor, running: list[tuple[dict[str, Any], datetime]], now: datetime
+) -> list[tuple[dict[str, Any], datetime]]:
+    """Those that run too long, with when they began."""
+    doubtful = [(one, began) for one, began in running if now - began > timedelta(seconds=args.at_least)]
+    workflows = list(dict.fromkeys(str(one.get("workflowId")) for one, _ in doubtful))[:MOST_WORKFLOWS]
+    usual = {name: _usual_seconds(door, name) for name in workflows}
+    found = []
+    for one, began in doubtful:
+        seconds, known = (now - began).total_seconds(), usual.get(str(one.get("workflowId")))
+        if seconds > args.longer_than or (known is not None and seconds > known * args.factor):
+            found.append((one, began))
+    return found
+
+
+def _usual_seconds(door: N8nDoor, workflow_id: str) -> float | None:
+    """How long 95 % of its latest successes took at most; None where there are too few."""
+    page, _ = door.executions("success", workflow_id, limit=100)
+    took = sorted(seconds for one in page if (seconds := _took(one)) is not None)
+    return took[math.ceil(len(took) * 0.95) - 1] if len(took) >= FEWEST_RUNS else None
+
+
+def _took(execution: Mapping[str, Any]) -> float | None:
+    began, ended = read_aware(execution.get("startedAt")), read_aware(execution.get("stoppedAt"))
+    return (ended - began).total_seconds() if began and ended else None
+
+
+def _length(time: timedelta) -> str:
+    minutes = int(time.total_seconds() // 60)
+    return f"for {minutes} min" if minutes < 120 else f"for {minutes // 60} h"

@@ -1,0 +1,58 @@
+"""Webhooks of published workflows that are not registered."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.checks import check
+from recovery.model import DoorError, Doors, FailureType, Reading
+
+WEBHOOK = "n8n-nodes-base.webhook"
+MOST_ASKED, MOST_NAMED = 200, 5
+
+
+class Args(BaseModel):
+    """Which n8n."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    site: str = Field("default", description="the name of an n8n of the configuration", max_length=40)
+
+
+@check("n8n_webhooks")
+def look_for_webhooks(args: Args, doors: Doors) -> Reading:
+    """Asks n8n for each published workflow's webhooks whether they are registered, without running anything.
+
+    One that answers nobody though its workflow is published is `webhook_unregistered`: unpublish and publish it again.
+    The API key needs the scope workflow:list. Webhooks with parameters in their path are not asked.
+    """
+    try:
+        door = doors.n8n(args.site)
+        if door is None:
+            because = f"no n8n named {args.site!r} with an API key is configured"
+            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+        hooks = [hook for workflow in door.published_workflows() for hook in _webhooks(workflow)][:MOST_ASKED]
+        missing = [(name, method, path) for name, method, path in hooks if method not in door.webhook_methods(path)]
+    except DoorError as problem:
+        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    if not missing:
+        return Reading("", True, f"all {len(hooks)} webhooks of published workflows are registered")
+    told = [f"{method} {path} of {name}" for name, method, path in missing[:MOST_NAMED]]
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    because = f"published, and not registered: {', '.join(told)}{more}"
+    return Reading("", False, because, FailureType.WEBHOOK_UNREGISTERED)
+
+
+def _webhooks(workflow: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """(workflow's name, method, path) of each webhook that can be asked."""
+    for node in workflow.get("nodes") or ():
+        if not isinstance(node, Mapping) or node.get("type") != WEBHOOK or node.get("disabled"):
+            continue
+        parameters = node.get("parameters")
+        path = parameters.get("path") if isinstance(parameters, Mapping) else None
+        if not isinstance(path, str) or not path.strip("/") or ":" in path or path.startswith("="):
+            continue
+        methods = parameters.get("httpMethod", "GET") if isinstance(parameters, Mapping) else "GET"
+        for method in methods if isinstance(methods, list) else [methods]:
+            yield str(workflow.get("name"))[:80], str(method).upper(), path

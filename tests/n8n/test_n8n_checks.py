@@ -1,0 +1,195 @@
+"""The checks of n8n itself on both n8ns: `recovery.checks.n8n`, `recovery.checks.n8n_stuck`,
+`recovery.checks.n8n_webhooks` and `recovery.checks.n8n_schedules`.
+"""
+
+import base64
+import json
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from recovery.checks import REGISTRY
+from recovery.checks.n8n_schedules import period_of
+from recovery.clock import utc_now
+from recovery.model import FailureType, N8nError, Past, Reading
+from recovery.outside.n8n import N8n
+from tests.n8n import workflows as w
+from tests.n8n.real import free_port
+from tests.n8n.world import World
+from tests.standins.n8n_client import wait_for
+from tests.standins.service import hang
+
+
+def look(kind: str, door: Any, later: timedelta = timedelta(0), **args: Any) -> Reading:
+    plugin = REGISTRY.find(kind)
+    doors = SimpleNamespace(n8n=lambda site: door if site == "default" else None)
+    past = (Past(utc_now() + later),) if plugin.remembers else ()
+    return plugin.run(plugin.args.model_validate(args), doors, *past)
+
+
+KINDS = ("n8n", "n8n_stuck", "n8n_webhooks", "n8n_schedules")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_n8n_that_is_there_is_healthy(world: World, kind: str) -> None:
+    reading = look(kind, world.door, longer_than="1h") if kind == "n8n_stuck" else look(kind, world.door)
+    assert reading.healthy, reading.because
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_that_is_away_and_one_that_is_not_configured_are_not(kind: str) -> None:
+    away = look(kind, N8n("default", f"http://127.0.0.1:{free_port()}", "key", 1.0))
+    assert not away.healthy and away.failure_type == FailureType.N8N_UNREADY and not away.permanent
+    missing = look(kind, None, site="other")
+    assert not missing.healthy and missing.permanent and "'other'" in missing.because
+
+
+def test_a_wrong_key_calls_a_person(world: World) -> None:
+    reading = look("n8n", N8n("default", world.n8n.url, "wrong"))
+    assert (reading.healthy, reading.permanent) == (False, True)
+    assert reading.failure_type == FailureType.CREDENTIAL_EXPIRED and "wrong" not in reading.because
+
+
+def key_that_ends(in_days: float) -> str:
+    claims = json.dumps({"sub": "x", "exp": int((utc_now() + timedelta(days=in_days)).timestamp())}).encode()
+    return f"e30.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.c2ln"
+
+
+@pytest.mark.parametrize(("days", "healthy"), [(30, True), (6, False), (-1, False)])
+def test_a_key_that_is_about_to_end_is_told_in_time(world: World, days: float, healthy: bool) -> None:
+    ends = N8n("default", "http://127.0.0.1:1", key_that_ends(days)).key_ends()
+    door = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: ends)
+    reading = look("n8n", door)
+    assert reading.healthy == healthy and (healthy or reading.permanent)
+
+
+@pytest.mark.parametrize("key", ["", "a", "a.b.c", "e30.e30.x", "e30.eyJleHAiOiJ4In0.x", "e30.W10.x", "é.é.é"])
+def test_a_key_that_does_not_tell_its_end_has_none(key: str) -> None:
+    assert N8n("default", "http://127.0.0.1:1", key).key_ends() is None
+
+
+def test_an_execution_that_hangs_is_stuck_until_it_ends(world: World) -> None:
+    world.service.behave("/slow", hang(4))
+    workflow_id, path = world.publish(w.http("Slow", world.url("/slow")))
+    world.n8n.call(path, {"id": "a"})
+    wait_for("the call", lambda: world.service.calls("/slow"), 20)
+    strict = {"longer_than": "1s", "at_least": "0s"}
+    reading = look("n8n_stuck", world.door, timedelta(seconds=30), **strict)
+    assert not reading.healthy and reading.failure_type == FailureType.WORKFLOW_STUCK
+    assert workflow_id in reading.because and reading.because.startswith("1 stuck")
+    assert look("n8n_stuck", world.door, longer_than="1h", at_least="0s").healthy
+    world.n8n.ended(workflow_id)
+    assert look("n8n_stuck", world.door, timedelta(seconds=30), **strict).healthy
+
+
+def run(number: int, seconds: float, status: str = "success") -> dict[str, Any]:
+    began = utc_now() - timedelta(hours=5)
+    ended = (began + timedelta(seconds=seconds)).isoformat()
+    return {"id": str(number), "workflowId": "w", "mode": "webhook", "startedAt": began.isoformat(), "stoppedAt": ended}
+
+
+def test_a_run_is_measured_by_its_own_past() -> None:
+    """Runs of a minute, and one that has run for eleven: stuck by its own measure, long before the limit."""
+    began = (utc_now() - timedelta(minutes=11)).isoformat()
+    now = {"id": "99", "workflowId": "w", "mode": "webhook", "startedAt": began}
+    for past, healthy in (([run(n, 60) for n in range(20)], False), ([run(n, 400) for n in range(20)], True),
+                          ([run(n, 60) for n in range(3)], True)):  # fmt: skip
+
+        def executions(status: str, *args: Any, past: Any = past, **more: Any) -> Any:
+            return ([now], "") if status == "running" else (past, "")
+
+        assert look("n8n_stuck", SimpleNamespace(executions=executions)).healthy == healthy
+    odd = [{"id": "1"}, {"id": "2", "startedAt": "never"}, {"id": "3", "startedAt": 7, "mode": "manual"}]
+    assert look("n8n_stuck", SimpleNamespace(executions=lambda *a, **m: (odd, ""))).healthy
+
+
+def test_a_webhook_that_n8n_has_lost_is_told_with_its_workflow(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op(), name="Take orders")
+    assert "POST" in world.door.webhook_methods(path)
+    assert world.door.webhook_methods("no-such-hook-at-all") == frozenset()
+
+    class Lost:
+        def published_workflows(self) -> Any:
+            found = [one for one in world.door.published_workflows() if one["id"] == workflow_id]
+            assert found, "published workflows are listed with their nodes"
+            for node in found[0]["nodes"]:
+                if node["type"].endswith(".webhook"):
+                    node["parameters"]["path"] = "lost-hook"
+            return found
+
+        webhook_methods = world.door.webhook_methods
+
+    reading = look("n8n_webhooks", Lost())
+    assert not reading.healthy and reading.failure_type == FailureType.WEBHOOK_UNREGISTERED
+    assert "POST lost-hook of Take orders" in reading.because
+
+
+def test_webhooks_that_cannot_be_asked_are_left_out() -> None:
+    hook = {"type": "n8n-nodes-base.webhook", "parameters": {"path": "orders/:id"}}
+    odd = [hook, {**hook, "disabled": True, "parameters": {"path": "x"}}, {**hook, "parameters": None}, None, 7]
+    door = SimpleNamespace(published_workflows=lambda: [{"name": "odd", "nodes": odd}, {"nodes": None}, {}])
+    door.webhook_methods = lambda path: pytest.fail(f"{path} was asked")
+    assert look("n8n_webhooks", door).healthy
+
+
+def schedule(**interval: Any) -> w.Node:
+    return w.node("Every so often", "scheduleTrigger", 1.2, {"rule": {"interval": [interval]}})
+
+
+@pytest.mark.n8n
+def test_a_schedule_runs_and_is_missed_when_it_does_not(real_n8n: Any) -> None:
+    door = N8n("default", real_n8n.url, real_n8n.api_key)
+    made = w.workflow("Tick", schedule(field="seconds", secondsInterval=2), w.no_op())
+    workflow_id = real_n8n.create_workflow(made)
+    real_n8n.activate(workflow_id)
+    real_n8n.ended(workflow_id, 2, 30)
+    strict = {"grace": "1s", "factor": 2.0}
+    wait_for("its last change is old enough", lambda: look("n8n_schedules", door, **strict).healthy, 20)
+    time.sleep(1)
+    late = look("n8n_schedules", door, timedelta(minutes=10), **strict)
+    assert not late.healthy and late.failure_type == FailureType.SCHEDULE_MISSED and "Tick" in late.because
+    real_n8n.api("POST", f"workflows/{workflow_id}/deactivate")
+    assert look("n8n_schedules", door, timedelta(minutes=10), **strict).healthy, "it is not published any more"
+
+
+@pytest.mark.parametrize(
+    ("interval", "seconds"),
+    [
+        ({"field": "seconds", "secondsInterval": 10}, 10), ({"field": "minutes"}, 300), ({}, 86_400),
+        ({"field": "hours", "hoursInterval": 2}, 7_200), ({"field": "weeks"}, 604_800),
+        ({"field": "cronExpression", "expression": "*/15 * * * *"}, 900),
+        ({"field": "cronExpression", "expression": "0 */15 * * * *"}, 900),
+        ({"field": "cronExpression", "expression": "0 9 * * 1-5"}, 3 * 86_400),
+        ({"field": "cronExpression", "expression": "nonsense"}, 0), ({"field": "hours", "hoursInterval": "x"}, 0),
+        ({"field": "minutes", "minutesInterval": -5}, 0), ({"field": "eons"}, 0),
+    ],
+)  # fmt: skip
+def test_the_period_of_a_schedule_is_read(interval: dict[str, Any], seconds: float) -> None:
+    assert period_of({"nodes": [schedule(**interval)]}) == seconds
+    assert period_of({"nodes": [{**schedule(**interval), "disabled": True}]}) == 0
+
+
+def test_one_that_saves_no_successes_was_just_changed_or_cannot_be_read_is_not_late() -> None:
+    old = (utc_now() - timedelta(days=9)).isoformat()
+    base = {"id": "w", "name": "Tick", "updatedAt": old, "nodes": [schedule(field="minutes")]}
+    for one, healthy in (
+        (base, False),
+        ({**base, "settings": {"saveDataSuccessExecution": "none"}}, True),
+        ({**base, "updatedAt": utc_now().isoformat()}, True),
+        ({**base, "nodes": [{"type": "n8n-nodes-base.scheduleTrigger", "parameters": {"rule": 7}}, None]}, False),
+    ):
+        door = SimpleNamespace(published_workflows=lambda one=one: [one], executions=lambda *a, **m: ([], ""))
+        assert look("n8n_schedules", door).healthy == healthy, one
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_without_the_scope_says_which(kind: str) -> None:
+    def refuse(*args: Any, **more: Any) -> Any:
+        raise N8nError("the API key needs the scope workflow:list", "forbidden", permanent=True)
+
+    door = SimpleNamespace(ready=lambda: "", executions=refuse, published_workflows=refuse)
+    reading = look(kind, door)
+    assert not reading.healthy and "workflow:list" in reading.because
