@@ -8,13 +8,24 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
 from recovery.clock import utc_now
 from recovery.model import Signal
-from recovery.sources import n8n_error, probe
+from recovery.sources import (
+    alertmanager,
+    gatus,
+    generic,
+    grafana,
+    healthchecks,
+    heartbeat,
+    n8n_error,
+    probe,
+    uptime_kuma,
+)
 from recovery.sources.shapes import BadPayload
 from recovery.store.ingest import NotStored, Receipt, SignalWriter
 from webhook_server.problems import problem
@@ -27,6 +38,15 @@ LONGEST_DELIVERY = 200
 _writers: dict[int, SignalWriter] = {}
 _one_at_a_time = threading.Lock()
 Receive = Callable[[Any, str | None], list[Signal]]
+MONITORS: dict[str, Receive] = {
+    "probe": probe.receive,
+    "generic": probe.receive,
+    "alertmanager": alertmanager.receive,
+    "grafana": grafana.receive,
+    "uptime-kuma": uptime_kuma.receive,
+    "gatus": gatus.receive,
+    "healthchecks": healthchecks.receive,
+}
 
 
 class Turned(Exception):
@@ -48,24 +68,47 @@ def take_n8n_error(site: str = "") -> Response:
     return take_in(lambda payload, delivery: [n8n_error.receive(payload, name, delivery)], f"n8n-error:{name}")
 
 
-@blueprint.post("/probe")
-def take_probe() -> Response:
-    """One probe result, or a list of them."""
-    return take_in(probe.receive, "probe")
+@blueprint.post(f"/<any({', '.join(map(json.dumps, MONITORS))}):monitor>")
+def take_monitor(monitor: str) -> Response:
+    """What a monitor sends: one reading, or several."""
+    return take_in(MONITORS[monitor], "probe" if monitor == "generic" else monitor)
 
 
-def take_in(receive: Receive, scope: str) -> Response:
+@blueprint.post("/generic/<name>")
+def take_generic(name: str) -> Response:
+    """What a monitor sends that the configuration has a mapping for."""
+    config = current_app.config["MEDIC"]
+    plan = config.source_plan(name)
+    if plan is None:
+        known = ", ".join(source.name for source in config.sources)
+        return problem(404, "Unknown source", f"no source named {name!r} is configured; there are: {known or 'none'}")
+    return take_in(partial(generic.receive, plan), f"generic:{name}")
+
+
+@blueprint.route("/heartbeat/<name>", methods=["GET", "POST"])
+@blueprint.route("/heartbeat/<name>/<any(start, fail, log):what>", methods=["GET", "POST"])
+def take_heartbeat(name: str, what: str = "success") -> Response:
+    """A job that tells of itself; whatever the body holds is its log."""
+
+    def receive(log: str, delivery: str | None) -> list[Signal]:
+        return [heartbeat.receive(name, what, log, delivery)]
+
+    return take_in(receive, f"heartbeat:{name}/{what}", _read_log)
+
+
+def take_in(receive: Receive, scope: str, read: Callable[[bytes], Any] | None = None) -> Response:
     """Check the sender, read the body, store what it says, and only then answer.
 
     Args:
         receive: the source that makes signals of a payload. scope: within which a delivery's id counts once.
+        read: makes the payload of the body; by default it is JSON.
     """
     now = utc_now()
     try:
         body = request.get_data(cache=False)
         signed = _check_sender(body, now)
-        payload = _parse(body)
-        signals = _once(receive(payload, _delivery(scope, signed)), signed)
+        payload = (read or _parse)(body)
+        signals = _once(receive(payload, _delivery(scope, signed)), f"{scope}:{signed}" if signed else "")
         receipts = writer().add(signals, now)
     except Turned as turned:
         return problem(*turned.answer)
@@ -146,13 +189,17 @@ def _parse(body: bytes) -> Any:
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise Turned(415, "Unsupported media type", "send the body without a Content-Encoding")
     try:
-        return json.loads(body)
+        return json.loads(body, strict=False)  # what monitors paste into templates may hold line breaks
     except RecursionError:
         raise Turned(400, "Not valid JSON", "the body is nested too deeply") from None
     except UnicodeDecodeError:
         raise Turned(400, "Not valid JSON", "the body is not UTF-8 text") from None
     except ValueError as error:
         raise Turned(400, "Not valid JSON", f"the body cannot be read as JSON: {error}") from None
+
+
+def _read_log(body: bytes) -> str:
+    return body[: heartbeat.MOST_LOG * 4].decode("utf-8", "replace")
 
 
 def _delivery(scope: str, signed: str) -> str | None:

@@ -73,6 +73,7 @@ def _find_twins(data: dict[str, Any], translator: Translator) -> list[Problem]:
     return [
         *_twins_of(data.get("n8n"), ("n8n",), "name", translator),
         *_twins_of(data.get("components"), ("components",), "name", translator),
+        *_twins_of(data.get("sources"), ("sources",), "name", translator),
         *_twins_of(channels, ("alerts", "channels"), "name", translator),
         *_host_twins(data.get("components"), translator),
     ]

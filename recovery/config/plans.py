@@ -16,11 +16,12 @@ from recovery.model import (
     Policy,
     ReplayLimits,
     Severity,
+    SourcePlan,
     Stage,
 )
 
 if TYPE_CHECKING:
-    from recovery.config.sections import Component, MaintenanceSettings, Restart
+    from recovery.config.sections import Component, MaintenanceSettings, Restart, Source
     from recovery.config.settings import Config
 
 RESTART_ACTION = "run_command"
@@ -142,6 +143,20 @@ def default_hosts(arguments: dict[str, Any]) -> tuple[str, ...]:
     if not bare:
         return ()
     return (f"{bare}:{number}" if number and number != SCHEME_PORTS.get(parts.scheme) else bare,)
+
+
+def make_source_plan(source: Source) -> SourcePlan:
+    """How the messages of a monitor are read."""
+    return SourcePlan(
+        name=source.name,
+        healthy_path=source.healthy.path,
+        healthy_values=source.healthy.equals,
+        component=source.component or "",
+        message=source.message or "",
+        severity=source.severity or "",
+        observed_at=source.observed_at or "",
+        at_once=source.at_once,
+    )
 
 
 def make_channel_plans(config: Config) -> list[ChannelPlan]:

@@ -6,10 +6,21 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    model_validator,
+)
 
 from recovery.config.types import (
     Count,
+    Dotted,
     Duration,
     Flag,
     Host,
@@ -227,6 +238,34 @@ class MaintenanceSettings(Settings):
     """In which time zone the begin is meant."""
     note: str = Field(default="", max_length=500)
     """What people read."""
+
+
+class HealthySettings(Settings):
+    """When a message says that all is well."""
+
+    path: Dotted
+    """Where in the message the state stands."""
+    equals: tuple[StrictBool | StrictInt | StrictFloat | Text, ...] = Field(min_length=1, max_length=50)
+    """The values that mean healthy, in small or capital letters; every other means a failure."""
+
+
+class Source(Settings):
+    """A monitor that sends JSON of its own: where in its messages the facts stand."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
+    """The end of its address, /webhooks/generic/<name>: small letters, digits, - and _."""
+    component: Dotted | None = None
+    """Path of the component's name; default: the component is called as the source."""
+    healthy: HealthySettings
+    """When a message says that all is well."""
+    message: Dotted | None = None
+    """Path of the words for people."""
+    severity: Dotted | None = None
+    """Path of a word such as critical, error, warning or info."""
+    observed_at: Dotted | None = None
+    """Path of the time: ISO 8601, or (milli)seconds since 1970. The same state at the same time counts once."""
+    at_once: Flag = True
+    """One message is enough, since the monitor has counted by itself. Off: the component's thresholds count."""
 
 
 class Channel(PluginUse):

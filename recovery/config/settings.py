@@ -18,9 +18,10 @@ from recovery.config.sections import (
     ReplaySettings,
     Retention,
     Settings,
+    Source,
 )
 from recovery.config.types import Bind, DatabaseUrl, Flag, Period, Secret, Token, Url, expected, split_bind
-from recovery.model import ChannelPlan, Policy
+from recovery.model import ChannelPlan, Policy, SourcePlan
 
 SECRET_NAMES = ("webhook_token", "api_token", "admin_password", "session_key")
 DEFAULT_BIND = "127.0.0.1:8808"
@@ -88,6 +89,8 @@ class Config(Settings):
     """What is watched beside n8n."""
     maintenance: tuple[MaintenanceSettings, ...] = ()
     """When nothing is done about what fails."""
+    sources: tuple[Source, ...] = ()
+    """Monitors that send JSON of their own to /webhooks/generic/<name>."""
     alerts: AlertSettings = Field(default_factory=AlertSettings)
     """How people are told."""
     retention: Retention = Field(default_factory=Retention)
@@ -110,6 +113,10 @@ class Config(Settings):
             KeyError: no channel has that name.
         """
         return plans.make_channel_args(self, name)
+
+    def source_plan(self, name: str) -> SourcePlan | None:
+        """How the messages of a monitor of one's own are read; None where none has that name."""
+        return next((plans.make_source_plan(found) for found in self.sources if found.name == name), None)
 
     def component(self, name: str) -> Component:
         """One configured component.

@@ -130,6 +130,12 @@ def _check_host(value: str) -> str:
     return value.lower()
 
 
+def _check_dotted(value: str) -> str:
+    if not re.fullmatch(r"[^.\x00-\x1f\x7f]+(\.[^.\x00-\x1f\x7f]+)*", value):
+        raise expected("a path: keys and list positions with dots between them, such as host.name or checks.0.state")
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class SecretMark:
     """Marks a field that is never printed and may be given as `<name>_file`."""
@@ -149,6 +155,7 @@ Rate = Annotated[float, BeforeValidator(parse_rate), _as_text(RATE.pattern, "5/s
 Count = Annotated[StrictInt, Field(ge=1, le=1000)]
 Flag = StrictBool
 Text = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
+Dotted = Annotated[str, Field(max_length=200), AfterValidator(_check_dotted)]
 Url = Annotated[str, AfterValidator(check_url)]
 Bind = Annotated[str, AfterValidator(_check_bind)]
 Host = Annotated[str, AfterValidator(_check_host)]

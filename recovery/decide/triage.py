@@ -241,6 +241,8 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
     observed = min(reading.observed_at or now, now)
     if known.seen_at and observed < known.seen_at <= now:  # one from the future is of a clock that was wrong
         return Verdict(Move.IGNORE, "an older reading than the last one")
+    if reading.healthy is None:
+        return Verdict(Move.IGNORE, f"says nothing of its health: {reading.because}")
     if reading.healthy:
         return _healthy(reading, known, view, policy, observed)
     plan = policy.component(reading.component)
@@ -265,7 +267,7 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
 
 def _healthy(reading: Reading, known: ComponentFacts, view: View, policy: Policy, observed: datetime) -> Verdict:
     plan = policy.component(reading.component)
-    successes = known.successes + 1
+    successes = max(known.successes + 1, plan.success_threshold if reading.certain else 0)
     enough = successes >= plan.success_threshold
     muted = known.muted and not enough
     facts = ComponentFacts("healthy" if enough else known.health, 0, successes, muted, observed)

@@ -14,6 +14,7 @@ __all__ = [
     "Playbook",
     "Policy",
     "ReplayLimits",
+    "SourcePlan",
     "Stage",
 ]
 
@@ -193,3 +194,23 @@ class ChannelPlan:
     kind: str
     severities: tuple[Severity, ...] | None = None
     through_n8n: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourcePlan:
+    """Where the facts stand in the messages of a monitor of one's own; paths are dotted, "" for a fact it lacks.
+
+    Fields:
+        component: path of the component's name; "": the component is called as the source.
+        healthy_path, healthy_values: what stands there when it is healthy.
+        at_once: one message is enough; else the component's thresholds count messages.
+    """
+
+    name: str
+    healthy_path: str
+    healthy_values: tuple[str | bool | int | float, ...]
+    component: str = ""
+    message: str = ""
+    severity: str = ""
+    observed_at: str = ""
+    at_once: bool = True

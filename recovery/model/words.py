@@ -236,7 +236,7 @@ class Reading:
 
     Fields:
         component: its name.
-        healthy: whether it does its work.
+        healthy: whether it does its work; None where it does not say (a job that has begun).
         because: why, in words.
         failure_type: the kind of failure where it is not healthy.
         latency_ms: how long the look took, milliseconds.
@@ -247,7 +247,7 @@ class Reading:
     """
 
     component: str
-    healthy: bool
+    healthy: bool | None
     because: str
     failure_type: FailureType | None = None
     status_code: int | None = None

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from recovery.model import FailureType, Reading, Severity, Signal, SignalKind
-from recovery.sources.shapes import BadPayload, identity, moment, number, text, whole
+from recovery.sources.shapes import MOST_PER_CALL, BadPayload, identity, moment, number, text, whole
 
 SOURCE = "probe"
-MOST_PER_CALL = 1_000
 OURS = ("certain", "permanent")  # what only a check of ours may say: how many looks it takes, and who can help
+UNSAID = {True: "healthy", False: "reported as failing", None: "says nothing of its health"}
 
 
 def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
@@ -55,15 +55,16 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
 
 def read_reading(body: Mapping[str, Any]) -> Reading:
     """The facts of one probe result. Never raises: what is absent or odd stays empty."""
-    healthy = body.get("healthy") is True
+    told = body.get("healthy")
+    healthy = told if isinstance(told, bool) else None
     status = whole(body.get("status_code"))
     message = text(body.get("message"), 500)
     severity = body.get("severity")
     return Reading(
         component=text(body.get("component")),
         healthy=healthy,
-        because=message or (f"status {status}" if status else "healthy" if healthy else "reported as failing"),
-        failure_type=None if healthy else _failure_type(body, status, message),
+        because=message or (f"status {status}" if status else UNSAID[healthy]),
+        failure_type=_failure_type(body, status, message) if healthy is False else None,
         status_code=status,
         latency_ms=number(body.get("latency_ms")),
         severity=Severity(severity) if severity in list(Severity) else None,

@@ -1,11 +1,22 @@
 """Takes values out of payloads that may hold anything."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from recovery.model import Severity, Signal, SignalKind
+
+MOST_PER_CALL = 1_000
 MOST_NUMBER = 1e12
 MOST_TEXT = 1e300  # Python refuses to write out integers of thousands of digits
+
+SEVERITIES = {
+    Severity.CRITICAL: ("critical", "crit", "fatal", "emergency", "disaster", "page", "p1"),
+    Severity.HIGH: ("high", "error", "err", "major", "p2"),
+    Severity.MEDIUM: ("medium", "warning", "warn", "average", "p3"),
+    Severity.LOW: ("low", "info", "information", "informational", "notice", "minor", "none", "ok", "p4", "p5"),
+}
+WORDS = {word: severity for severity, words in SEVERITIES.items() for word in words}
 
 
 class BadPayload(ValueError):
@@ -77,3 +88,40 @@ def moment(value: Any) -> datetime | None:
         return None
     found = found.replace(tzinfo=UTC) if found.tzinfo is None else found
     return found.astimezone(UTC) if 1971 < found.year < 2999 else None
+
+
+def named(value: Any, where: str) -> str:
+    """The name that a monitor gives to what it watches, cut at 200 characters: nobody there could mend a long one.
+
+    Raises:
+        BadPayload: there is none.
+    """
+    found = text(value, 200).strip()
+    if not found:
+        raise BadPayload(f"{where} must be a non-empty text")
+    return found
+
+
+def severity_of(value: Any) -> Severity | None:
+    """The severity that a monitor's word means; None for a word that is not known."""
+    return WORDS.get(text(value, 40).strip().lower())
+
+
+def numbered(delivery: str | None, index: int) -> str | None:
+    """The delivery's id for one of the several facts that it brings."""
+    return f"{delivery}#{index}" if delivery else None
+
+
+def joined(parts: Iterable[str], sign: str = ": ") -> str:
+    """The parts that say something, as one text."""
+    return sign.join(part for part in parts if part)
+
+
+def reading(
+    source: str, component: str, healthy: bool | None, delivery: str | None, key: str = "", **facts: Any
+) -> Signal:
+    """What a monitor says of a component. It has counted and waited by itself, so that one message is enough."""
+    body = {"component": component, "healthy": healthy, **facts}
+    kept = {name: value for name, value in body.items() if value not in (None, "")}
+    certain = {} if healthy is None else {"certain": True}
+    return Signal(key, SignalKind.READING, source, "", {**certain, **kept}, delivery)

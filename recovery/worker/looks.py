@@ -154,7 +154,7 @@ class Looks:
 
 def is_quiet(row: ComponentRow, reading: Reading) -> bool:
     """A healthy look at a healthy component can wait to be recorded until the next tick."""
-    return reading.healthy and row.health == "healthy" and not row.failures and not row.muted
+    return reading.healthy is True and row.health == "healthy" and not row.failures and not row.muted
 
 
 def look_now(
