@@ -71,6 +71,8 @@ class SignalWriter:
         Raises:
             NotStored: they are not, or nobody knows in time whether they are; sending again is safe.
         """
+        if not signals:
+            return []
         request = _Request([as_row(signal, now) for signal in signals])
         with self._ready:
             self._waiting.append(request)
