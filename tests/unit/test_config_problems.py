@@ -352,3 +352,24 @@ maintenance:
     assert said["components[3].depends_on[0]"].seen == "alone needs alone"
     assert 'did you mean "api"?' in said["maintenance[0].components[0]"].way_out
     assert {"maintenance[1].cron", "maintenance[1].timezone"} <= set(said)
+
+
+def test_what_is_wrong_with_a_source_is_told_with_its_place(problems: Problems) -> None:
+    text = """
+sources:
+  - {name: My Mon, healthy: {path: "a..b", equals: []}}
+  - {name: a, component: ".x", healthy: {path: s, equals: [OK, null]}}
+  - {name: a, healthy: {path: s, equal: [OK]}}
+"""
+    found = {problem.where: problem for problem in problems(text)}
+    assert set(found) >= {
+        "sources[0].name",
+        "sources[0].healthy.path",
+        "sources[0].healthy.equals",
+        "sources[1].component",
+        "sources[2].name",
+        "sources[2].healthy.equal",
+        "sources[2].healthy.equals",
+    }
+    assert "host.name" in found["sources[0].healthy.path"].expected
+    assert found["sources[2].healthy.equal"].way_out == 'did you mean "equals"?'

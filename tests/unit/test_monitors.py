@@ -11,6 +11,7 @@ Where the payloads in tests/fixtures come from, with names and values of our own
 """
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +21,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recovery.config import load_config
 from recovery.decide.triage import ComponentFacts, Move, View, triage_reading
 from recovery.model import ComponentPlan, Playbook, Policy, Reading, Severity, Signal, SignalKind, SourcePlan, Stage
 from recovery.sources import alertmanager, gatus, generic, grafana, healthchecks, heartbeat, read, uptime_kuma
 from recovery.sources.shapes import BadPayload, severity_of
 
+PAGE = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text()
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 MYMON = SourcePlan("mymon", "state", ("OK", "UP"), "host.name", "output", "level", "time")
@@ -384,3 +387,43 @@ def test_the_log_of_a_heartbeat_is_cut_and_may_be_empty():
 def test_a_heartbeat_needs_a_name(name):
     with pytest.raises(BadPayload, match="the name in the address"):
         heartbeat.receive(name, "success", "")
+
+
+def template(pattern: str, **filled: str) -> Any:
+    """A body that docs/monitors.md gives to paste, as its monitor fills it."""
+    found = re.search(pattern, PAGE, re.DOTALL)
+    assert found
+    body = found[1]
+    for name, value in filled.items():
+        body = body.replace(f"[{name}]", value).replace(f"${name}", value)
+    return json.loads(body, strict=False)
+
+
+def test_the_body_for_gatus_is_understood():
+    body = template(
+        r"body: \|\n(.*?\})\n",
+        ENDPOINT_NAME="orders-api",
+        ENDPOINT_GROUP="core",
+        ALERT_TRIGGERED_OR_RESOLVED="TRIGGERED",
+        ALERT_DESCRIPTION="down",
+        RESULT_ERRORS="refused",
+    )
+    assert gatus.receive(body)[0].body == {
+        "certain": True, "component": "core/orders-api", "healthy": False, "message": "down: refused"
+    }  # fmt: skip
+
+
+def test_the_body_for_healthchecks_is_understood():
+    filled = {"NAME_JSON": '"a \\"quoted\\" name"', "STATUS": "up", "NOW": "2026-11-24T03:00:00+00:00"}
+    body = template(r"```json\n(.*?)\n```", **filled, CODE="f618072a", TAGS="prod")
+    found = healthchecks.receive(body)[0]
+    assert (found.body["component"], found.body["healthy"]) == ('a "quoted" name', True) and found.key
+
+
+def test_the_mapping_on_the_page_reads_the_message_on_the_page(tmp_path):
+    sources = re.search(r"```yaml\n(sources:\n.*?)```", PAGE, re.DOTALL)
+    message = re.search(r"-d '(\{\"host.*?)'\n", PAGE)
+    assert sources and message
+    (tmp_path / "medic.yaml").write_text(sources[1])
+    plan = load_config(tmp_path / "medic.yaml", env={}).source_plan("mymon")
+    assert plan == MYMON and generic.receive(plan, json.loads(message[1]))[0].body["component"] == "db-7"

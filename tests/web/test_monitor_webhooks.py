@@ -84,11 +84,11 @@ HOSTILE: list[tuple[str, bytes]] = [
 
 
 @pytest.mark.parametrize("path", MONITORS)
-@pytest.mark.parametrize(("name", "body"), HOSTILE, ids=[case[0] for case in HOSTILE])
-def test_what_no_monitor_sends_gets_a_clear_problem(sender: Any, path: str, name: str, body: bytes) -> None:
-    answer = send(sender, path, body)
-    assert answer.status_code == 400 and answer.content_type == "application/problem+json"
-    assert len(answer.get_json()["detail"]) > 10 and rows() == []
+def test_what_no_monitor_sends_gets_a_clear_problem(sender: Any, path: str) -> None:
+    for name, body in HOSTILE:
+        answer = send(sender, path, body)
+        assert answer.status_code == 400 and answer.content_type == "application/problem+json", name
+        assert len(answer.get_json()["detail"]) > 10 and rows() == [], name
 
 
 HALF = '"a\\u0000b\\ud800"'  # a NUL and half a character
@@ -102,7 +102,8 @@ ODD: list[tuple[str, str, str]] = [
     ("alertmanager", "deep labels",
      '{"alerts": [{"status": "firing", "labels": {"alertname": "a", "x": ' + "[" * 400 + "]" * 400 + "}}]}"),
     ("alertmanager", "a thousand",
-     json.dumps({"alerts": [{"status": "firing", "labels": {"alertname": f"a{one}"}} for one in range(1_000)]})),
+     json.dumps({"alerts": [{"status": "firing", "labels": {"alertname": f"{n}", "job": "j", "instance": "i"}}
+                            for n in range(1_000)]})),
     ("grafana", "odd tags", f'{{"ruleName": {HALF}, "state": "no_data", "tags": [1], "ruleId": {{}}}}'),
     ("uptime-kuma", "an odd time",
      '{"heartbeat": {"status": "0", "time": "yesterday", "ping": 1e300, "msg": {}}, '
@@ -203,9 +204,10 @@ def test_a_heartbeat_of_a_name_that_is_none_is_refused(sender: Any, name: str) -
     assert answer.status_code == 400 and "name" in answer.get_json()["detail"] and rows() == []
 
 
-@pytest.mark.parametrize("name", ["%ff%fe", "nightly%20backup", "%EC%9E%91%EC%97%85", "..", "a%2Fb"])
-def test_a_heartbeat_of_an_odd_name_breaks_nothing(sender: Any, name: str) -> None:
-    assert sender.get(f"/webhooks/heartbeat/{name}").status_code in (202, 308, 404)
+def test_a_heartbeat_of_an_odd_name_breaks_nothing(sender: Any) -> None:
+    for name in ("%ff%fe", "nightly%20backup", "%EC%9E%91%EC%97%85", "..", "a%2Fb", "a/other"):
+        assert sender.get(f"/webhooks/heartbeat/{name}").status_code in (202, 404), name
+    assert "nightly backup" in [row.body["component"] for row in rows()]
 
 
 def test_too_long_a_log_is_refused(sender: Any) -> None:
