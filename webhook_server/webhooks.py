@@ -8,13 +8,12 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
 
 from recovery.clock import utc_now
-from recovery.model import Signal
+from recovery.model import Signal, SourcePlan
 from recovery.sources import (
     alertmanager,
     gatus,
@@ -77,12 +76,11 @@ def take_monitor(monitor: str) -> Response:
 @blueprint.post("/generic/<name>")
 def take_generic(name: str) -> Response:
     """What a monitor sends that the configuration has a mapping for."""
-    config = current_app.config["MEDIC"]
-    plan = config.source_plan(name)
-    if plan is None:
-        known = ", ".join(source.name for source in config.sources)
-        return problem(404, "Unknown source", f"no source named {name!r} is configured; there are: {known or 'none'}")
-    return take_in(partial(generic.receive, plan), f"generic:{name}")
+
+    def receive(payload: Any, delivery: str | None) -> list[Signal]:
+        return generic.receive(_source(name), payload, delivery)
+
+    return take_in(receive, f"generic:{name}")
 
 
 @blueprint.route("/heartbeat/<name>", methods=["GET", "POST"])
@@ -145,6 +143,16 @@ def _site(name: str) -> str | None:
     if not name:
         return "default" if "default" in known or not known else known[0]
     return name if name in known else None
+
+
+def _source(name: str) -> SourcePlan:
+    """The mapping that a path means; only who has the token hears which there are."""
+    config = current_app.config["MEDIC"]
+    plan: SourcePlan | None = config.source_plan(name)
+    if plan is None:
+        known = ", ".join(source.name for source in config.sources) or "none"
+        raise Turned(404, "Unknown source", f"no source named {name!r} is configured; there are: {known}")
+    return plan
 
 
 def _check_sender(body: bytes, now: datetime) -> str:

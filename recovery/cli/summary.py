@@ -22,6 +22,7 @@ def describe(config: Config) -> str:
             *_healing(config),
             "",
             *_components(config),
+            *_sources(config),
             *_alerts(config),
             _retention(config),
         ]
@@ -33,6 +34,13 @@ def _database(url: str) -> str:
         return f"SQLite, {url.removeprefix('sqlite:///')}"
     parts = urlsplit(url)
     return f"PostgreSQL, {parts.hostname or 'this machine'}{parts.path}"
+
+
+def _sources(config: Config) -> Iterator[str]:
+    for source in config.sources:
+        values = ", ".join(map(str, source.healthy.equals))
+        address = f"{config.public_url}/webhooks/generic/{source.name}"
+        yield f"Hears {source.name} at {address}: healthy where {source.healthy.path} is {values}"
 
 
 def _n8n(config: Config) -> Iterator[str]:

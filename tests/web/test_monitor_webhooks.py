@@ -165,6 +165,7 @@ def test_a_delivery_counts_once_though_its_messages_have_no_time(sender: Any) ->
 def test_an_unknown_source_is_named(sender: Any) -> None:
     answer = send(sender, "generic/other", {})
     assert answer.status_code == 404 and "mymon" in answer.get_json()["detail"]
+    assert send(sender, "generic/other", {}, Authorization="").status_code == 401
     assert send(sender, "nagios", {}).status_code == 404
     assert sender.get("/webhooks/alertmanager").status_code == 405
 
