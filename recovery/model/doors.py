@@ -59,10 +59,12 @@ class Past:
     Fields:
         now: the present time.
         memory: the `memory` of its last reading; {} at first. Seconds and numbers, never more than a few hundred.
+        beat: what the component told of itself: `success_at`, `fail_at`, `start_at` (ISO 8601), `took_seconds`, `message`.
     """
 
     now: datetime
     memory: dict[str, Any] = field(default_factory=dict)
+    beat: dict[str, Any] = field(default_factory=dict)
 
 
 class DoorError(Exception):

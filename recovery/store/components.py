@@ -32,6 +32,24 @@ def set_component(name: str, before: str, now: datetime, because: str, **changes
     ComponentRow.insert(name=name, **values).on_conflict(conflict_target=[ComponentRow.name], update=values).execute()
 
 
+def note_beat(name: str, what: str, at: datetime, message: str) -> None:
+    """What a component told of itself (success, fail, start or log), and how long a run that began with start took."""
+    known = bulk.find_row(ComponentRow, "name = ?", name)
+    beat = dict((known.beat if known else None) or {})
+    began = beat.get("start_at")
+    if what in ("success", "fail"):
+        last = max(beat.get("success_at", ""), beat.get("fail_at", ""))
+        took = (at - datetime.fromisoformat(began)).total_seconds() if began and began > last else None
+        beat["took_seconds"] = round(took, 1) if took is not None and took >= 0 else None
+    if what != "log":
+        beat[f"{what}_at"] = at.isoformat()
+    if what in ("fail", "log"):
+        beat["message"] = message
+    ComponentRow.insert(name=name, beat=beat).on_conflict(
+        conflict_target=[ComponentRow.name], update={"beat": beat}
+    ).execute()
+
+
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:
     """Make the rows of the configured components: {name: when its check is first due, None without a check}.
 

@@ -177,6 +177,7 @@ class ComponentRow(Lease):
     seen_at = TimeField(null=True)
     latency_ms = pw.FloatField(null=True)
     memory = JsonField(null=True)  # what its check keeps from look to look
+    beat = JsonField(null=True)  # what it told of itself, as a heartbeat
 
     class Meta:
         table_name = "components"

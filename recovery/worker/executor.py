@@ -81,8 +81,7 @@ def _look(ctx: Context, row: StepRow) -> Reading:
     with database.read():
         known = components.find_components([row.component]).get(row.component)
     check = PlannedCheck(row.name, _args(ctx, row))
-    memory = known.memory if known else None
-    reading = look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), memory)
+    reading = look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), known)
     ctx.looks.watch(row.component, reading)
     return reading
 

@@ -35,9 +35,10 @@ class Prepared:
     plugin: Plugin
     args: Any
 
-    def begin(self, doors: Doors, now: datetime, memory: dict[str, Any] | None) -> Any:
-        """A reading, or a coroutine that gives one."""
-        past = (Past(now, memory or {}),) if self.plugin.remembers else ()
+    def begin(self, doors: Doors, now: datetime, known: ComponentRow | None) -> Any:
+        """A reading, or a coroutine that gives one; `known` is what is known of the component so far."""
+        memory, beat = (known.memory or {}, known.beat or {}) if known else ({}, {})
+        past = (Past(now, memory, beat),) if self.plugin.remembers else ()
         return self.plugin.run(self.args, doors, *past)
 
     def told(self, reading: Reading) -> Reading:
@@ -127,9 +128,9 @@ class Looks:
             self._in_threads += not prepared.plugin.waits
         ended = self._ender(row, prepared)
         if prepared.plugin.waits:
-            self._background.start(prepared.begin(self._doors, now, row.memory), ended)
+            self._background.start(prepared.begin(self._doors, now, row), ended)
         else:
-            self._threads.submit(prepared.begin, self._doors, now, row.memory).add_done_callback(ended)
+            self._threads.submit(prepared.begin, self._doors, now, row).add_done_callback(ended)
 
     def _ender(self, row: ComponentRow, prepared: Prepared) -> Callable[[Future[Any]], None]:
         def ended(future: Future[Any]) -> None:
@@ -158,8 +159,8 @@ def is_quiet(row: ComponentRow, reading: Reading) -> bool:
 
 
 def look_now(
-    name: str, check: PlannedCheck, doors: Doors, background: Background, now: datetime, memory: dict[str, Any] | None
+    name: str, check: PlannedCheck, doors: Doors, background: Background, now: datetime, known: ComponentRow | None
 ) -> Reading:
     """One look that is waited for: to confirm a failure, and to verify a recovery. What it would keep is dropped."""
-    found = prepare(name, check).begin(doors, now, memory)
+    found = prepare(name, check).begin(doors, now, known)
     return background.run(found) if inspect.isawaitable(found) else found

@@ -21,7 +21,7 @@ from recovery.decide.triage import (
     triage_success,
 )
 from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
-from recovery.sources import n8n_error, read
+from recovery.sources import heartbeat, n8n_error, read
 from recovery.store import bulk, components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
 from recovery.store.tables import EventRow, ExecutionRow, IncidentRow
@@ -176,6 +176,8 @@ class _Batch:
             before = self._apply_component(facts.component, verdict.component, verdict.because)
             if verdict.signs and before != "healthy":
                 self.turned.update(verdict.signs)
+        if signal.source == heartbeat.SOURCE and isinstance(facts, Reading):
+            components.note_beat(facts.component, str(signal.body.get("heartbeat")), at, facts.because)
         if verdict.chain:
             self._apply_chain(signal, facts, verdict, incident_id)
         if verdict.member_of and isinstance(facts, Failure):
