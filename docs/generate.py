@@ -27,7 +27,23 @@ components:
     check: {kind: http, url: "https://orders.example.com/health", timeout: 5s}
     every: 30s
   - name: orders-db
-    check: {kind: tcp, host: db.example.com, port: 5432}
+    check: {kind: database, engine: postgresql, host: db.example.com, user: medic, password_file: /run/secrets/db}
+  - name: broker
+    check: {kind: tcp, host: mq.example.com, port: 5672}
+  - name: gpu-server
+    check: {kind: host, host: gpu1.example.com, ports: [22, 9100]}
+  - name: name-of-the-shop
+    check: {kind: dns, name: shop.example.com, expect: [192.0.2.10]}
+  - name: worker
+    check: {kind: systemd, unit: n8n-worker.service}
+    restart: ["systemctl", "restart", "n8n-worker.service"]
+  - name: browser
+    check: {kind: docker, container: browserless}
+    restart: ["docker", "restart", "browserless"]
+  - name: this-machine
+    check: {kind: machine, paths: ["/", "/var/lib/docker"], disk: 85}
+  - name: gpus
+    check: {kind: gpu, devices: 2, temperature: 85}
 ```
 
 `medic run-check orders-api` runs it once, by hand. [extending.md](extending.md) shows how to add a check of your own

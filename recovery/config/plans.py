@@ -28,6 +28,7 @@ RESTART_ACTION = "run_command"
 EVERY_SECONDS = {Severity.CRITICAL: 30.0}
 OTHERS_EVERY_SECONDS = 120.0
 SCHEME_PORTS = {"http": 80, "https": 443}
+ENGINE_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 
 
 def make_policy(config: Config) -> Policy:
@@ -131,6 +132,9 @@ def hosts_of(component: Component) -> tuple[str, ...]:
 def default_hosts(arguments: dict[str, Any]) -> tuple[str, ...]:
     """The host of a check, with its port unless it is the scheme's own, as failures name it; () without one."""
     url, host, port = (arguments.get(key) for key in ("url", "host", "port"))
+    port = port or ENGINE_PORTS.get(str(arguments.get("engine")))
+    if isinstance(host, str) and host.startswith("/"):
+        return ()  # a socket, which no workflow names
     if isinstance(host, str) and host:
         return (f"{host.lower()}:{port}" if port else host.lower(),)
     if not isinstance(url, str):

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, NetworkDoor, UsageDoor
+
 __all__ = [
     "Done",
     "DoorError",
@@ -59,7 +61,8 @@ class Past:
     Fields:
         now: the present time.
         memory: the `memory` of its last reading; {} at first. Seconds and numbers, never more than a few hundred.
-        beat: what the component told of itself: `success_at`, `fail_at`, `start_at` (ISO 8601), `took_seconds`, `message`.
+        beat: what the component told of itself: `success_at`, `fail_at`, `start_at` (ISO 8601), `took_seconds` and
+            `message`.
     """
 
     now: datetime
@@ -269,6 +272,11 @@ class Doors(Protocol):
     shell: ShellDoor
     machine: MachineDoor
     processes: ProcessDoor
+    network: NetworkDoor
+    database: DatabaseDoor
+    docker: DockerDoor
+    usage: UsageDoor
+    gpu: GpuDoor
 
     def n8n(self, site: str) -> N8nDoor | None:
         """The n8n of that name, or None where none is configured."""

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-__all__ = ["Duration", "Timeout", "parse_duration", "write_duration"]
+__all__ = ["Duration", "Period", "Timeout", "parse_duration", "write_duration"]
 
 UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = r"\d{1,12}(?:\.\d{1,6})?\s?(?:ms|s|m|h|d)"
@@ -92,3 +92,16 @@ def _check_timeout(seconds: float) -> float:
 
 Timeout = Annotated[Duration, AfterValidator(_check_timeout)]
 """A `Duration` that something is waited for: more than nothing, at most a day."""
+
+
+LONGEST_PERIOD_SECONDS = 31_536_000.0
+
+
+def _check_period(seconds: float) -> float:
+    if not 0 < seconds <= LONGEST_PERIOD_SECONDS:
+        raise ValueError("a period is more than 0s and at most 365d")
+    return seconds
+
+
+Period = Annotated[Duration, AfterValidator(_check_period)]
+"""A `Duration` over which something is counted or looked ahead: more than nothing, at most a year."""

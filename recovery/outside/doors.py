@@ -3,15 +3,31 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from recovery.model import Doors, HttpDoor, MachineDoor, ProcessDoor, ShellResult
+from recovery.model import (
+    DatabaseDoor,
+    DockerDoor,
+    Doors,
+    GpuDoor,
+    HttpDoor,
+    MachineDoor,
+    NetworkDoor,
+    ProcessDoor,
+    ShellResult,
+    UsageDoor,
+)
 from recovery.outside.background import Background
+from recovery.outside.databases import Databases
+from recovery.outside.docker import Docker
+from recovery.outside.gpu import Gpu
 from recovery.outside.http import Http
 from recovery.outside.machine import Machine
 from recovery.outside.mail import Mail
 from recovery.outside.n8n import N8n
+from recovery.outside.network import Network
 from recovery.outside.processes import Processes
 from recovery.outside.shell import Shell
 from recovery.outside.sms import Sms
+from recovery.outside.usage import MachineUsage
 
 
 class Addresses(Protocol):
@@ -31,6 +47,11 @@ class OpenDoors:
         self.shell: Any = Shell()
         self.machine: MachineDoor = Machine()
         self.processes: ProcessDoor = Processes()
+        self.network: NetworkDoor = Network()
+        self.database: DatabaseDoor = Databases()
+        self.docker: DockerDoor = Docker()
+        self.usage: UsageDoor = MachineUsage()
+        self.gpu: GpuDoor = Gpu()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -57,6 +78,8 @@ class _StepDoors:
 
     def __init__(self, doors: OpenDoors, started: Callable[[int, float], None]):
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
+        self.network, self.database, self.docker = doors.network, doors.database, doors.docker
+        self.usage, self.gpu = doors.usage, doors.gpu
         self.n8n, self.mail, self.sms = doors.n8n, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from recovery.actions import REGISTRY as ACTIONS
 from recovery.checks import REGISTRY as CHECKS
@@ -39,6 +40,15 @@ def test_every_plugin_and_every_key_is_on_its_page():
         for plugin in registry.all():
             section = text.partition(f"## `{plugin.name}`")[2]
             assert all(f"| `{name}` |" in section for name in plugin.args.model_fields)
+
+
+def test_the_example_of_every_check_is_a_configuration():
+    used = yaml.safe_load(re.search(r"```yaml\n(.*?)```", generate.CHECKS_INTRO, re.DOTALL)[1])
+    told = [component["check"] for component in used["components"]]
+    assert {check["kind"] for check in told} >= {plugin.name for plugin in CHECKS.all()}
+    for check in told:
+        arguments = {key: value for key, value in check.items() if key not in ("kind", "password_file")}
+        CHECKS.find(check["kind"]).args.model_validate(arguments)
 
 
 @pytest.fixture

@@ -56,7 +56,12 @@ LONGER_MODULES: dict[str, int] = {}
 # What only one room may touch: SQL, the network and processes.
 ONLY_IN = {
     "peewee": {"store"},
-    "psycopg": {"store"},
+    "psycopg": {"store", "outside"},
+    "pymysql": {"outside"},
+    "redis": {"outside"},
+    "dns": {"outside"},
+    "aiohttp": {"outside"},
+    "psutil": {"outside"},
     "requests": {"outside"},
     "subprocess": {"outside", "cli"},
     "yagmail": {"outside"},

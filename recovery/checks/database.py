@@ -1,0 +1,155 @@
+"""A database that is asked a question: SQLite, PostgreSQL, MySQL, MariaDB or Redis."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, StrictBool, StrictInt, field_validator
+
+from recovery.checks import check
+from recovery.model import DatabaseAddress, DatabaseState, DoorError, Doors, FailureType, Reading
+from recovery.model.durations import Period, Timeout
+from recovery.model.secrets import SecretFields
+
+PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
+FAILURES = {"rate_limited": FailureType.RESOURCE_EXHAUSTED}
+
+
+class Args(SecretFields):
+    """Where the database is, what it is asked, and what is too much."""
+
+    engine: Literal["sqlite", "postgresql", "mysql", "redis"] = Field(
+        description="which kind: `sqlite`, `postgresql`, `mysql` (MariaDB too) or `redis`", examples=["postgresql"]
+    )
+    path: str = Field("", description="the file; `sqlite` only", examples=["/srv/n8n/database.sqlite"])
+    host: str = Field(
+        "127.0.0.1",
+        description="a name, an IP address, or the absolute path of a socket (PostgreSQL: of its folder)",
+        examples=["db.example.com"],
+        min_length=1,
+        max_length=253,
+    )
+    port: Annotated[StrictInt, Field(ge=1, le=65_535)] | None = Field(
+        None, description="the port; the engine's own where it is not given", examples=[5433]
+    )
+    database: str = Field("", description="which database; for Redis a number", examples=["orders"], max_length=128)
+    user: str = Field(
+        "", description="who asks; a user that may only read is enough", examples=["medic"], max_length=128
+    )
+    password: SecretStr | None = Field(
+        None, description="the user's password; better `password_file`, the path of a file that holds it"
+    )
+    tls: StrictBool = Field(
+        False, description="only over TLS, with a certificate that is trusted; without it as the server likes"
+    )
+    ca_file: str = Field(
+        "", description="certificates to trust instead of the usual ones", examples=["/etc/ssl/db.pem"]
+    )
+    query: str = Field(
+        "",
+        description="what is asked, and must only read; for Redis it is always `PING`",
+        examples=["SELECT count(*) FROM orders WHERE state = 'open'"],
+        max_length=4_000,
+    )
+    slow: Timeout | None = Field(
+        None, description="connecting and the query taking longer than this is bad", examples=["2s"]
+    )
+    connections: Annotated[StrictInt, Field(ge=1, le=100)] | None = Field(
+        90, description="percent of the connections that may be open; `null`: all of them"
+    )
+    lag: Period | None = Field(
+        None, description="how far a replica may be behind; `null`: as far as it likes", examples=["30s"]
+    )
+    quick_check: StrictBool = Field(
+        True, description="look through an SQLite file of up to 64 MiB for damage, for half the timeout at most"
+    )
+    timeout: Timeout = Field(5.0, description="how long the whole look may take", examples=["10s"])
+
+    @field_validator("host", "path", "database", "user", "ca_file")
+    @classmethod
+    def _is_one_thing(cls, value: str) -> str:
+        if any(ord(sign) < 32 or ord(sign) == 127 for sign in value):
+            raise ValueError("must not hold control characters")
+        return value
+
+    @field_validator("host")
+    @classmethod
+    def _only_a_host(cls, value: str) -> str:
+        if not value.startswith("/") and (any(sign in value for sign in "/@, \\") or value.count(":") == 1):
+            raise ValueError("write only the host, such as db.example.com; port, user and database have their own keys")
+        return value.removeprefix("[").removesuffix("]")
+
+    def check_together(self) -> None:
+        """Raise ValueError where keys do not belong to the engine."""
+        if (self.engine == "sqlite") != bool(self.path):
+            raise ValueError("`path` names the file of the engine `sqlite`, which needs it; no other has one")
+        if self.engine == "redis" and self.query:
+            raise ValueError("Redis is asked with PING: leave `query` out")
+        if self.engine == "redis" and self.database and not (self.database.isascii() and self.database.isdigit()):
+            raise ValueError("`database` of Redis is a number, such as 0")
+
+    def address(self) -> DatabaseAddress:
+        """What the door is given."""
+        return DatabaseAddress(
+            engine=self.engine,
+            host=self.host,
+            port=self.port or PORTS.get(self.engine, 0),
+            path=self.path,
+            database=self.database,
+            user=self.user,
+            password=self.password.get_secret_value() if self.password else "",
+            query=self.query,
+            tls=self.tls,
+            ca_file=self.ca_file,
+            integrity=self.quick_check,
+        )
+
+
+@check("database")
+async def look_at_database(args: Args, doors: Doors) -> Reading:
+    """Connects to a database, asks it a question in a transaction that may only read, and closes the connection.
+
+    Beside the answer and its time it sees whether the connections are nearly used up (PostgreSQL, MySQL, MariaDB,
+    Redis), and on a replica whether replication has stopped or is behind. Of an SQLite file it sees whether it is
+    there, opens and is whole. Where the user may not see one of these, the rest is judged.
+
+    A database that cannot be connected to or asked, that answers too slowly, and one whose replication stopped or is
+    behind is a `database_connection`; connections that are used up or nearly are `resource_exhausted`. Without a
+    password PostgreSQL's own `~/.pgpass` counts.
+    """
+    try:
+        state = await doors.database.look(args.address(), args.timeout)
+    except DoorError as problem:
+        return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.DATABASE_CONNECTION))
+    crowded, wrong = _crowded(args, state), _wrong(args, state)
+    failure = FailureType.RESOURCE_EXHAUSTED if crowded else FailureType.DATABASE_CONNECTION
+    return Reading(
+        component="",
+        healthy=not (crowded or wrong),
+        because="; ".join(filter(None, (crowded, wrong))) or _good(state),
+        failure_type=failure if crowded or wrong else None,
+        latency_ms=state.latency_ms,
+    )
+
+
+def _crowded(args: Args, state: DatabaseState) -> str:
+    used, most = state.connections, state.most_connections
+    if args.connections is None or used is None or not most or used * 100 < args.connections * most:
+        return ""
+    return f"{used} of {most} connections are open (limit {args.connections} %)"
+
+
+def _wrong(args: Args, state: DatabaseState) -> str:
+    said = [state.trouble] if state.trouble else []
+    if args.lag is not None and state.lag_seconds is not None and state.lag_seconds > args.lag:
+        said.append(f"the replica is {state.lag_seconds:.0f} s behind (limit {args.lag:g} s)")
+    if args.slow is not None and state.latency_ms > args.slow * 1000:
+        said.append(f"took {state.latency_ms:.0f} ms to answer (limit {args.slow * 1000:g} ms)")
+    return "; ".join(said)
+
+
+def _good(state: DatabaseState) -> str:
+    said = [f"answered in {state.latency_ms:.0f} ms"]
+    if state.connections is not None and state.most_connections:
+        said.append(f"{state.connections} of {state.most_connections} connections are open")
+    if state.lag_seconds is not None:
+        said.append(f"{state.lag_seconds:.0f} s behind its primary")
+    return ", ".join(said)

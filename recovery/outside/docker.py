@@ -1,0 +1,86 @@
+"""Docker's API over its socket: what a daemon tells of one container."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from recovery.model import ContainerState, DoorError
+from recovery.outside.http_errors import CANNOT_BE_ASKED, door_error
+from recovery.redact import redact_text
+
+__all__ = ["Docker"]
+
+ANSWER_BYTES = 4_194_304
+UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, *CANNOT_BE_ASKED)
+
+
+class Docker:
+    """Docker as a `DockerDoor` shows it: one question over a connection of its own."""
+
+    async def container(self, name: str, address: str, timeout_seconds: float) -> ContainerState | None:
+        """How a container is. See `DockerDoor.container`."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                status, body = await _ask(f"/containers/{quote(name, safe='')}/json", address)
+        except UNREACHABLE as error:
+            raise _problem(error, address, timeout_seconds) from None
+        told = _json(body)
+        if status == 404:
+            return None
+        if status != 200 or not isinstance(told.get("State"), dict):
+            said = str(told.get("message") or f"answered {status}")
+            raise DoorError(redact_text(f"Docker at {address}: {said[:200]}"), "status")
+        return _state(told)
+
+
+async def _ask(path: str, address: str) -> tuple[int, bytes]:
+    kind, _, place = address.partition("://")
+    connector: Any = aiohttp.UnixConnector(place) if kind == "unix" else aiohttp.TCPConnector(force_close=True)
+    url = f"http://docker{path}" if kind == "unix" else f"http://{place}{path}"
+    async with (
+        aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
+        session.get(url, allow_redirects=False) as response,
+    ):
+        body = bytearray()
+        while len(body) < ANSWER_BYTES and (piece := await response.content.read(65_536)):
+            body += piece
+        return response.status, bytes(body)
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _state(told: dict[str, Any]) -> ContainerState:
+    state = told["State"]
+    health = state.get("Health") if isinstance(state.get("Health"), dict) else {}
+    said = str(health.get("Status") or "")
+    return ContainerState(
+        status=str(state.get("Status") or ("running" if state.get("Running") else "exited"))[:40],
+        health=said[:40] if said != "none" else "",
+        failing_streak=_number(health.get("FailingStreak")),
+        restarts=_number(told.get("RestartCount")),
+        exit_code=_number(state.get("ExitCode")),
+        out_of_memory=state.get("OOMKilled") is True,
+    )
+
+
+def _number(value: Any) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def _problem(error: BaseException, address: str, seconds: float) -> DoorError:
+    if not address.startswith("unix://"):
+        return door_error(error, address.replace("tcp://", "http://", 1), seconds)
+    if isinstance(error, TimeoutError):
+        return DoorError(f"no answer from Docker at {address} within {seconds:g} s", "timeout")
+    why = getattr(error, "strerror", None) or getattr(getattr(error, "os_error", None), "strerror", None) or str(error)
+    kind = "refused" if isinstance(error, OSError) else "reset"
+    return DoorError(redact_text(f"Docker at {address} cannot be asked: {why or type(error).__name__}"), kind)
