@@ -44,6 +44,22 @@ components:
     check: {kind: machine, paths: ["/", "/var/lib/docker"], disk: 85}
   - name: gpus
     check: {kind: gpu, devices: 2, temperature: 85}
+  - name: certificate of the orders
+    check: {kind: certificate, url: "https://orders.example.com/", days: 14}
+    every: 6h
+  - name: till
+    check: {kind: process, pid_file: /run/till.pid}
+    restart: ["systemctl", "restart", "till"]
+  - name: backup
+    check: {kind: heartbeat, cron: "0 3 * * *", timezone: Asia/Seoul, grace: 2h}
+  - name: n8n
+    check: {kind: n8n}
+  - name: stuck executions
+    check: {kind: n8n_stuck, longer_than: 1h}
+  - name: webhooks of n8n
+    check: {kind: n8n_webhooks}
+  - name: schedules of n8n
+    check: {kind: n8n_schedules}
 ```
 
 `medic run-check orders-api` runs it once, by hand. [extending.md](extending.md) shows how to add a check of your own
