@@ -76,8 +76,8 @@ define install
 @echo " done"; touch $@
 endef
 
-$(RUN_READY): requirements.txt pyproject.toml | $(PY)
-	$(call install,n8n-medic,-r requirements.txt -e .)
+$(RUN_READY): requirements.txt constraints.txt pyproject.toml | $(PY)
+	$(call install,n8n-medic,-r requirements.txt -c constraints.txt -e .)
 
-$(DEV_READY): requirements.txt requirements-dev.txt pyproject.toml | $(PY)
-	$(call install,the tests,-r requirements-dev.txt -e .)
+$(DEV_READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml | $(PY)
+	$(call install,the tests,-r requirements-dev.txt -c constraints.txt -e .)
