@@ -1,0 +1,38 @@
+"""A database that an earlier version made is brought up to date when it is opened, with all that is in it."""
+
+from recovery.clock import utc_now
+from recovery.store import database
+from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow, MaintenanceRow, SiteRow
+from tests.store.rows import add_chain, add_incident
+
+LATER = {
+    "incidents": ["failed_at"],
+    "executions": ["unread", "seen_id"],
+    "components": ["memory", "beat"],
+    "sites": ["newest_id", "newest_at", "generation", "refused"],
+}
+
+
+def test_columns_and_tables_that_came_later_are_added_and_filled(store: str) -> None:
+    incident = add_incident("orders")
+    add_chain("1", incident_id=incident.id)
+    SiteRow.create(name="default")
+    ComponentRow.create(name="orders")
+    open_one = database.proxy.obj
+    for table, columns in LATER.items():
+        for column in columns:
+            open_one.execute_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+    open_one.execute_sql("DROP TABLE maintenance")
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name = '002_later_columns'")
+    database.open_database(store)
+    row = IncidentRow.get()
+    assert row.component == "orders" and row.failed_at == row.last_signal_at
+    assert (ExecutionRow.get().unread, SiteRow.get().generation, ComponentRow.get().memory) == (0, 0, None)
+    MaintenanceRow.create(components=["*"], starts_at=utc_now(), who="kim", created_at=utc_now())
+    assert add_incident("other").failed_at
+
+
+def test_opening_it_again_changes_nothing(store: str) -> None:
+    add_incident("orders")
+    database.open_database(store)
+    assert IncidentRow.select().count() == 1
