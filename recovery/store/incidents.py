@@ -153,7 +153,7 @@ def move_incident(
     Raises:
         Overtaken: it is no longer in the state that the row had when it was read.
     """
-    values = {"state": state, "because": because, "settle_at": None, "wake_at": now, **changes}
+    values = {"state": state, "because": because, "settle_at": None, "held": False, "wake_at": now, **changes}
     as_read = (IncidentRow.id == row.id) & (IncidentRow.state == row.state)
     if not IncidentRow.update(**values).where(as_read).execute():
         raise Overtaken(f"incident {row.id} is no longer {row.state}: it was to become {state}, because {because}")

@@ -48,6 +48,7 @@ class IncidentRow(Table):
     signal_count = pw.IntegerField(default=0)
     episode_at = TimeField()  # when the present episode began
     flapping = pw.BooleanField(default=False)
+    held = pw.BooleanField(default=False)  # maintenance, or what it needs is down: nothing is done for now
     episode = pw.IntegerField(default=1)  # counts recurrences: each is alerted about anew
     recurred_at = JsonField(default=list)  # microseconds of the last recurrences, for the flap limit
     asked = pw.IntegerField(default=0)  # how often a person was called

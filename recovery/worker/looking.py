@@ -59,7 +59,7 @@ def _hold(ctx: Context, row: IncidentRow, hold: Hold, now: datetime) -> None:
     escalate_at = again + timedelta(seconds=ctx.policy.escalate_after_seconds)
     if row.because != hold.because:
         events.add_event(now, "incident", row.id, f"{row.state}, held", hold.because, row.id, row.state)
-    incidents.set_incident(row.id, because=hold.because, wake_at=again, escalate_at=escalate_at)
+    incidents.set_incident(row.id, because=hold.because, held=True, wake_at=again, escalate_at=escalate_at)
 
 
 def resolve(

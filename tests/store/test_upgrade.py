@@ -6,7 +6,7 @@ from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow, Maint
 from tests.store.rows import add_chain, add_incident
 
 LATER = {
-    "incidents": ["failed_at"],
+    "incidents": ["failed_at", "held"],
     "executions": ["unread", "seen_id"],
     "components": ["memory", "beat"],
     "sites": ["newest_id", "newest_at", "generation", "refused"],

@@ -95,9 +95,11 @@ def test_in_maintenance_it_is_seen_and_recorded_and_nothing_is_done(engine: Engi
     engine.run(3_500, 20)
     row = engine.incident("db")
     assert row.state == "open" and "maintenance until" in row.because and "new disk" in row.because
+    assert row.held
     assert engine.outside.commands == [] and engine.alerts() == []
     engine.run(200, 5)
     assert engine.outside.commands and engine.alerts()[0] == "opened", "afterwards it goes on as ever"
+    assert not engine.incident("db").held
 
 
 def test_a_pause_of_everything_holds_what_is_under_way_until_it_is_ended(fake_clock: FakeClock) -> None:

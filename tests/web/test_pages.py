@@ -103,6 +103,7 @@ def test_an_incident_page_tells_what_comes_next_and_when(admin, now):
         (IncidentState.NEEDS_HUMAN, None, "it waits for you"),
         (IncidentState.RESOLVED, None, "the incident is resolved"),
         (IncidentState.OPEN, None, "The worker is about to look at it."),
+        (IncidentState.RECOVERING, RecoveryState.HELD, "Nothing for now: "),
     ],
 )
 def test_what_comes_next_is_said_for_every_standing(admin, now, incident_state, recovery_state, said):
@@ -110,6 +111,11 @@ def test_what_comes_next_is_said_for_every_standing(admin, now, incident_state, 
     if recovery_state:
         add_recovery(incident, now, state=recovery_state)
     assert said in admin.get(f"/incidents/{incident.id}").text
+
+
+def test_what_is_held_says_why(admin, now):
+    incident = add_incident(now, state=IncidentState.OPEN, held=True, because="maintenance until noon")
+    assert "Nothing for now: maintenance until noon" in admin.get(f"/incidents/{incident.id}").text
 
 
 def test_buttons_that_make_no_sense_are_disabled_and_say_why(admin, now):
