@@ -4,7 +4,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 KILLS ?= 100
-JOBS ?= 2
+JOBS ?= 3
 TESTS ?= tests
 PYTEST_ARGS ?=
 PY := .venv/bin/python

@@ -201,7 +201,7 @@ def small_disk(tmp_path):
 
 def test_a_real_disk_that_is_filled_and_emptied(small_disk):
     machine = Machine(
-        door=MachineUsage(), paths=[str(small_disk)], hold="0s", memory=None, load=None, swap=None, files=None
+        door=MachineUsage(), paths=[str(small_disk)], hold="0s", cpu=None, memory=None, load=None, swap=None, files=None
     )
     assert machine.look().healthy
     (small_disk / "big").write_bytes(b"x" * 3_900_000)
