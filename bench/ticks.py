@@ -50,16 +50,32 @@ def _fill(size: int) -> None:
     """Open incidents that are looked at tomorrow, recoveries that wait for tomorrow, executions that wait for both."""
     now = utc_now()
     later = now + timedelta(days=1)
-    times = {"opened_at": now, "episode_at": now, "last_signal_at": now, "wake_at": later, "escalate_at": later}
+    times = {
+        "opened_at": now,
+        "episode_at": now,
+        "last_signal_at": now,
+        "failed_at": now,
+        "wake_at": later,
+        "escalate_at": later,
+    }
     words = {"component": "c", "cause_class": "unavailable", "failure_type": "api_error", "outlook": "transient"}
     more = {"severity": "high", "state": "recovering", "cause": "", "because": "", "advice": "", "site": ""}
-    zero = {"signal_count": 1, "episode": 1, "recurred_at": [], "asked": 0, "flapping": False}
+    zero = {"signal_count": 1, "episode": 1, "recurred_at": [], "asked": 0, "flapping": False, "held": False}
     keys = ({"fingerprint": f"f{n}", "open_key": f"f{n}"} for n in range(size))
     bulk.add_rows(IncidentRow, [{**key, **times, **words, **more, **zero} for key in keys])
     recovery = {"state": "waiting", "playbook": {}, "stage": 1, "attempt": 1, "attempts_made": 0, "first_step": 1}
     recovery |= {"replaying": False, "next_at": later, "wake_at": later, "because": "", "started_at": now}
     bulk.add_rows(RecoveryRow, [{"incident_id": n, "active_key": n, **recovery} for n in range(1, size + 1)])
     chain = {"fence": 0, "site": "default", "workflow_id": "w", "workflow_name": "w", "state": "waiting", "because": ""}
-    chain |= {"mode": "", "facts": {}, "retries": 0, "asks": False, "looks": 0, "failed_at": now, "heard_at": now}
+    chain |= {
+        "mode": "",
+        "facts": {},
+        "retries": 0,
+        "asks": False,
+        "looks": 0,
+        "unread": 0,
+        "failed_at": now,
+        "heard_at": now,
+    }
     rows = ({"root_id": str(n), "leaf_id": str(n), "incident_id": n, **chain} for n in range(1, size + 1))
     bulk.add_rows(ExecutionRow, list(rows))

@@ -207,9 +207,10 @@ def find_failing(names: Iterable[str]) -> set[str]:
 def count_signals(counted: Mapping[int, tuple[int, datetime]], now: datetime) -> None:
     """Add to the signals of incidents: {incident id: (how many more, when the last of them happened)}."""
     for incident_id, (count, at) in counted.items():
-        more = {"signal_count": IncidentRow.signal_count + count, "last_signal_at": now}
+        greater = pw.fn.MAX if database.is_sqlite() else pw.fn.GREATEST
+        newest = greater(IncidentRow.failed_at, to_micros(at))
+        more = {"signal_count": IncidentRow.signal_count + count, "last_signal_at": now, "failed_at": newest}
         IncidentRow.update(**more).where(IncidentRow.id == incident_id).execute()
-        IncidentRow.update(failed_at=at).where(IncidentRow.id == incident_id, IncidentRow.failed_at < at).execute()
 
 
 def sign_incidents(signs: Mapping[int, datetime], now: datetime) -> None:

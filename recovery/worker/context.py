@@ -61,6 +61,7 @@ class Context:
         channels: for routing; channel_args: their plugins' arguments, by name.
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
         taken: how many signals the last batch held: many mean a storm.
+        windows: the times of maintenance that were open at a moment.
         latest: the time of the last tick. failures_kept: how long history is kept.
         background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages.
@@ -78,6 +79,7 @@ class Context:
     dry_run: bool = False
     taken: int = 0
     latest: datetime | None = None
+    windows: tuple[datetime, Sequence[Any]] | None = None
     failures_kept: timedelta = timedelta(days=365)
     background: Any = None
     looks: Any = None

@@ -1,5 +1,6 @@
 """Gathers what stands against doing anything about a component just now."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from recovery.decide.holding import Hold, Window, planned_windows, why_held
@@ -16,9 +17,16 @@ def hold_of(ctx: Context, component: str, now: datetime) -> Hold | None:
     """Why nothing is done about the component now; None where nothing stands against it."""
     upstream = ctx.policy.upstream(component)
     failing = incidents.find_failing(upstream) if upstream else set()
-    rows = maintenance.find_open_windows(now)
-    windows = [Window(tuple(row.components), row.ends_at, row.note) for row in rows]
-    return why_held(component, ctx.policy, failing, [*windows, *planned_windows(ctx.policy.maintenance, now)])
+    return why_held(component, ctx.policy, failing, _windows(ctx, now))
+
+
+def _windows(ctx: Context, now: datetime) -> Sequence[Window]:
+    """The open windows, read once a stage: its many incidents are looked at with the same `now`, in one transaction."""
+    if ctx.windows is None or ctx.windows[0] != now:
+        rows = maintenance.find_open_windows(now)
+        asked = [Window(tuple(row.components), row.ends_at, row.note) for row in rows]
+        ctx.windows = (now, [*asked, *planned_windows(ctx.policy.maintenance, now)])
+    return ctx.windows[1]
 
 
 def is_held(ctx: Context, row: RecoveryRow, component: str, now: datetime) -> bool:

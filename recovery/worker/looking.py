@@ -124,17 +124,18 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> de
         known_healthy=_known_healthy(row, known),
         flapping=row.flapping,
         parents_due=row.state == IncidentState.OPEN and executions.only_subworkflows(row.id),
-        **_of_earlier(row, now),
+        **_of_earlier(row, recovery, now),
     )
 
 
-def _of_earlier(row: IncidentRow, now: datetime) -> dict[str, Any]:
-    """What its recoveries came to so far."""
-    return {
-        "tried": row.state == IncidentState.NEEDS_HUMAN and recoveries.was_tried(row.id, row.episode_at),
-        "tried_at": recoveries.last_tried(row.id),
-        "begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1)),
-    }
+def _of_earlier(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> dict[str, Any]:
+    """What its recoveries came to so far, as far as its state lets that matter."""
+    if row.state == IncidentState.NEEDS_HUMAN:
+        tried = recoveries.was_tried(row.id, row.episode_at)
+        return {"tried": tried, "tried_at": recoveries.last_tried(row.id)}
+    if row.state == IncidentState.RECOVERING and recovery is None:
+        return {"begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1))}
+    return {}
 
 
 def _of_recovery(recovery: RecoveryRow | None) -> dict[str, Any]:

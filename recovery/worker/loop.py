@@ -59,6 +59,7 @@ def tick(ctx: Context, now: datetime) -> bool:
     Returns False where a stage failed: the others went on, and it is tried again in the next tick.
     """
     failed: set[str] = set()
+    ctx.windows = None
     _notice_clock(ctx, now)
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
