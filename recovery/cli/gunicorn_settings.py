@@ -1,10 +1,23 @@
 """How `medic serve` runs gunicorn: `gunicorn -c python:recovery.cli.gunicorn_settings webhook_server.wsgi:app`."""
 
+from typing import Any
+
+from gunicorn.glogging import Logger
+
 from recovery.cli.logs import gunicorn_logging
+
+
+class QuietLogger(Logger):
+    """Writes no line for each request. gunicorn would work one out all the same, for a tenth of a signal's cost."""
+
+    def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
+        """Nothing."""
+
 
 workers = 2
 worker_class = "gthread"
 threads = 16
 graceful_timeout = 10
 control_socket_disable = True
+logger_class = QuietLogger
 logconfig_dict = gunicorn_logging()
