@@ -106,12 +106,6 @@ def find_incident(incident_id: int) -> IncidentRow | None:
     return IncidentRow.get_or_none(IncidentRow.id == incident_id)
 
 
-def find_recovery(incident_id: int) -> RecoveryRow | None:
-    """The newest recovery of an incident, or None where none was started."""
-    mine = RecoveryRow.select().where(RecoveryRow.incident_id == incident_id)
-    return mine.order_by(RecoveryRow.id.desc()).first()
-
-
 def find_recoveries(incident_ids: list[int]) -> dict[int, RecoveryRow]:
     """The newest recovery of each of these incidents, by incident."""
     mine = RecoveryRow.select().where(RecoveryRow.incident_id.in_(incident_ids)).order_by(RecoveryRow.id)
