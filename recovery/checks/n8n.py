@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from recovery.checks import check
+from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, Past, Reading
 
 REFUSED = {"auth": FailureType.CREDENTIAL_EXPIRED, "forbidden": FailureType.CREDENTIAL_EXPIRED}
@@ -32,8 +33,7 @@ def look_at_n8n(args: Args, doors: Doors, past: Past) -> Reading:
     try:
         door = doors.n8n(args.site)
         if door is None:
-            because = f"no n8n named {args.site!r} with an API key is configured"
-            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+            return no_n8n(args.site)
         if unready := door.ready():
             return Reading("", False, unready, FailureType.N8N_UNREADY)
         door.executions(limit=1)

@@ -8,6 +8,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
@@ -46,8 +47,7 @@ def look_for_schedules(args: Args, doors: Doors, past: Past) -> Reading:
     try:
         door = doors.n8n(args.site)
         if door is None:
-            because = f"no n8n named {args.site!r} with an API key is configured"
-            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+            return no_n8n(args.site)
         planned = [(one, period) for one in door.published_workflows() if (period := period_of(one))][:MOST_ASKED]
         late = [told for one, period in planned if (told := _lateness(args, door, one, period, past.now))]
     except DoorError as problem:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
@@ -39,8 +40,7 @@ def look_for_stuck_executions(args: Args, doors: Doors, past: Past) -> Reading:
     try:
         door = doors.n8n(args.site)
         if door is None:
-            because = f"no n8n named {args.site!r} with an API key is configured"
-            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+            return no_n8n(args.site)
         running = [(one, began) for one in _running(door) if (began := read_aware(one.get("startedAt")))]
         stuck = _stuck(args, door, running, past.now)
     except DoorError as problem:

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, Reading
 
 WEBHOOK = "n8n-nodes-base.webhook"
@@ -30,8 +31,7 @@ def look_for_webhooks(args: Args, doors: Doors) -> Reading:
     try:
         door = doors.n8n(args.site)
         if door is None:
-            because = f"no n8n named {args.site!r} with an API key is configured"
-            return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+            return no_n8n(args.site)
         hooks = [hook for workflow in door.published_workflows() for hook in _webhooks(workflow)][:MOST_ASKED]
         missing = [(name, method, path) for name, method, path in hooks if method not in door.webhook_methods(path)]
     except DoorError as problem:
