@@ -30,6 +30,7 @@ class IncidentView:
         sign_at: when the last sign of health was seen; failed_at: when the last failure happened; last_signal_at: when
             it was heard of.
         flapping: it came back too often.
+        held: nothing was done about it until now: maintenance, or what it needs was down, or this machine offline.
     """
 
     id: int
@@ -60,6 +61,7 @@ class IncidentView:
     tried: bool = False
     tried_at: datetime | None = None
     begun_lately: int = 0
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +116,9 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     if view.escalate_at and now >= view.escalate_at and not view.told:
         minutes = policy.escalate_after_seconds / 60
         return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")
-    if view.state is IncidentState.OPEN:
-        return begin(view, policy, now)
     unwell = why_not_resolved(view)
+    if view.state is IncidentState.OPEN and (unwell or not view.held):
+        return begin(view, policy, now)
     if unwell:
         return _unresolved(view, policy, unwell, now)
     settle = timedelta(seconds=policy.recurrence_seconds if view.flapping else policy.settle_seconds)
@@ -136,7 +138,8 @@ def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPers
     parents_by = view.opened_at + PARENTS_WITHIN
     if helpless and view.parents_due and now < parents_by:
         return Leave(parents_by)
-    return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {view.because}")
+    because = "it is no longer held" if view.held else view.because
+    return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {because}")
 
 
 def playbook_of(component: str, policy: Policy) -> Playbook:

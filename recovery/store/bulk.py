@@ -51,16 +51,14 @@ def _values(table: type[Table], columns: Sequence[str], rows: Sequence[Mapping[s
 
 
 def find_rows(table: type[Row], where: str, *values: Any, more: str = "") -> list[Row]:
-    """The rows for which the condition holds; `?` stands for each of the values.
+    """The rows for which the condition holds; `?` stands for each of the values, as in `select`.
 
     Args:
         more: what follows the condition: ORDER BY, LIMIT.
     """
     columns, converters = _columns(table)
-    plain = [to_micros(value) if isinstance(value, datetime) else value for value in values]
-    sql = _marked(f"SELECT {columns} FROM {table._meta.table_name} WHERE {where} {more}")  # noqa: S608 our own words
     found = []
-    for stored in proxy.obj.execute_sql(sql, plain).fetchall():
+    for stored in select(f"SELECT {columns} FROM {table._meta.table_name} WHERE {where} {more}", *values):  # noqa: S608
         row = table()
         row.__data__.update((name, convert(value)) for (name, convert), value in zip(converters, stored, strict=True))
         row._dirty.clear()
@@ -72,6 +70,23 @@ def find_row(table: type[Row], where: str, *values: Any) -> Row | None:
     """The one row for which the condition holds, or None."""
     found = find_rows(table, where, *values, more="LIMIT 1")
     return found[0] if found else None
+
+
+def select(sql: str, *values: Any) -> list[tuple[Any, ...]]:
+    """What a query finds. `?` stands for each of the values, and after IN for a whole list of them."""
+    plain: list[Any] = []
+    parts = sql.split("?")
+    for place, value in enumerate(values):
+        if not isinstance(value, list):
+            plain.append(to_micros(value) if isinstance(value, datetime) else value)
+            parts[place] += "?"
+        elif database.is_sqlite():
+            plain += value
+            parts[place] += f"({', '.join('?' * len(value))})"
+        else:  # one text for lists of every length, so that it is prepared once
+            plain.append(value)
+            parts[place] = parts[place].removesuffix("IN ") + "= ANY(?)"
+    return proxy.obj.execute_sql(_marked("".join(parts)), plain).fetchall()
 
 
 def set_row(table: type[Table], row_id: int, changes: Mapping[str, Any]) -> None:

@@ -18,8 +18,12 @@ MOST_NAMES = 5_000
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
     """Components by their names, those that are known."""
-    found = (bulk.find_row(ComponentRow, "name = ?", name) for name in set(names))
-    return {row.name: row for row in found if row}
+    wanted = list(set(names))
+    found: dict[str, ComponentRow] = {}
+    for first in range(0, len(wanted), 500):
+        rows = bulk.find_rows(ComponentRow, "name IN ?", wanted[first : first + 500])
+        found.update({row.name: row for row in rows})
+    return found
 
 
 def set_component(name: str, before: str, now: datetime, because: str, **changes: Any) -> None:
@@ -68,10 +72,11 @@ def claim_components(
     now: datetime, lease_until: datetime, worker: str, limit: int, passing_over: Sequence[str] = ()
 ) -> list[ComponentRow]:
     """Claim components whose check is due, but for those passed over."""
-    due = "run_at <= ?" + (f" AND name NOT IN ({', '.join('?' for _ in passing_over)})" if passing_over else "")
+    others = " AND NOT name IN ?" if passing_over else ""
     locked = "" if database.is_sqlite() else " FOR UPDATE SKIP LOCKED"
     more = f"ORDER BY run_at LIMIT {int(limit)}{locked}"
-    claimed = bulk.find_rows(ComponentRow, due, now, *passing_over, more=more)
+    passed_over = [list(passing_over)] if passing_over else []
+    claimed = bulk.find_rows(ComponentRow, f"run_at <= ?{others}", now, *passed_over, more=more)
     for row in claimed:
         row.fence += 1
     values = [{"fence": row.fence, "lease_until": lease_until, "worker": worker, "run_at": None} for row in claimed]

@@ -7,8 +7,10 @@ beside the database, because SQLite's own busy handler sleeps and starves. Postg
 import fcntl
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -55,6 +57,32 @@ class Turn:
 
 _turn = Turn(None)
 _url = ""
+
+
+WriteRows = Callable[[list[Any]], None]
+
+
+class Owed(threading.local):
+    """What the open transaction of this thread writes together at its end, in the order it was owed."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[WriteRows, Any]] = []
+
+
+_owed = Owed()
+
+
+def owe(write_rows: WriteRows, row: Any) -> None:
+    """Have a row written with its like at the end of the open transaction; now, where none is open."""
+    _owed.rows.append((write_rows, row))
+    if not proxy.obj.in_transaction():
+        _settle()
+
+
+def _settle() -> None:
+    owed, _owed.rows = _owed.rows, []
+    for write_rows, rows in groupby(owed, key=itemgetter(0)):
+        write_rows([row for _, row in rows])
 
 
 def sqlite_path(url: str) -> Path | None:
@@ -155,6 +183,17 @@ def turn() -> Turn:
 
 
 @contextmanager
+def _owing() -> Iterator[None]:
+    """What is undone owes nothing."""
+    before = len(_owed.rows)
+    try:
+        yield
+    except BaseException:
+        del _owed.rows[before:]
+        raise
+
+
+@contextmanager
 def write() -> Iterator[None]:
     """One write transaction: all or nothing. Nested ones join the outer one."""
     database = proxy.obj
@@ -163,8 +202,9 @@ def write() -> Iterator[None]:
         if database.in_transaction():
             yield
             return
-        with database.atomic("IMMEDIATE") if is_sqlite() else database.atomic():
+        with database.atomic("IMMEDIATE") if is_sqlite() else database.atomic(), _owing():
             yield
+            _settle()
 
 
 @contextmanager
@@ -178,7 +218,7 @@ def decide() -> Iterator[None]:
 @contextmanager
 def savepoint() -> Iterator[None]:
     """A part of a write transaction that is undone alone where it fails."""
-    with proxy.obj.atomic():
+    with _owing(), proxy.obj.atomic():
         yield
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from recovery.store import bulk
+from recovery.store import bulk, database
 from recovery.store.tables import EventRow
 
 
@@ -17,22 +17,8 @@ def add_event(
     before: str = "",
     who: str = "medic",
 ) -> None:
-    """One line of history, in the transaction of the change it tells of."""
-    bulk.add_rows(EventRow, [event(at, subject, subject_id, after, because, incident_id, before, who)])
-
-
-def event(
-    at: datetime,
-    subject: str,
-    subject_id: object,
-    after: str,
-    because: str,
-    incident_id: int | None = None,
-    before: str = "",
-    who: str = "medic",
-) -> dict[str, Any]:
-    """One line of history as a row, for adding many at once."""
-    return {
+    """One line of history, in the transaction of the change it tells of; all lines of that are written at its end."""
+    row = {
         "at": at,
         "subject": subject,
         "subject_id": str(subject_id),
@@ -42,3 +28,8 @@ def event(
         "incident_id": incident_id,
         "who": who,
     }
+    database.owe(_add_events, row)
+
+
+def _add_events(rows: list[dict[str, Any]]) -> None:
+    bulk.add_rows(EventRow, rows)

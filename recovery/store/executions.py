@@ -10,7 +10,7 @@ from recovery.model import ExecutionState
 from recovery.store import bulk, database
 from recovery.store.bulk import add_row, add_rows
 from recovery.store.events import add_event
-from recovery.store.tables import ExecutionRow, IncidentRow, MemberRow, proxy
+from recovery.store.tables import ExecutionRow, IncidentRow, MemberRow
 
 RESTS = ExecutionRow.run_at.is_null() & ExecutionRow.lease_until.is_null()
 BUSY = (ExecutionRow.state == ExecutionState.RETRYING) | ((ExecutionRow.state == ExecutionState.WAITING) & ~RESTS)
@@ -80,18 +80,32 @@ def move_chain(
 
 def count_chains(incident_id: int) -> dict[str, int]:
     """How many chains of an incident are in each state; under "asking" those that need a person's decision."""
-    sql = "SELECT state, COUNT(*), SUM(CASE WHEN asks THEN 1 ELSE 0 END) FROM executions WHERE incident_id = "
-    counted: dict[str, int] = {"asking": 0}
-    for state, count, asked in proxy.obj.execute_sql(f"{sql}{int(incident_id)} GROUP BY state").fetchall():
-        counted[state] = count
-        counted["asking"] += int(asked or 0)
+    return count_all_chains([incident_id])[incident_id]
+
+
+def count_all_chains(incident_ids: Iterable[int]) -> dict[int, dict[str, int]]:
+    """The same of many incidents, {incident id: counts}."""
+    counted: dict[int, dict[str, int]] = {one: {"asking": 0} for one in incident_ids}
+    if not counted:
+        return counted
+    sql = (
+        "SELECT incident_id, state, COUNT(*), SUM(CASE WHEN asks THEN 1 ELSE 0 END) FROM executions"
+        " WHERE incident_id IN ? GROUP BY incident_id, state"
+    )
+    for incident_id, state, count, asked in bulk.select(sql, list(counted)):
+        counted[incident_id][state] = count
+        counted[incident_id]["asking"] += int(asked or 0)
     return counted
 
 
-def only_subworkflows(incident_id: int) -> bool:
-    """Whether all that an incident holds are sub-workflows' own runs."""
-    modes = ExecutionRow.select(ExecutionRow.mode).where(ExecutionRow.incident_id == incident_id).distinct().limit(2)
-    return [row[0] for row in modes.tuples()] == ["integrated"]
+def find_only_subworkflows(incident_ids: Iterable[int]) -> set[int]:
+    """Those of the incidents that hold chains, all of which are sub-workflows' own runs."""
+    wanted = list(incident_ids)
+    sql = "SELECT DISTINCT incident_id, mode FROM executions WHERE incident_id IN ?"
+    found: dict[int, set[str]] = {}
+    for incident_id, mode in bulk.select(sql, wanted) if wanted else ():
+        found.setdefault(incident_id, set()).add(mode)
+    return {incident_id for incident_id, modes in found.items() if modes == {"integrated"}}
 
 
 def count_recovered_since(incident_id: int, since: datetime) -> int:

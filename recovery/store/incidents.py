@@ -206,11 +206,14 @@ def find_failing(names: Iterable[str]) -> set[str]:
 
 def count_signals(counted: Mapping[int, tuple[int, datetime]], now: datetime) -> None:
     """Add to the signals of incidents: {incident id: (how many more, when the last of them happened)}."""
-    for incident_id, (count, at) in counted.items():
-        greater = pw.fn.MAX if database.is_sqlite() else pw.fn.GREATEST
-        newest = greater(IncidentRow.failed_at, to_micros(at))
-        more = {"signal_count": IncidentRow.signal_count + count, "last_signal_at": now, "failed_at": newest}
-        IncidentRow.update(**more).where(IncidentRow.id == incident_id).execute()
+    mark, greater = ("?", "MAX") if database.is_sqlite() else ("%s", "GREATEST")
+    sql = (
+        f"UPDATE incidents SET signal_count = signal_count + {mark}, last_signal_at = {mark},"  # noqa: S608
+        f" failed_at = {greater}(failed_at, {mark}) WHERE id = {mark}"
+    )
+    rows = [(count, to_micros(now), to_micros(at), incident_id) for incident_id, (count, at) in counted.items()]
+    if rows:
+        database.proxy.obj.connection().cursor().executemany(sql, rows)
 
 
 def sign_incidents(signs: Mapping[int, datetime], now: datetime) -> None:

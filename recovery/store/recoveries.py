@@ -1,5 +1,6 @@
 """Recoveries: one active per incident."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +36,13 @@ def add_recovery(
 def find_active(incident_id: int) -> RecoveryRow | None:
     """The recovery of an incident that has not ended."""
     return bulk.find_row(RecoveryRow, "active_key = ?", incident_id)
+
+
+def find_all_active(incident_ids: Iterable[int]) -> dict[int, RecoveryRow]:
+    """The same of many incidents, {incident id: recovery}."""
+    wanted = list(incident_ids)
+    rows = bulk.find_rows(RecoveryRow, "active_key IN ?", wanted) if wanted else []
+    return {row.incident_id: row for row in rows}
 
 
 def find_due_recoveries(now: datetime, limit: int = 200) -> list[RecoveryRow]:

@@ -14,6 +14,11 @@ def find_site(name: str) -> SiteRow | None:
     return bulk.find_row(SiteRow, "name = ?", name)
 
 
+def find_sites() -> dict[str, SiteRow]:
+    """What is known of each n8n."""
+    return {row.name: row for row in SiteRow.select()}
+
+
 def find_contacts() -> dict[str, datetime]:
     """First contact with each n8n."""
     return {row.name: row.contact_at for row in SiteRow.select() if row.contact_at}

@@ -1,5 +1,6 @@
 """Steps: one action or one check each, claimed and fenced."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -48,6 +49,17 @@ def next_number(recovery_id: int) -> int:
 def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:
     """The steps of a recovery from that number on."""
     return bulk.find_rows(StepRow, "recovery_id = ? AND number >= ?", recovery_id, first, more="ORDER BY number")
+
+
+def find_present_steps(recovery_ids: Iterable[int]) -> dict[int, list[StepRow]]:
+    """The steps of the present attempt of each of the recoveries, {recovery id: steps in their order}."""
+    found: dict[int, list[StepRow]] = {one: [] for one in recovery_ids}
+    if found:
+        first = "(SELECT first_step FROM recoveries WHERE recoveries.id = steps.recovery_id)"
+        where = f"recovery_id IN ? AND number >= {first}"
+        for row in bulk.find_rows(StepRow, where, list(found), more="ORDER BY recovery_id, number"):
+            found[row.recovery_id].append(row)
+    return found
 
 
 def claim_steps(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[StepRow]:

@@ -18,7 +18,7 @@ def tell(ctx: Context, incident: IncidentRow, kind: AlertKind, because: str, now
         call = f".{incident.asked}"  # who was called again in the same episode hears of its end again
     about_n8n = is_about_n8n(incident.component, incident.site)
     route = alerting.route(Severity(incident.severity), about_n8n, ctx.channels)
-    facts = _facts(ctx, incident, kind, because)
+    facts = _facts(ctx, incident, kind, because) if route.channels else {}
     for name in route.channels:
         key = f"{incident.id}.{incident.episode}.{kind}{call}.{name}"
         alerts.add_alert(key, incident.id, kind, name, incident.severity, {**facts, "key": key}, now)

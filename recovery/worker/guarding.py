@@ -4,6 +4,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
+from typing import Any
 
 from recovery.redact import redact_text
 from recovery.store import database
@@ -30,6 +32,25 @@ def guarded(what: str, aside: Callable[[str], None], passing: tuple[type[Excepti
     except Exception as problem:
         log.exception("%s could not be worked on", what)
         aside(told(problem))
+
+
+def work_on_all(
+    find: Callable[[], list[Any]], work: Callable[[list[Any]], None], what: str, aside: Callable[[Any, str], None]
+) -> None:
+    """Work on all rows together. Where that fails it is undone, and they are worked on one by one, each guarded.
+
+    Args:
+        find: the rows; read again after a failure, since work changes them.
+        what, aside: as for `guarded`; `aside` is given the row too.
+    """
+    try:
+        with database.savepoint():
+            work(find())
+    except Exception:
+        log.exception("not every %s that is due could be worked on: each is tried by itself", what)
+        for row in find():
+            with guarded(f"{what} {row.id}", partial(aside, row)):
+                work([row])
 
 
 def told(problem: Exception) -> str:

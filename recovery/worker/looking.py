@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from recovery.decide import incidents as decide
 from recovery.decide.holding import Hold
@@ -13,7 +13,7 @@ from recovery.store import components, database, events, executions, incidents, 
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
 from recovery.worker.context import Context
-from recovery.worker.guarding import ASIDE, guarded
+from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import LOOK_AGAIN, hold_of
 
 AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
@@ -21,20 +21,43 @@ AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPR
 
 def look_at_incidents(ctx: Context, now: datetime) -> None:
     """Look at every incident that is due."""
+
+    def aside(row: IncidentRow, why: str) -> None:
+        incidents.set_aside(row.id, now + ASIDE)
+
     with database.decide():
-        for row in incidents.find_due_incidents(now):
-            with guarded(f"incident {row.id}", partial(_set_aside, row.id, now)):
-                look_at(ctx, row, now)
+        work_on_all(partial(incidents.find_due_incidents, now), partial(_look_at_all, ctx, now), "incident", aside)
 
 
-def _set_aside(incident_id: int, now: datetime, why: str) -> None:
-    incidents.set_aside(incident_id, now + ASIDE)
+def _look_at_all(ctx: Context, now: datetime, rows: list[IncidentRow]) -> None:
+    known = Known.of(rows)
+    for row in rows:
+        look_at(ctx, row, known, now)
 
 
-def look_at(ctx: Context, row: IncidentRow, now: datetime) -> None:
+class Known(NamedTuple):
+    """What the moves of many incidents depend on, read at once: by incident, and of their components by name."""
+
+    recoveries: dict[int, RecoveryRow]
+    chains: dict[int, dict[str, int]]
+    components: dict[str, ComponentRow]
+    only_subworkflows: set[int]
+
+    @classmethod
+    def of(cls, rows: list[IncidentRow]) -> "Known":
+        """What is known of these."""
+        return cls(
+            recoveries.find_all_active([row.id for row in rows if row.state != IncidentState.OPEN]),
+            executions.count_all_chains([row.id for row in rows]),
+            components.find_components([row.component for row in rows]),
+            executions.find_only_subworkflows([row.id for row in rows if row.state == IncidentState.OPEN]),
+        )
+
+
+def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None:
     """Decide about one incident, and carry it out."""
-    recovery = None if row.state == IncidentState.OPEN else recoveries.find_active(row.id)
-    view = view_of(row, recovery, now)
+    recovery = known.recoveries.get(row.id)
+    view = view_of(row, known, now)
     move = decide.look(view, ctx.policy, now)
     hold = hold_of(ctx, row.component, now) if isinstance(move, decide.Begin | decide.CallPerson) else None
     if hold:
@@ -96,10 +119,9 @@ def _frozen(playbook: Playbook) -> dict[str, Any]:
     return copy
 
 
-def view_of(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> decide.IncidentView:
+def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentView:
     """An incident with everything that its next move depends on."""
-    counted = executions.count_chains(row.id)
-    known = components.find_components([row.component]).get(row.component)
+    counted, recovery = known.chains[row.id], known.recoveries.get(row.id)
     return decide.IncidentView(
         id=row.id,
         state=IncidentState(row.state),
@@ -121,9 +143,10 @@ def view_of(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> de
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
-        known_healthy=_known_healthy(row, known),
+        known_healthy=_known_healthy(row, known.components.get(row.component)),
         flapping=row.flapping,
-        parents_due=row.state == IncidentState.OPEN and executions.only_subworkflows(row.id),
+        held=row.held,
+        parents_due=row.id in known.only_subworkflows,
         **_of_earlier(row, recovery, now),
     )
 

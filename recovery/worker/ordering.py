@@ -12,9 +12,9 @@ from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow
 from recovery.worker import calling, looking
+from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
-from recovery.worker.planning import thaw
 
 MOST = 100
 ACTIVE = (RecoveryState.RUNNING, RecoveryState.WAITING)

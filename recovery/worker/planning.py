@@ -3,130 +3,54 @@
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from recovery.decide import planner
 from recovery.decide.replay import Candidate, choose_canary, release
-from recovery.model import (
-    ExecutionState,
-    PlannedAction,
-    PlannedCheck,
-    Playbook,
-    RecoveryState,
-    Stage,
-    StepKind,
-    StepState,
-)
-from recovery.store import components, database, executions, incidents, recoveries, sites, steps
-from recovery.store.tables import ExecutionRow, IncidentRow, RecoveryRow, StepRow
+from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
+from recovery.store import database, executions, incidents, recoveries, steps
+from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
+from recovery.worker.cases import Case, Known, thaw, view_of
 from recovery.worker.context import Context
-from recovery.worker.guarding import ASIDE, guarded
+from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import is_held
 
 MOST_MOVES = 50
-TRY_REFUSED_AGAIN = timedelta(minutes=5)
-BLOCKING = ("unauthorized", "forbidden", "too_old")
-
-
-class Case(NamedTuple):
-    """A recovery with what its moves need."""
-
-    ctx: Context
-    incident: IncidentRow
-    row: RecoveryRow
-    playbook: Playbook
-    now: datetime
-
-    @property
-    def dry(self) -> bool:
-        """Nothing is done, everything is decided."""
-        return self.playbook.dry_run or self.ctx.dry_run
-
-    def set(self, because: str, **changes: Any) -> None:
-        """Change the recovery."""
-        recoveries.set_recovery(self.row, because, self.now, **changes)
-
-    def run(self, because: str) -> None:
-        """The recovery runs: it is looked at when what has begun ends."""
-        self.set(because, state=RecoveryState.RUNNING, next_at=None, wake_at=None)
-
-    def add_step(self, kind: StepKind, name: str, because: str, state: StepState, **more: Any) -> StepRow:
-        """The recovery's next step."""
-        more = {"component": self.incident.component, **more}
-        return steps.add_step(self.row, kind, name, because, self.now, state, **more)
 
 
 def plan_recoveries(ctx: Context, now: datetime) -> None:
     """Move every recovery that is due."""
+
+    def aside(row: RecoveryRow, why: str) -> None:
+        recoveries.set_aside(row.id, now + ASIDE)
+
     with database.decide():
-        due = recoveries.find_due_recoveries(now)
-        known = incidents.find_incidents([row.incident_id for row in due])
-        for row in due:
-            with guarded(f"recovery {row.id}", partial(_set_aside, row.id, now)):
-                case = Case(ctx, known[row.incident_id], row, thaw(row.playbook), now)
-                if not is_held(ctx, row, case.incident.component, now):
-                    _move_on(case)
+        work_on_all(partial(recoveries.find_due_recoveries, now), partial(_move_all, ctx, now), "recovery", aside)
 
 
-def _set_aside(recovery_id: int, now: datetime, why: str) -> None:
-    recoveries.set_aside(recovery_id, now + ASIDE)
+def _move_all(ctx: Context, now: datetime, rows: list[RecoveryRow]) -> None:
+    told_of = incidents.find_incidents([row.incident_id for row in rows])
+    cases = [Case(ctx, told_of[row.incident_id], row, thaw(row.playbook), now) for row in rows]
+    cases = [case for case in cases if not is_held(ctx, case.row, case.incident.component, now)]
+    known = Known.of(cases)
+    for case in cases:
+        _move_on(case, known)
 
 
-def _move_on(case: Case) -> None:
+def _move_on(case: Case, known: Known) -> None:
     for _ in range(MOST_MOVES):
-        if not _move(case):
+        if not _move(case, known):
             break
+        known = Known.of([case])
 
 
-def _move(case: Case) -> bool:
+def _move(case: Case, known: Known) -> bool:
     """One move; True where another may follow at once."""
-    found = steps.find_steps_from(case.row.id, case.row.first_step)
-    for step in found:
+    for step in known.steps[case.row.id]:
         mirror_canary(case, step)
-    move = planner.plan(_view(case, found), case.now)
+    move = planner.plan(view_of(case, known), case.now)
     return CARRY_OUT[type(move)](case, move)
-
-
-def _view(case: Case, found: list[StepRow]) -> planner.RecoveryView:
-    row, name = case.row, case.incident.component
-    counted = executions.count_chains(row.incident_id)
-    known = components.find_components([name]).get(name)
-    return planner.RecoveryView(
-        state=RecoveryState(row.state),
-        stage=row.stage,
-        attempt=row.attempt,
-        playbook=case.playbook,
-        steps=[_step_facts(step) for step in found],
-        waiting=counted.get("waiting", 0),
-        retrying=counted.get("retrying", 0),
-        asking=counted["asking"],
-        replaying=row.replaying,
-        setback=row.setback or "",
-        next_at=row.next_at,
-        seen_at=known.seen_at if known else None,
-        healthy=bool(known and known.health == "healthy"),
-        failing=bool(known and known.health == "unhealthy"),
-        recovered=counted.get("recovered", 0),
-        blocked=_blocked(case) if counted.get("waiting") else "",
-    )
-
-
-def _blocked(case: Case) -> str:
-    """Why n8n cannot be asked to retry anything, however often; "" where it can."""
-    known = case.ctx.policy.sites
-    if not known:
-        return "no n8n is connected"
-    site = sites.find_site(case.incident.site if case.incident.site in known else known[0])
-    if site is None or site.state not in BLOCKING:
-        return ""
-    refused_at = sites.refused_at(site)  # a key that was given its scope is found out by trying
-    return "" if refused_at and case.now - refused_at >= TRY_REFUSED_AGAIN else site.detail
-
-
-def _step_facts(step: StepRow) -> planner.StepFacts:
-    why = step.error or step.result or ""
-    return planner.StepFacts(step.number, StepKind(step.kind), step.name, StepState(step.state), step.finished_at, why)
 
 
 def mirror_canary(case: Case, step: StepRow) -> None:
@@ -272,12 +196,3 @@ CARRY_OUT: dict[type, Callable[[Case, Any], bool]] = {
     planner.AskPerson: _ask_person,
     planner.End: _end,
 }
-
-
-def thaw(frozen: dict) -> Playbook:
-    """The playbook that a recovery started with, from its stored copy."""
-    values = dict(frozen)
-    values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
-    values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
-    values["check"] = PlannedCheck(**values["check"]) if values["check"] else None
-    return Playbook(**values)

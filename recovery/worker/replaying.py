@@ -12,9 +12,9 @@ from recovery.model import ExecutionState, N8nDoor, N8nError, Outlook
 from recovery.sources import n8n_execution as source
 from recovery.store import database, executions, recoveries, signals
 from recovery.store.tables import ExecutionRow
+from recovery.worker.cases import thaw
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.guarding import told
-from recovery.worker.planning import thaw
 from recovery.worker.reading_n8n import (
     is_stranger,
     orphan_success,

@@ -22,9 +22,9 @@ from recovery.decide.triage import (
 )
 from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
 from recovery.sources import heartbeat, n8n_error, read
-from recovery.store import bulk, components, database, events, executions, incidents, recoveries, signals, sites
+from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
-from recovery.store.tables import EventRow, ExecutionRow, IncidentRow
+from recovery.store.tables import ExecutionRow, IncidentRow
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
 
@@ -83,7 +83,6 @@ class _Batch:
         self.counted: dict[int, tuple[int, datetime]] = {}
         self.done: list[tuple[int, int | None, str]] = []
         self.members: list[tuple[str, str, int | None]] = []
-        self.history: list[dict[str, Any]] = []
         self.signs: dict[int, datetime] = {}
         self.turned: set[int] = set()
         self.woken: set[int] = set()
@@ -95,7 +94,6 @@ class _Batch:
             verdict = self._decide(signal, facts)
             self._apply(signal, facts, self._still(verdict))
         executions.add_members(self.members)
-        self._write_history()
         incidents.count_signals(self.counted, self.now)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
@@ -105,10 +103,6 @@ class _Batch:
         signals.finish_signals(self.done, self.now)
         log.info("triaged", extra={"signals": len(self.done), "incidents": len(self.counted)})
         return len(self.done)
-
-    def _write_history(self) -> None:
-        bulk.add_rows(EventRow, self.history)
-        self.history.clear()
 
     def _look_soon(self, joined: set[int]) -> None:
         """A storm of failures that join is looked at once a second, not once each."""
@@ -229,7 +223,6 @@ class _Batch:
         else:
             changes |= {"incident_id": incident_id, "facts": self.kept[signal.id]}
         old = row.incident_id
-        self._write_history()  # it may tell of this very chain, and lines are read in their order
         executions.move_chain(row, move.state, move.because, self.now, **changes)
         executions.note_members(signal.site, [move.leaf_id], row.id)
         self.view.members[signal.site, move.leaf_id] = row.id
@@ -264,7 +257,7 @@ class _Batch:
         self.view.chains[chain_id] = ChainFacts(
             chain_id, incident_id, move.leaf_id, move.state, failure.mode, failure.workflow_id
         )
-        self.history.append(events.event(self.now, "execution", move.root_id, move.state, move.because, incident_id))
+        events.add_event(self.now, "execution", move.root_id, move.state, move.because, incident_id)
 
 
 def _incident_facts(row: IncidentRow) -> IncidentFacts:

@@ -9,7 +9,9 @@ from recovery.model import ExecutionState, FailureType, IncidentState, OrderWhat
 from recovery.store import (
     alerts,
     components,
+    database,
     due,
+    events,
     executions,
     incidents,
     orders,
@@ -153,11 +155,11 @@ def test_resolving_by_hand_leaves_alone_what_waits_or_asks(store):
 
 
 def test_only_sub_workflows_means_only_them(store):
-    assert not executions.only_subworkflows(1)
+    assert executions.find_only_subworkflows([1]) == set()
     add_chain("1", mode="integrated")
-    assert executions.only_subworkflows(1)
+    assert executions.find_only_subworkflows([1, 2]) == {1}
     add_chain("2")
-    assert not executions.only_subworkflows(1)
+    assert executions.find_only_subworkflows([1]) == set()
 
 
 def test_workflows_worth_listening_to_are_those_of_unresolved_incidents(store):
@@ -360,3 +362,42 @@ def test_house_keeping_takes_a_bounded_bite(store, monkeypatch: pytest.MonkeyPat
     signals.add_signals([signal(str(number)) for number in range(5)], NOW - YEAR)
     signals.finish_signals([(row.id, None, "x") for row in SignalRow.select()], NOW)
     assert [retention.drop_success_logs(NOW) for _ in range(4)] == [2, 2, 1, 0]
+
+
+def _told() -> list[str]:
+    return [row.after for row in EventRow.select().order_by(EventRow.id)]
+
+
+def test_history_is_written_in_the_order_it_was_told_and_only_of_what_stands(store):
+    with database.write():
+        events.add_event(NOW, "incident", 1, "first", "")
+        with pytest.raises(ValueError), database.savepoint():
+            events.add_event(NOW, "incident", 1, "undone", "")
+            raise ValueError
+        with database.savepoint():
+            events.add_event(NOW, "incident", 1, "second", "")
+        with database.write():
+            events.add_event(NOW, "incident", 1, "third", "")
+    assert _told() == ["first", "second", "third"]
+
+
+def test_a_transaction_that_fails_leaves_no_history_behind_for_the_next(store):
+    with pytest.raises(ValueError), database.write():
+        events.add_event(NOW, "incident", 1, "undone", "")
+        raise ValueError
+    events.add_event(NOW, "incident", 1, "outside of any", "")
+    with database.write():
+        events.add_event(NOW, "incident", 1, "next", "")
+    assert _told() == ["outside of any", "next"]
+
+
+def test_chains_of_many_incidents_are_counted_apart(store):
+    add_chain("1", asks=True)
+    add_chain("2")
+    add_chain("3", incident_id=2, state=RECOVERED)
+    assert executions.count_all_chains([1, 2, 3]) == {
+        1: {"waiting": 2, "asking": 1},
+        2: {"recovered": 1, "asking": 0},
+        3: {"asking": 0},
+    }
+    assert executions.count_all_chains([]) == {}

@@ -137,7 +137,7 @@ def test_periodic_work_goes_on_while_every_tick_fails(engine: Engine, monkeypatc
 def test_an_incident_that_cannot_be_looked_at_holds_up_no_other_and_is_looked_at_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_it: Callable[..., bool] = lambda ctx, row, now: row.component == "bad.example.com"  # noqa: E731
+    is_it: Callable[..., bool] = lambda ctx, row, known, now: row.component == "bad.example.com"  # noqa: E731
     with monkeypatch.context() as broken:
         broken.setattr(looking, "look_at", broken_for(looking.look_at, is_it, ValueError("odd")))
         engine.hear(item("1", host="bad.example.com"))
@@ -153,7 +153,7 @@ def test_an_incident_that_cannot_be_looked_at_holds_up_no_other_and_is_looked_at
 def test_a_recovery_that_cannot_be_planned_holds_up_no_other_and_is_planned_again(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    is_it: Callable[..., bool] = lambda case: case.incident.component == "bad"  # noqa: E731
+    is_it: Callable[..., bool] = lambda case, known: case.incident.component == "bad"  # noqa: E731
     engine.ctx.policy = replace(engine.ctx.policy, components={name: restartable(name) for name in ("bad", "good")})
     with monkeypatch.context() as broken:
         broken.setattr(planning, "_move", broken_for(planning._move, is_it, ValueError("odd")))

@@ -1,0 +1,118 @@
+"""A recovery with what its next move depends on, and what its moves do to it."""
+
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from recovery.decide import planner
+from recovery.model import (
+    PlannedAction,
+    PlannedCheck,
+    Playbook,
+    RecoveryState,
+    Stage,
+    StepKind,
+    StepState,
+)
+from recovery.store import components, executions, recoveries, sites, steps
+from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, SiteRow, StepRow
+from recovery.worker.context import Context
+
+TRY_REFUSED_AGAIN = timedelta(minutes=5)
+BLOCKING = ("unauthorized", "forbidden", "too_old")
+
+
+class Case(NamedTuple):
+    """A recovery with what its moves need."""
+
+    ctx: Context
+    incident: IncidentRow
+    row: RecoveryRow
+    playbook: Playbook
+    now: datetime
+
+    @property
+    def dry(self) -> bool:
+        """Nothing is done, everything is decided."""
+        return self.playbook.dry_run or self.ctx.dry_run
+
+    def set(self, because: str, **changes: Any) -> None:
+        """Change the recovery."""
+        recoveries.set_recovery(self.row, because, self.now, **changes)
+
+    def run(self, because: str) -> None:
+        """The recovery runs: it is looked at when what has begun ends."""
+        self.set(because, state=RecoveryState.RUNNING, next_at=None, wake_at=None)
+
+    def add_step(self, kind: StepKind, name: str, because: str, state: StepState, **more: Any) -> StepRow:
+        """The recovery's next step."""
+        more = {"component": self.incident.component, **more}
+        return steps.add_step(self.row, kind, name, because, self.now, state, **more)
+
+
+class Known(NamedTuple):
+    """What the moves of many recoveries depend on, read at once."""
+
+    steps: dict[int, list[StepRow]]
+    chains: dict[int, dict[str, int]]
+    components: dict[str, ComponentRow]
+    sites: dict[str, SiteRow]
+
+    @classmethod
+    def of(cls, cases: list[Case]) -> "Known":
+        """What is known of these."""
+        return cls(
+            steps.find_present_steps([case.row.id for case in cases]),
+            executions.count_all_chains([case.incident.id for case in cases]),
+            components.find_components([case.incident.component for case in cases]),
+            sites.find_sites() if cases else {},
+        )
+
+
+def view_of(case: Case, known: Known) -> planner.RecoveryView:
+    """A recovery with everything that its next move depends on."""
+    row, counted = case.row, known.chains[case.incident.id]
+    component = known.components.get(case.incident.component)
+    return planner.RecoveryView(
+        state=RecoveryState(row.state),
+        stage=row.stage,
+        attempt=row.attempt,
+        playbook=case.playbook,
+        steps=[_step_facts(step) for step in known.steps[row.id]],
+        waiting=counted.get("waiting", 0),
+        retrying=counted.get("retrying", 0),
+        asking=counted["asking"],
+        replaying=row.replaying,
+        setback=row.setback or "",
+        next_at=row.next_at,
+        seen_at=component.seen_at if component else None,
+        healthy=bool(component and component.health == "healthy"),
+        failing=bool(component and component.health == "unhealthy"),
+        recovered=counted.get("recovered", 0),
+        blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
+    )
+
+
+def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
+    """Why n8n cannot be asked to retry anything, however often; "" where it can."""
+    names = case.ctx.policy.sites
+    if not names:
+        return "no n8n is connected"
+    site = known.get(case.incident.site if case.incident.site in names else names[0])
+    if site is None or site.state not in BLOCKING:
+        return ""
+    refused_at = sites.refused_at(site)  # a key that was given its scope is found out by trying
+    return "" if refused_at and case.now - refused_at >= TRY_REFUSED_AGAIN else site.detail
+
+
+def _step_facts(step: StepRow) -> planner.StepFacts:
+    why = step.error or step.result or ""
+    return planner.StepFacts(step.number, StepKind(step.kind), step.name, StepState(step.state), step.finished_at, why)
+
+
+def thaw(frozen: dict) -> Playbook:
+    """The playbook that a recovery started with, from its stored copy."""
+    values = dict(frozen)
+    values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
+    values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
+    values["check"] = PlannedCheck(**values["check"]) if values["check"] else None
+    return Playbook(**values)
