@@ -17,6 +17,10 @@ def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Pro
     for place, one in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(one, dict):
             found += _check_one(place, str(one.get("name")), needs, translator)
+    if "connectivity" in needs and data.get("connectivity"):
+        place = list(needs).index("connectivity")
+        way_out = "n8n-medic calls its own machine's connection so, where `connectivity` is configured"
+        found.append(translator.problem(("components", place, "name"), "'connectivity'", "another name", way_out))
     return found + _check_maintenance(data.get("maintenance"), needs, translator)
 
 

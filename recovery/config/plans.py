@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ RESTART_ACTION = "run_command"
 EVERY_SECONDS = {Severity.CRITICAL: 30.0}
 OTHERS_EVERY_SECONDS = 120.0
 SCHEME_PORTS = {"http": 80, "https": 443}
+LOCAL_NAMES = ("localhost", "::1", "0.0.0.0", "::")  # noqa: S104
 ENGINE_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 
 
@@ -44,6 +46,8 @@ def make_policy(config: Config) -> Policy:
         recurrence_seconds=found.recurrence_within.total_seconds(),
         recurrences_per_hour=found.recurrences_per_hour,
         maintenance=tuple(_maintenance_plan(one) for one in config.maintenance),
+        anchors=config.connectivity.anchors,
+        offline_at=config.connectivity.hosts,
     )
 
 
@@ -76,6 +80,7 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         playbook=_playbook(config, component),
         env=dict(component.restart.env) if component.restart else {},
         depends_on=component.depends_on,
+        outside=outside_of(config, component),
     )
 
 
@@ -127,6 +132,19 @@ def hosts_of(component: Component) -> tuple[str, ...]:
     if component.hosts is not None:
         return component.hosts
     return default_hosts(component.check.arguments) if component.check else ()
+
+
+def outside_of(config: Config, component: Component) -> str:
+    """The host that a component's check goes to over the network; "" where it looks at this machine itself."""
+    if component.check is None:
+        return ""
+    arguments = component.check.arguments
+    site = next((n8n.url for n8n in config.n8n if n8n.name == arguments.get("site", "default")), None)
+    if component.check.kind.startswith("n8n"):
+        arguments = {"url": site}
+    found = [*default_hosts(arguments), *(str(arguments[key]) for key in ("name",) if component.check.kind == "dns")]
+    host = re.sub(r":\d+$", "", found[0]).strip("[]").lower() if found else ""
+    return "" if host in LOCAL_NAMES or host.startswith("127.") else host
 
 
 def default_hosts(arguments: dict[str, Any]) -> tuple[str, ...]:

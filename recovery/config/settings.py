@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from recovery.config import plans
+from recovery.config.connectivity import ConnectivitySettings
 from recovery.config.sections import (
     AlertSettings,
     Component,
@@ -89,6 +90,8 @@ class Config(Settings):
     """What is watched beside n8n."""
     maintenance: tuple[MaintenanceSettings, ...] = ()
     """When nothing is done about what fails."""
+    connectivity: ConnectivitySettings = Field(default_factory=ConnectivitySettings)
+    """How it is noticed that this machine itself is offline."""
     sources: tuple[Source, ...] = ()
     """Monitors that send JSON of their own to /webhooks/generic/<name>."""
     alerts: AlertSettings = Field(default_factory=AlertSettings)

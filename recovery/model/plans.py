@@ -101,6 +101,7 @@ class ComponentPlan:
         every_seconds: how often its check runs.
         env: environment of its restart command; kept out of the playbook, whose copies are stored.
         depends_on: the components that it needs.
+        outside: the host that its check goes to over the network; "" where it looks at this machine itself.
     """
 
     name: str
@@ -112,6 +113,7 @@ class ComponentPlan:
     playbook: Playbook | None = None
     env: dict[str, str] = field(default_factory=dict, repr=False)
     depends_on: tuple[str, ...] = ()
+    outside: str = ""
 
     @property
     def check(self) -> PlannedCheck | None:
@@ -142,6 +144,8 @@ class Policy:
         recurrence_seconds: a failure this soon after resolving is a recurrence.
         recurrences_per_hour: more than this many and a person is called.
         maintenance: at fixed times.
+        anchors: "host:port" of what proves that this machine is online; without any it is never called offline.
+        offline_at: so many unrelated hosts must fall silent at once before the anchors are asked.
     """
 
     playbook: Playbook
@@ -154,6 +158,8 @@ class Policy:
     recurrence_seconds: float = 600.0
     recurrences_per_hour: int = 5
     maintenance: tuple[MaintenancePlan, ...] = ()
+    anchors: tuple[str, ...] = ()
+    offline_at: int = 5
 
     def upstream(self, name: str) -> tuple[str, ...]:
         """Everything that a component needs, directly or through others; what it needs most directly first."""

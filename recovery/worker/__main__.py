@@ -110,4 +110,5 @@ def prepare(ctx: Context) -> None:
         for site in ctx.policy.sites:  # its key may have been changed
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)
+        ctx.connectivity.resume(ctx, now)
     keep_beating(ctx)

@@ -11,6 +11,7 @@ from typing import Any
 from recovery.clock import utc_now
 from recovery.model import ChannelPlan, Doors, Policy
 from recovery.store import database
+from recovery.worker.connectivity import Connectivity
 
 log = logging.getLogger("medic.worker")
 LEASE = timedelta(seconds=30)
@@ -63,6 +64,7 @@ class Context:
         taken: how many signals the last batch held: many mean a storm.
         windows: the times of maintenance that were open at a moment.
         latest: the time of the last tick. failures_kept: how long history is kept.
+        connectivity: whether this machine itself is online.
         background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages.
     """
@@ -82,6 +84,7 @@ class Context:
     windows: tuple[datetime, Sequence[Any]] | None = None
     failures_kept: timedelta = timedelta(days=365)
     background: Any = None
+    connectivity: Connectivity = field(default_factory=Connectivity)
     looks: Any = None
     pools: dict[str, Pool] = field(default_factory=dict)
 

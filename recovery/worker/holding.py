@@ -15,6 +15,9 @@ HOLDABLE = (RecoveryState.RUNNING, RecoveryState.WAITING, RecoveryState.HELD)
 
 def hold_of(ctx: Context, component: str, now: datetime) -> Hold | None:
     """Why nothing is done about the component now; None where nothing stands against it."""
+    offline = ctx.connectivity.hold(ctx, component, now)
+    if offline:
+        return offline
     upstream = ctx.policy.upstream(component)
     failing = incidents.find_failing(upstream) if upstream else set()
     return why_held(component, ctx.policy, failing, _windows(ctx, now))

@@ -64,7 +64,7 @@ def tick(ctx: Context, now: datetime) -> bool:
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
         words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full()
-        if (ctx.looks.ended or ctx.looks.died) and "components" not in failed:
+        if (ctx.looks.ended or ctx.looks.died or ctx.connectivity.told) and "components" not in failed:
             words.add("components")
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's

@@ -214,6 +214,25 @@ def test_the_hosts_of_a_component_are_its_checks_address(arguments: dict[str, ob
     assert default_hosts(arguments) == hosts
 
 
+def test_what_a_check_looks_at_is_outside_or_on_this_machine(load: Load) -> None:
+    text = """
+n8n: {url: "https://n8n.example.com", api_key: k1234567}
+components:
+  - {name: api, check: {kind: http, url: "https://Api.example.com:8443/health"}}
+  - {name: six, check: {kind: tcp, host: "2001:db8::1", port: 5}}
+  - {name: name, check: {kind: dns, name: www.example.com}}
+  - {name: n8n, check: {kind: n8n}}
+  - {name: own, check: {kind: http, url: "http://127.0.0.1:8080/"}}
+  - {name: loop, check: {kind: tcp, host: "::1", port: 5}}
+  - {name: file, check: {kind: database, engine: sqlite, path: /srv/db}}
+  - {name: shop, check: {kind: process, name: shop}}
+  - {name: pushed}
+"""
+    found = {name: plan.outside for name, plan in load(text).policy().components.items()}
+    outside = {"api": "api.example.com", "six": "2001:db8::1", "name": "www.example.com", "n8n": "n8n.example.com"}
+    assert found == outside | dict.fromkeys(("own", "loop", "file", "shop", "pushed"), "")
+
+
 def test_anchors_and_merge_keys_work_within_reason(load: Load) -> None:
     text = """
 components:

@@ -354,6 +354,18 @@ maintenance:
     assert {"maintenance[1].cron", "maintenance[1].timezone"} <= set(said)
 
 
+@pytest.mark.parametrize("anchor", ["1.1.1.1", "ftp://x:21", "https://", "host:99999", "user@host:443", ""])
+def test_an_anchor_that_is_no_address_is_refused(problems: Problems, anchor: str) -> None:
+    [found] = problems(f'connectivity: {{anchors: ["{anchor}"]}}')
+    assert found.where == "connectivity.anchors[0]" and found.line == 1
+
+
+def test_a_component_that_takes_the_name_of_the_machines_connection_is_refused(problems: Problems) -> None:
+    components = "components: [{name: connectivity, check: {kind: tcp, host: h, port: 1}}]\n"
+    [found] = problems(components + 'connectivity: {anchors: ["1.1.1.1:443"]}')
+    assert found.where == "components[0].name" and found.expected == "another name"
+
+
 def test_what_is_wrong_with_a_source_is_told_with_its_place(problems: Problems) -> None:
     text = """
 sources:
