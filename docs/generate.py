@@ -60,6 +60,17 @@ components:
     check: {kind: n8n_webhooks}
   - name: schedules of n8n
     check: {kind: n8n_schedules}
+  - name: waiting executions
+    check: {kind: n8n_waiting, longer_than: 7d}
+  - name: queue of n8n
+    check: {kind: n8n_queue, after: 5m}
+  - name: published workflows
+    check: {kind: n8n_published, ignore: [draft]}
+  - name: credentials of n8n
+    check: {kind: n8n_credentials, each: 6h}
+  - name: failures that n8n will delete
+    check: {kind: n8n_pruning}
+    every: 1h
 ```
 
 `medic run-check orders-api` runs it once, by hand. [extending.md](extending.md) shows how to add a check of your own

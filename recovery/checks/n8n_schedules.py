@@ -8,6 +8,7 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.naming import name_some
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
@@ -20,7 +21,7 @@ INTERVALS = {
     "days": ("daysInterval", 86_400), "weeks": ("weeksInterval", 7 * 86_400), "months": ("monthsInterval", 31 * 86_400),
 }  # fmt: skip
 USUAL = {"seconds": 30, "minutes": 5}
-MOST_ASKED, MOST_NAMED = 100, 5
+MOST_ASKED = 100
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)  # any will do: only the time between runs is wanted
 
 
@@ -54,8 +55,7 @@ def look_for_schedules(args: Args, doors: Doors, past: Past) -> Reading:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
     if not late:
         return Reading("", True, f"all {len(planned)} schedules run")
-    more = f" and {len(late) - MOST_NAMED} more" if len(late) > MOST_NAMED else ""
-    because = f"{len(late)} stopped: {', '.join(late[:MOST_NAMED])}{more}"
+    because = f"{len(late)} stopped: {name_some(late)}"
     return Reading("", False, because, FailureType.SCHEDULE_MISSED)
 
 

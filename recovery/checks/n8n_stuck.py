@@ -8,12 +8,14 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.executions import list_executions
+from recovery.checks.naming import length, name_some
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
-MOST_PAGES, MOST_WORKFLOWS, FEWEST_RUNS, MOST_NAMED = 4, 20, 5, 3
+MOST_WORKFLOWS, FEWEST_RUNS = 20, 5
 BY_HAND = ("manual", "evaluation")
 
 
@@ -41,28 +43,17 @@ def look_for_stuck_executions(args: Args, doors: Doors, past: Past) -> Reading:
         door = doors.n8n(args.site)
         if door is None:
             return no_n8n(args.site)
-        running = [(one, began) for one in _running(door) if (began := read_aware(one.get("startedAt")))]
+        listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
+        running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
         stuck = _stuck(args, door, running, past.now)
     except DoorError as problem:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY)
     if not stuck:
         return Reading("", True, f"none of {len(running)} running executions is stuck")
     stuck.sort(key=lambda one: one[1])
-    told = [f"{one['id']} of workflow {one.get('workflowId')} ({_length(past.now - began)})" for one, began in stuck]
-    more = f" and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    because = f"{len(told)} stuck: execution {', '.join(told[:MOST_NAMED])}{more}"
+    told = [f"{one['id']} of workflow {one.get('workflowId')} (for {length(past.now - began)})" for one, began in stuck]
+    because = f"{len(told)} stuck: execution {name_some(told, 3)}"
     return Reading("", False, because, FailureType.WORKFLOW_STUCK)
-
-
-def _running(door: N8nDoor) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    cursor = ""
-    for _ in range(MOST_PAGES):
-        page, cursor = door.executions("running", cursor=cursor, limit=250)
-        found += [one for one in page if one.get("mode") not in BY_HAND]
-        if not cursor:
-            break
-    return found
 
 
 def _stuck(
@@ -90,8 +81,3 @@ def _usual_seconds(door: N8nDoor, workflow_id: str) -> float | None:
 def _took(execution: Mapping[str, Any]) -> float | None:
     began, ended = read_aware(execution.get("startedAt")), read_aware(execution.get("stoppedAt"))
     return (ended - began).total_seconds() if began and ended else None
-
-
-def _length(time: timedelta) -> str:
-    minutes = int(time.total_seconds() // 60)
-    return f"for {minutes} min" if minutes < 120 else f"for {minutes // 60} h"

@@ -6,11 +6,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.naming import name_some
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, Reading
 
 WEBHOOK = "n8n-nodes-base.webhook"
-MOST_ASKED, MOST_NAMED = 200, 5
+MOST_ASKED = 200
 
 
 class Args(BaseModel):
@@ -38,9 +39,8 @@ def look_for_webhooks(args: Args, doors: Doors) -> Reading:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
     if not missing:
         return Reading("", True, f"all {len(hooks)} webhooks of published workflows are registered")
-    told = [f"{method} {path} of {name}" for name, method, path in missing[:MOST_NAMED]]
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    because = f"published, and not registered: {', '.join(told)}{more}"
+    told = [f"{method} {path} of {name}" for name, method, path in missing]
+    because = f"published, and not registered: {name_some(told)}"
     return Reading("", False, because, FailureType.WEBHOOK_UNREGISTERED)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, NetworkDoor, UsageDoor
+from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [
     "Done",
@@ -194,6 +194,7 @@ class N8nDoor(Protocol):
         started_after: str = "",
         cursor: str = "",
         limit: int = 100,
+        started_before: str = "",
     ) -> tuple[list[dict[str, Any]], str]:
         """One page, newest first, and the cursor of the next ("" at the end). Running ones only if asked for."""
 
@@ -211,6 +212,15 @@ class N8nDoor(Protocol):
 
     def webhook_methods(self, path: str) -> frozenset[str]:
         """The HTTP methods that are registered at a production webhook; nothing is run."""
+
+    def credentials(self) -> list[dict[str, Any]]:
+        """All credentials, without anything secret: `id`, `name`, `type`, `updatedAt`."""
+
+    def test_credential(self, credential_id: str) -> tuple[bool, str] | None:
+        """Let n8n try a credential: whether it works, and n8n's words; None where it is gone."""
+
+    def numbers(self) -> N8nNumbers:
+        """What n8n's `/metrics` tell; nothing where they are switched off, or hidden by a proxy."""
 
     def key_ends(self) -> datetime | None:
         """When the API key ends, as the key itself says; None where it does not."""

@@ -13,6 +13,7 @@ __all__ = [
     "GpuState",
     "Gpus",
     "Knock",
+    "N8nNumbers",
     "NetworkDoor",
     "Room",
     "Usage",
@@ -205,3 +206,16 @@ class GpuDoor(Protocol):
 
     def look(self, timeout_seconds: float) -> Gpus:
         """How they are. Raises DoorError where the driver is there and does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class N8nNumbers:
+    """What an n8n tells of itself in its metrics.
+
+    Fields:
+        version: of n8n, such as "2.40.7"; "" where it does not tell.
+        values: each number that has no labels, by its name without the prefix that n8n was given ("n8n_").
+    """
+
+    version: str = ""
+    values: dict[str, float] = field(default_factory=dict)

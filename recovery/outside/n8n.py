@@ -1,7 +1,6 @@
 """The door to one n8n: its public REST API, and its health."""
 
 import json
-import re
 import socket
 import threading
 import time
@@ -13,12 +12,11 @@ import requests
 import urllib3
 
 from recovery.model import N8nError
-from recovery.outside.n8n_watching import N8nWatching
+from recovery.outside.n8n_watching import ID_SHAPE, N8nWatching
 
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 LARGEST_PAGE = 250  # n8n gives no more
 IDS = ("id", "workflowId", "retryOf", "retrySuccessId")
-ID_SHAPE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What a proxy in front of n8n says when it gave up waiting; n8n itself never does.
 PROXY_GAVE_UP = frozenset({504, 524})
 # A retry that ended with one of these kinds may have begun all the same: look for `retryOf` before another one.
@@ -27,7 +25,7 @@ MAY_HAVE_BEGUN = frozenset({"reset", "network", "status"})
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What came back: `body` is the parsed JSON, or None where it was none; `why` is n8n's own message."""
+    """What came back: `body` is the parsed JSON, plain text as it is, else None; `why` is n8n's own message."""
 
     status: int
     body: Any
@@ -75,11 +73,17 @@ class N8n(N8nWatching):
         return _with_text_ids(found) if found else None
 
     def executions(
-        self, status: str = "", workflow_id: str = "", started_after: str = "", cursor: str = "", limit: int = 100
+        self,
+        status: str = "",
+        workflow_id: str = "",
+        started_after: str = "",
+        cursor: str = "",
+        limit: int = 100,
+        started_before: str = "",
     ) -> tuple[list[dict[str, Any]], str]:
         """One page, newest first, and the cursor of the next one, "" at the end. Raises N8nError."""
         asked = {"status": status, "workflowId": workflow_id, "startedAfter": started_after, "cursor": cursor}
-        query = {name: value for name, value in asked.items() if value}
+        query = {name: value for name, value in (asked | {"startedBefore": started_before}).items() if value}
         query["limit"] = str(max(1, min(limit, LARGEST_PAGE)))
         answer = self._ask("GET", "/api/v1/executions", query)
         if answer.status != 200:
@@ -113,14 +117,6 @@ class N8n(N8nWatching):
     def workflow(self, workflow_id: str) -> dict[str, Any] | None:
         """A workflow with its tags; None where it is gone. Raises N8nError."""
         return self._find("workflows", workflow_id, "workflow:read", {})
-
-    def ready(self) -> str:
-        """ "" where n8n is ready, else what is wrong, in words. Never raises."""
-        try:
-            answer = self._ask("GET", "/healthz/readiness", {}, with_key=False)
-        except N8nError as error:
-            return str(error)
-        return "" if answer.status == 200 else f"n8n at {self._where} is not ready: it answered {answer.status}"
 
     # -- how
 
@@ -171,7 +167,7 @@ class N8n(N8nWatching):
                 stream=True,
             ) as response:
                 kept = {name.lower(): value for name, value in response.headers.items()}
-                return _Answer(response.status_code, _parsed(self._read(response, until)), kept)
+                return _Answer(response.status_code, _parsed(self._read(response, until), kept), kept)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # `from None`: requests may put headers, and so the key, into its messages.
             raise self._no_answer(error) from None
@@ -276,7 +272,9 @@ def _without_credentials(url: str) -> str:
     return f"{scheme}://{rest.split('/')[0].rpartition('@')[2]}" if rest else "its address"
 
 
-def _parsed(content: bytes) -> Any:
+def _parsed(content: bytes, headers: dict[str, str]) -> Any:
+    if headers.get("content-type", "").startswith("text/plain"):
+        return content.decode(errors="replace")
     try:
         return json.loads(content)
     except (ValueError, RecursionError):

@@ -1,27 +1,44 @@
-"""What n8n tells beside its executions: published workflows, registered webhooks, its numbers, and the key's end."""
+"""What n8n tells beside its executions: workflows, webhooks, credentials, its numbers, and the key's end."""
 
 import json
+import math
+import re
 from base64 import urlsafe_b64decode
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import quote
 
-from recovery.model import N8nError
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
-__all__ = ["N8nWatching"]
+from recovery.model import N8nError, N8nNumbers
 
+__all__ = ["ID_SHAPE", "N8nWatching", "read_numbers"]
+
+ID_SHAPE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MOST_PAGES = 20
+VERSION = "version_info"
 ORIGIN = "http://n8n-medic.invalid"  # n8n tells of methods only where a browser of another site might ask
 
 
 class N8nWatching:
-    """The part of an n8n's door that only checks use. Every method raises N8nError where n8n does not answer."""
+    """The part of an n8n's door that is not about executions. A method raises N8nError where n8n does not answer."""
 
     _ask: Any
-    _refuse: Any
+    _refuse: Callable[[Any, str], NoReturn]
     _object: Any
+    _strange: Callable[[Any, str], NoReturn]
     _key: str
     _where: str
+
+    def ready(self) -> str:
+        """ "" where n8n is ready, else what is wrong, in words. Never raises."""
+        try:
+            answer = self._ask("GET", "/healthz/readiness", {}, with_key=False)
+        except N8nError as error:
+            return str(error)
+        return "" if answer.status == 200 else f"n8n at {self._where} is not ready: it answered {answer.status}"
 
     def server_time(self) -> str:
         """n8n's own clock, as the Date header of an answer; "" where it sends none. Raises N8nError."""
@@ -29,19 +46,59 @@ class N8nWatching:
 
     def published_workflows(self) -> list[dict[str, Any]]:
         """All published workflows, with their nodes; needs the scope workflow:list."""
+        rows = self._all("/api/v1/workflows", {"active": "true"}, "workflow:list")
+        return [one for one in rows if one.get("active")]
+
+    def credentials(self) -> list[dict[str, Any]]:
+        """All credentials, without anything secret; needs the scope credential:list."""
+        rows = self._all("/api/v1/credentials", {}, "credential:list", self._refuse_credentials)
+        return [one for one in rows if isinstance(one.get("id"), str)]
+
+    def _refuse_credentials(self, answer: Any, scope: str) -> NoReturn:
+        if answer.status == 405 or (answer.status == 404 and answer.why == "not found"):
+            message = f"n8n at {self._where} is too old to test credentials through its API: update n8n"
+            raise N8nError(message, "too_old", permanent=True)
+        self._refuse(answer, scope)
+
+    def _all(
+        self, path: str, query: dict[str, str], scope: str, refuse: Callable[[Any, str], NoReturn] | None = None
+    ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        cursor = ""
+        cursor: Any = ""
         for _ in range(MOST_PAGES):
-            query = {"active": "true", "limit": "250"} | ({"cursor": cursor} if cursor else {})
-            answer = self._ask("GET", "/api/v1/workflows", query)
+            answer = self._ask("GET", path, {**query, "limit": "250"} | ({"cursor": cursor} if cursor else {}))
             if answer.status != 200:
-                self._refuse(answer, "workflow:list")
+                (refuse or self._refuse)(answer, scope)
             page = self._object(answer)
-            found += [one for one in page.get("data") or () if isinstance(one, dict) and one.get("active")]
-            cursor = page.get("nextCursor") or ""
-            if not cursor:
+            rows, cursor = page.get("data"), page.get("nextCursor")
+            if not isinstance(rows, list):
+                self._strange(answer, "a list")
+            found += [one for one in rows if isinstance(one, dict)]
+            if not cursor or not isinstance(cursor, str):
                 break
         return found
+
+    def test_credential(self, credential_id: str) -> tuple[bool, str] | None:
+        """Let n8n try a credential: whether it works, and n8n's words; None where it is gone.
+
+        Needs the scope credential:read. The words may be those of the service that n8n has asked.
+        """
+        if not ID_SHAPE.fullmatch(credential_id):
+            return None
+        answer = self._ask("POST", f"/api/v1/credentials/{credential_id}/test", {})
+        if answer.status == 404 and answer.why not in ("", "not found"):
+            return None
+        if answer.status != 200:
+            self._refuse_credentials(answer, "credential:read")
+        told = self._object(answer)
+        if told.get("status") not in ("OK", "Error"):
+            raise N8nError(f"n8n at {self._where} did not say how the test of a credential went", "status")
+        return told["status"] == "OK", str(told.get("message") or "")[:500]
+
+    def numbers(self) -> N8nNumbers:
+        """What n8n's `/metrics` tell; nothing where they are switched off, or hidden by a proxy."""
+        answer = self._ask("GET", "/metrics", {}, with_key=False)
+        return read_numbers(answer.body) if answer.status == 200 and isinstance(answer.body, str) else N8nNumbers()
 
     def webhook_methods(self, path: str) -> frozenset[str]:
         """The HTTP methods that are registered at a production webhook; nothing is run."""
@@ -60,3 +117,28 @@ class N8nWatching:
             return datetime.fromtimestamp(float(claims["exp"]), UTC)
         except (IndexError, KeyError, TypeError, ValueError, OverflowError):
             return None
+
+
+def read_numbers(text: str) -> N8nNumbers:
+    """The numbers without labels, and the version, of n8n's metrics; nothing where they are not n8n's."""
+    lines = [line for line in text.splitlines() if line[:1] != "#" and ("{" not in line or VERSION in line)]
+    try:
+        samples = list(_samples(lines))
+    except (ValueError, IndexError, KeyError):
+        return N8nNumbers()
+    # Node.js tells of its version too: the shorter name is n8n's own, and begins with the prefix that it was given.
+    told = min((one for one in samples if one.name.endswith(VERSION)), key=lambda one: len(one.name), default=None)
+    if told is None:
+        return N8nNumbers()
+    prefix = told.name.removesuffix(VERSION)
+    values = {
+        one.name.removeprefix(prefix): one.value
+        for one in samples
+        if not one.labels and one.name.startswith(prefix) and math.isfinite(one.value)
+    }
+    return N8nNumbers(told.labels.get("version", "").removeprefix("v")[:40], values)
+
+
+def _samples(lines: list[str]) -> Iterator[Sample]:
+    for family in text_string_to_metric_families("\n".join(lines) + "\n"):
+        yield from family.samples

@@ -26,7 +26,10 @@ def free_port() -> int:
 
 
 class RealN8n(N8nClient):
-    """One n8n. `url` and `api_key` are what a client needs; `folder` survives `kill9` and `start`."""
+    """One n8n. `url` and `api_key` are what a client needs; `folder` survives `kill9` and `start`.
+
+    Its environment is the test's own, such as `EXECUTIONS_MODE="queue"`; `start_worker` is for that mode.
+    """
 
     def __init__(self, **environment: str) -> None:
         super().__init__()
@@ -37,6 +40,7 @@ class RealN8n(N8nClient):
         self.api_key = ""
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
+        self._workers: list[subprocess.Popen[bytes]] = []
         self.start()
         self._set_up()
 
@@ -50,17 +54,27 @@ class RealN8n(N8nClient):
 
     def start(self) -> None:
         """Start, or start again, on the same folder and port; back when n8n is ready."""
-        with (self.folder / "n8n.log").open("ab") as log:
-            node = install.node_home() / "bin/node"
-            self._process = subprocess.Popen(
-                [str(node), str(install.SCRIPT), "start"],
-                env=self._settings(),
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._process = self._begin("start", self._settings())
         wait_for("n8n's readiness", self.is_ready, 120, 0.25)
+
+    def _begin(self, what: str, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+        command = [str(install.node_home() / "bin/node"), str(install.SCRIPT), what]
+        with (self.folder / "n8n.log").open("ab") as log:
+            return subprocess.Popen(
+                command, env=settings, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def start_worker(self) -> None:
+        """Start a worker on the same folder and queue; it takes work some seconds later."""
+        own = {name: str(free_port()) for name in ("N8N_PORT", "N8N_RUNNERS_BROKER_PORT", "QUEUE_HEALTH_CHECK_PORT")}
+        self._workers.append(self._begin("worker", self._settings() | own))
+
+    def kill_workers(self) -> None:
+        """End the workers at once, with what they were doing."""
+        while self._workers:
+            worker = self._workers.pop()
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(10)
 
     def _settings(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("N8N_")}
@@ -121,6 +135,7 @@ class RealN8n(N8nClient):
 
     def close(self) -> None:
         """Stop, and remove its folder."""
+        self.kill_workers()
         self.kill9()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,5 +1,5 @@
 """The checks of n8n itself on both n8ns: `recovery.checks.n8n`, `recovery.checks.n8n_stuck`,
-`recovery.checks.n8n_webhooks` and `recovery.checks.n8n_schedules`.
+`recovery.checks.n8n_webhooks` and `recovery.checks.n8n_schedules`; test_n8n_more_checks.py has the others.
 """
 
 import base64
@@ -11,26 +11,19 @@ from typing import Any
 
 import pytest
 
-from recovery.checks import REGISTRY
 from recovery.checks.n8n_schedules import period_of
 from recovery.clock import utc_now
-from recovery.model import FailureType, N8nError, Past, Reading
+from recovery.model import FailureType, N8nError, N8nNumbers
 from recovery.outside.n8n import N8n
 from tests.n8n import workflows as w
+from tests.n8n.looking import look
 from tests.n8n.real import free_port
 from tests.n8n.world import World
 from tests.standins.n8n_client import wait_for
 from tests.standins.service import hang
 
-
-def look(kind: str, door: Any, later: timedelta = timedelta(0), **args: Any) -> Reading:
-    plugin = REGISTRY.find(kind)
-    doors = SimpleNamespace(n8n=lambda site: door if site == "default" else None)
-    past = (Past(utc_now() + later),) if plugin.remembers else ()
-    return plugin.run(plugin.args.model_validate(args), doors, *past)
-
-
-KINDS = ("n8n", "n8n_stuck", "n8n_webhooks", "n8n_schedules")
+KINDS = ("n8n", "n8n_stuck", "n8n_webhooks", "n8n_schedules", "n8n_waiting", "n8n_queue", "n8n_published",
+         "n8n_credentials", "n8n_pruning")  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -62,8 +55,34 @@ def key_that_ends(in_days: float) -> str:
 def test_a_key_that_is_about_to_end_is_told_in_time(world: World, days: float, healthy: bool) -> None:
     ends = N8n("default", "http://127.0.0.1:1", key_that_ends(days)).key_ends()
     door = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: ends)
+    door.numbers = lambda: N8nNumbers()
     reading = look("n8n", door)
     assert reading.healthy == healthy and (healthy or reading.permanent)
+
+
+def test_the_version_is_told_where_n8n_tells_it(world: World) -> None:
+    assert look("n8n", world.door).because == "n8n 2.40.7 is ready, and takes the API key"
+
+    def numbers() -> Any:
+        raise N8nError("too slow", "timeout")
+
+    mute = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
+    for mute.numbers in (N8nNumbers, numbers):
+        assert look("n8n", mute).because == "it is ready, and takes the API key"
+
+
+def test_a_pool_of_database_connections_that_stays_full_is_unready() -> None:
+    full = {"db_pool_requests_pending": 7.0, "db_pool_connections_active": 10.0, "db_pool_connections_max": 10.0}
+    door = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
+    door.numbers = lambda: N8nNumbers("2.40.7", full)
+    first = look("n8n", door)
+    assert first.healthy, "a moment is nothing"
+    then = look("n8n", door, timedelta(seconds=61), first.memory)
+    assert not then.healthy and then.failure_type == FailureType.N8N_UNREADY
+    assert "all 10 connections" in then.because and "7 requests wait" in then.because
+    full["db_pool_requests_pending"] = 0.0
+    again = look("n8n", door, timedelta(seconds=90), then.memory)
+    assert again.healthy and not (again.memory or {})["since"]
 
 
 @pytest.mark.parametrize("key", ["", "a", "a.b.c", "e30.e30.x", "e30.eyJleHAiOiJ4In0.x", "e30.W10.x", "é.é.é"])
@@ -190,6 +209,7 @@ def test_a_key_without_the_scope_says_which(kind: str) -> None:
     def refuse(*args: Any, **more: Any) -> Any:
         raise N8nError("the API key needs the scope workflow:list", "forbidden", permanent=True)
 
-    door = SimpleNamespace(ready=lambda: "", executions=refuse, published_workflows=refuse)
+    door = SimpleNamespace(ready=lambda: "", executions=refuse, published_workflows=refuse, credentials=refuse)
+    door.numbers = lambda: N8nNumbers()
     reading = look(kind, door)
     assert not reading.healthy and "workflow:list" in reading.because

@@ -252,6 +252,76 @@ def test_a_page_asks_for_no_more_than_n8n_gives(service: Service) -> None:
     )
 
 
+def test_an_n8n_without_the_routes_of_credentials_is_too_old(service: Service) -> None:
+    service.behave("/api/v1/credentials", Answer(405, {"message": "GET method not allowed"}))
+    service.behave("/api/v1/credentials/c1/test", Answer(404, {"message": "not found"}))
+    door = door_to(service.url)
+    for ask in (door.credentials, lambda: door.test_credential("c1")):
+        error = refused_by(ask)
+        assert (error.kind, error.permanent) == ("too_old", True) and "update n8n" in str(error)
+
+
+@pytest.mark.parametrize("body", [7, {"data": 7}, {"data": None}, {}])
+def test_no_list_of_credentials_or_workflows_is_made_of_nonsense(service: Service, body: Any) -> None:
+    service.behave("/api/v1/credentials", Answer(body=body))
+    service.behave("/api/v1/workflows", Answer(body=body))
+    door = door_to(service.url)
+    assert refused_by(door.credentials).kind == "status"
+    assert refused_by(door.published_workflows).kind == "status"
+
+
+def test_odd_rows_and_cursors_of_credentials_are_passed_over(service: Service) -> None:
+    rows = [None, 7, {"id": 7}, {"id": "c1", "name": None}]
+    service.behave("/api/v1/credentials", Answer(body={"data": rows, "nextCursor": {"a": 1}}))
+    assert door_to(service.url).credentials() == [{"id": "c1", "name": None}]
+
+
+@pytest.mark.parametrize("bad", ["..", "../workflows", "", "a b", "a" * 65])
+def test_a_credential_that_n8n_never_gave_is_not_tested(service: Service, bad: str) -> None:
+    assert door_to(service.url).test_credential(bad) is None and service.calls() == []
+
+
+def test_a_test_of_a_credential_that_says_nothing_proves_nothing(service: Service) -> None:
+    service.behave("/api/v1/credentials/c1/test", Answer(body={"status": "Perhaps"}))
+    assert refused_by(lambda: door_to(service.url).test_credential("c1")).kind == "status"
+
+
+METRICS = b"""# HELP shop_version_info n8n version info.
+shop_nodejs_version_info{version="v24.19.0",major="24",minor="19",patch="0"} 1
+shop_version_info{version="v2.40.7",major="2",minor="40",patch="7"} 1
+shop_scaling_mode_queue_jobs_waiting 12
+shop_cache_hits_total{kind="x"} 3
+shop_odd NaN
+other_number 4
+"""
+
+
+def test_numbers_are_read_whatever_their_prefix(service: Service) -> None:
+    service.behave("/metrics", Answer(raw=METRICS, headers={"Content-Type": "text/plain; version=0.0.4"}))
+    numbers = door_to(service.url).numbers()
+    assert numbers.version == "2.40.7"
+    assert numbers.values == {"scaling_mode_queue_jobs_waiting": 12.0}
+    assert "x-n8n-api-key" not in service.calls()[0].headers
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(404, raw=b"Cannot GET /metrics", headers={"Content-Type": "text/plain"}),
+        Answer(200, raw=b"<html>", headers={"Content-Type": "text/html"}),
+        Answer(200, raw=METRICS, headers={"Content-Type": "application/json"}),
+        Answer(200, raw=b"queue_jobs_waiting 5\n", headers={"Content-Type": "text/plain"}),
+        Answer(200, raw=b"n8n_version_info{version= 1\n\xff\x00", headers={"Content-Type": "text/plain"}),
+        Answer(200, raw=b"a b c d e f\n" * 50, headers={"Content-Type": "text/plain"}),
+        Answer(302, headers={"Location": "/signin"}),
+    ],
+)
+def test_metrics_that_are_off_or_not_n8ns_tell_nothing(service: Service, answer: Answer) -> None:
+    service.behave("/metrics", answer)
+    numbers = door_to(service.url).numbers()
+    assert (numbers.version, numbers.values) == ("", {})
+
+
 def test_many_threads_share_one_door(standin: StandInN8n, service: Service) -> None:
     failed, found = failing(standin, service), []
     door = door_to(standin.url, key=standin.api_key)

@@ -1,6 +1,7 @@
 """What we rely on of n8n, held on the stand-in in `make test` and on a real n8n in `make test-n8n`."""
 
 import time
+import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,6 +82,89 @@ def test_data_comes_only_where_asked_for(world: World) -> None:
     without, with_data = world.door.execution(run["id"]), world.door.execution(run["id"], with_data=True)
     assert without is not None and "data" not in without and "workflowData" not in without
     assert with_data is not None and with_data["workflowData"]["nodes"][0]["name"] == "Webhook"
+
+
+def test_a_list_can_end_at_a_moment(world: World) -> None:
+    run = failed_once(world)
+    earlier = (datetime.now(UTC) - timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+    later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
+    assert world.door.executions("error", run["workflowId"], started_before=earlier) == ([], "")
+    assert len(world.door.executions("error", run["workflowId"], started_before=later)[0]) == 1
+
+
+def test_a_long_wait_is_put_away_until_a_time_or_until_a_call(world: World) -> None:
+    far = {"amount": 2, "unit": "hours"}, {"resume": "webhook", "options": {}}
+    tills = []
+    for parameters in far:
+        pause = w.node("Pause", "wait", 1.1, dict(parameters), webhookId=str(uuid.uuid4()))
+        workflow_id, path = world.publish(pause)
+        world.n8n.call(path, {})
+        run = wait_for("it waits", lambda found=workflow_id: world.door.executions("waiting", found)[0])[0]
+        assert (run["status"], run["finished"], bool(run["stoppedAt"])) == ("waiting", False, True)
+        assert [one["id"] for one in world.door.executions(workflow_id=workflow_id)[0]] == [run["id"]]
+        tills.append(datetime.fromisoformat(run["waitTill"]))
+        stopped = world.n8n.api("POST", f"executions/{run['id']}/stop")
+        assert (stopped.status_code, stopped.json()["status"]) == (200, "canceled")
+        assert world.n8n.execution(run["id"])["waitTill"] is None
+    assert abs(tills[0] - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
+    assert tills[1] == datetime(3000, 1, 1, tzinfo=UTC)
+
+
+# -- workflows, credentials and numbers, as the checks of n8n use them
+
+
+def test_an_unpublished_an_archived_and_a_deleted_workflow_are_told_apart(world: World) -> None:
+    workflow_id, _ = world.publish(w.no_op())
+    listed = {one["id"]: one for one in world.door.published_workflows()}
+    assert listed[workflow_id]["active"] and listed[workflow_id]["tags"] == []
+    assert world.n8n.api("POST", f"workflows/{workflow_id}/deactivate").ok
+    assert workflow_id not in {one["id"] for one in world.door.published_workflows()}
+    found = world.door.workflow(workflow_id)
+    assert found and (found["active"], found["isArchived"], found["activeVersionId"]) == (False, False, None)
+    assert world.n8n.api("POST", f"workflows/{workflow_id}/archive").ok
+    found = world.door.workflow(workflow_id)
+    assert found and (found["active"], found["isArchived"]) == (False, True)
+    assert world.n8n.api("DELETE", f"workflows/{workflow_id}").ok
+    assert world.door.workflow(workflow_id) is None
+
+
+def test_credentials_are_listed_without_secrets_and_tested_by_n8n(world: World) -> None:
+    data = {"server": world.service.url, "user": "o", "accessToken": "ghp_SECRET"}
+    git = world.n8n.create_credential("Contract git", "githubApi", data)
+    away = world.n8n.create_credential("Contract away", "githubApi", data | {"server": world.dead_url().rstrip("/")})
+    header = world.n8n.create_credential("Contract header", "httpHeaderAuth", {"name": "X", "value": "ghp_SECRET"})
+    listed = {one["id"]: one for one in world.door.credentials()}
+    assert (listed[git]["name"], listed[git]["type"]) == ("Contract git", "githubApi")
+    assert datetime.fromisoformat(listed[git]["updatedAt"]).tzinfo and "ghp_SECRET" not in str(listed)
+    assert world.door.test_credential(git) == (True, "Connection successful!")
+    assert world.door.test_credential(away) == (False, "ECONNREFUSED")
+    assert world.door.test_credential(header) == (False, "No testing function found for this credential.")
+    for status, words in (
+        (401, "Unauthorized"),
+        (403, "Forbidden"),
+        (429, "Too Many Requests"),
+        (500, "Internal Server Error"),
+    ):
+        world.service.behave("/user", nope(status))
+        assert world.door.test_credential(git) == (False, words)
+    assert world.door.test_credential("nobody") is None
+    for one in (git, away, header):
+        assert world.n8n.api("DELETE", f"credentials/{one}").ok
+    assert world.door.test_credential(git) is None
+
+
+def test_a_key_without_the_scopes_of_credentials_says_which(world: World) -> None:
+    poor = N8n("main", world.n8n.url, world.n8n.new_key(["workflow:read"]))
+    with pytest.raises(N8nError, match="needs the scope credential:list"):
+        poor.credentials()
+    with pytest.raises(N8nError, match="needs the scope credential:read"):
+        poor.test_credential("nobody")
+
+
+def test_the_metrics_tell_the_version_and_no_queue_where_there_is_none(world: World) -> None:
+    numbers = world.door.numbers()
+    assert numbers.version == "2.40.7"
+    assert not [name for name in numbers.values if "queue_jobs" in name]
 
 
 # -- retries

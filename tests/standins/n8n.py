@@ -25,6 +25,7 @@ class StandInN8n(N8nClient):
 
     Fields:
         can_retry: False makes it an n8n from before retries had a route.
+        numbers: what its /metrics tell beside the version, without "n8n_"; None: they are switched off.
         slow_seconds: every answer of the API comes that much later, with its work done.
     """
 
@@ -90,6 +91,14 @@ class StandInN8n(N8nClient):
     def slow_seconds(self, value: float) -> None:
         self._api.slow_seconds = value
 
+    @property
+    def numbers(self) -> dict[str, float] | None:
+        return self._api.numbers
+
+    @numbers.setter
+    def numbers(self, value: dict[str, float] | None) -> None:
+        self._api.numbers = value
+
     def misbehave(self, answer: Answer, times: int = 1, path: str = "/api/v1/") -> None:
         """Answer the next calls of API paths that hold `path` so, and do nothing for them."""
         self._api.misbehaviour += [(path, answer)] * times
@@ -97,7 +106,7 @@ class StandInN8n(N8nClient):
     def behave(self) -> None:
         """Be no longer difficult."""
         self._api.misbehaviour.clear()
-        self._api.can_retry, self._api.slow_seconds = True, 0.0
+        self._api.can_retry, self._api.slow_seconds, self._api.numbers = True, 0.0, {}
 
     def new_key(self, scopes: list[str]) -> str:
         """A new API key with these scopes."""

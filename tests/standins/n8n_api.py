@@ -7,11 +7,14 @@ import secrets
 from datetime import datetime
 from typing import Any
 
+import requests
+
 from recovery.clock import utc_now
 from tests.standins.n8n_engine import Engine, Refused
 from tests.standins.n8n_runs import Execution, iso, new_id
 from tests.standins.service import Answer
 
+SHOWN = ("id", "name", "type", "createdAt", "updatedAt")
 STATUSES = ("canceled", "crashed", "error", "new", "running", "success", "unknown", "waiting")
 ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
     (method, re.compile(rf"/api/v1/{path}"), scope, name)
@@ -20,18 +23,23 @@ ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
         ("GET", r"executions/([^/]+)", "execution:read", "get_execution"),
         ("DELETE", r"executions/([^/]+)", "execution:delete", "delete_execution"),
         ("POST", r"executions/([^/]+)/retry", "execution:retry", "retry_execution"),
+        ("POST", r"executions/([^/]+)/stop", "execution:stop", "stop_execution"),
         ("POST", r"workflows", "workflow:create", "create_workflow"),
         ("GET", r"workflows", "workflow:list", "list_workflows"),
         ("GET", r"workflows/([^/]+)", "workflow:read", "get_workflow"),
         ("PUT", r"workflows/([^/]+)", "workflow:update", "put_workflow"),
         ("POST", r"workflows/([^/]+)/activate", "workflow:activate", "activate_workflow"),
         ("POST", r"workflows/([^/]+)/deactivate", "workflow:deactivate", "deactivate_workflow"),
+        ("POST", r"workflows/([^/]+)/archive", "workflow:delete", "archive_workflow"),
+        ("DELETE", r"workflows/([^/]+)", "workflow:delete", "delete_workflow"),
         ("GET", r"workflows/([^/]+)/tags", "workflowTags:list", "get_workflow_tags"),
         ("PUT", r"workflows/([^/]+)/tags", "workflowTags:update", "put_workflow_tags"),
         ("GET", r"tags", "tag:list", "list_tags"),
         ("POST", r"tags", "tag:create", "create_tag"),
         ("POST", r"credentials", "credential:create", "create_credential"),
+        ("GET", r"credentials", "credential:list", "list_credentials"),
         ("DELETE", r"credentials/([^/]+)", "credential:delete", "delete_credential"),
+        ("POST", r"credentials/([^/]+)/test", "credential:read", "test_credential"),
         ("GET", r"discover", "", "discover"),
     )
 ]
@@ -47,6 +55,7 @@ class Api:
         self.can_retry = True
         self.misbehaviour: list[tuple[str, Answer]] = []
         self.slow_seconds = 0.0
+        self.numbers: dict[str, float] | None = {}
 
     def answer(self, method: str, path: str, query: dict[str, str], key: str, body: Any) -> tuple[int, Any]:
         """Find the route, check the key, then do it. An unknown route is told before a wrong key."""
@@ -75,9 +84,9 @@ class Api:
         if status and status not in STATUSES:
             raise Refused(400, f"request/query/status Invalid enum value. Expected one of {STATUSES}")
         limit, below = _paging(query)
-        since = _moment(after) if after else None
+        span = _moment(after or "0001-01-01T00:00:00Z"), _moment(query.get("startedBefore") or "9999-01-01T00:00:00Z")
         with self.engine.lock:
-            found = [run for run in self.engine.executions.values() if _wanted(run, status, query, since)]
+            found = [run for run in self.engine.executions.values() if _wanted(run, status, query, span)]
             found.sort(key=lambda run: -int(run.id))
             page = [run for run in found if below is None or int(run.id) < below]
             more = len(page) > limit
@@ -111,6 +120,12 @@ class Api:
         run.ended.wait()
         return run.shown(with_data=True)
 
+    def stop_execution(self, run_id: str, **_: Any) -> Any:
+        with self.engine.lock:
+            run = self._run(run_id)
+            run.cancel()
+        return {key: run.shown()[key] for key in ("mode", "startedAt", "stoppedAt", "finished", "status")}
+
     # -- workflows
 
     def _workflow(self, workflow_id: str) -> dict[str, Any]:
@@ -122,8 +137,11 @@ class Api:
     def create_workflow(self, body: Any, **_: Any) -> Any:
         return self.engine.create_workflow(_checked(body))
 
-    def list_workflows(self, **_: Any) -> Any:
-        return {"data": list(self.engine.workflows.values()), "nextCursor": None}
+    def list_workflows(self, query: dict[str, str], **_: Any) -> Any:
+        found = list(self.engine.workflows.values())
+        if active := query.get("active"):
+            found = [one for one in found if one["active"] == (active == "true")]
+        return {"data": found, "nextCursor": None}
 
     def get_workflow(self, workflow_id: str, **_: Any) -> Any:
         return self._workflow(workflow_id)
@@ -139,6 +157,15 @@ class Api:
     def deactivate_workflow(self, workflow_id: str, **_: Any) -> Any:
         self._workflow(workflow_id)
         return self.engine.publish(workflow_id, False)
+
+    def archive_workflow(self, workflow_id: str, **_: Any) -> Any:
+        self._workflow(workflow_id)["isArchived"] = True
+        return self._workflow(workflow_id)
+
+    def delete_workflow(self, workflow_id: str, **_: Any) -> Any:
+        found = self._workflow(workflow_id)
+        del self.engine.workflows[workflow_id]
+        return found
 
     def get_workflow_tags(self, workflow_id: str, **_: Any) -> Any:
         return self._workflow(workflow_id)["tags"]
@@ -160,9 +187,21 @@ class Api:
         return made
 
     def create_credential(self, body: Any, **_: Any) -> Any:
-        made = {"id": new_id(), "name": body["name"], "type": body["type"]}
+        now = iso(utc_now())
+        made = {"id": new_id(), "name": body["name"], "type": body["type"], "createdAt": now, "updatedAt": now}
         self.engine.credentials[made["id"]] = {**made, "data": body["data"]}
         return made
+
+    def list_credentials(self, **_: Any) -> Any:
+        rows = [{key: one[key] for key in SHOWN} | {"shared": []} for one in self.engine.credentials.values()]
+        return {"data": rows[::-1], "nextCursor": None}
+
+    def test_credential(self, credential_id: str, **_: Any) -> Any:
+        found = self.engine.credentials.get(credential_id)
+        if found is None:
+            raise Refused(404, f'Credential with ID "{credential_id}" was not found.')
+        works, words = try_credential(found)
+        return {"status": "OK" if works else "Error", "message": words}
 
     def delete_credential(self, credential_id: str, **_: Any) -> Any:
         if credential_id not in self.engine.credentials:
@@ -180,6 +219,21 @@ class Api:
         return key
 
 
+def try_credential(credential: dict[str, Any]) -> tuple[bool, str]:
+    """Whether a credential works, and the words. The stand-in tries those of GitHub only, as n8n tries them."""
+    if credential["type"] != "githubApi":
+        return False, "No testing function found for this credential."
+    data = credential["data"]
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            headers = {"Authorization": f"token {data['accessToken']}"}
+            answer = session.get(f"{data['server']}/user", headers=headers, timeout=20)
+    except requests.ConnectionError:
+        return False, "ECONNREFUSED"
+    return (True, "Connection successful!") if answer.ok else (False, answer.reason)
+
+
 def _checked(body: Any) -> dict[str, Any]:
     known = ("name", "nodes", "connections", "settings")
     for name in known:
@@ -190,11 +244,11 @@ def _checked(body: Any) -> dict[str, Any]:
     return dict(body)
 
 
-def _wanted(run: Execution, status: str, query: dict[str, str], since: datetime | None) -> bool:
+def _wanted(run: Execution, status: str, query: dict[str, str], span: tuple[datetime, datetime]) -> bool:
     if run.status != status if status else run.status == "running":
         return False
     workflow_id = query.get("workflowId")
-    return (not workflow_id or run.workflow["id"] == workflow_id) and (not since or run.started >= since)
+    return (not workflow_id or run.workflow["id"] == workflow_id) and span[0] <= run.started <= span[1]
 
 
 def _moment(text: str) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any
 from recovery.clock import utc_now
 from tests.standins import n8n_errors as errors
 from tests.standins.n8n_errors import NodeFailure
-from tests.standins.n8n_nodes import RUNNERS, TRIGGERS, run_node
+from tests.standins.n8n_nodes import RUNNERS, TRIGGERS, Parked, run_node
 from tests.standins.n8n_runs import Execution, Item, first_data, iso, new_id
 
 ARTIFICIAL = {"main": [[{"json": {"isArtificialRecoveredEventItem": True}}]]}
@@ -106,6 +106,9 @@ class Engine:
                 self._alive(life)
                 self._write_end(run, error)
         except Killed:
+            return
+        except Parked as parked:
+            run.park(parked.till)
             return
         if error:
             self.tell_error_workflow(run, error)

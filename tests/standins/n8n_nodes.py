@@ -4,16 +4,28 @@ import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import requests
 
+from recovery.clock import utc_now
 from tests.standins import n8n_errors as errors
 from tests.standins.n8n_errors import NodeFailure
 from tests.standins.n8n_expressions import ExpressionError, evaluate
 
+NO_END = datetime(3000, 1, 1, tzinfo=UTC)
+UNITS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
 Item = dict[str, Any]
 Outputs = list[list[Item]]
+
+
+class Parked(Exception):
+    """The run waits in the database: until a time, or, at NO_END, for a call."""
+
+    def __init__(self, till: datetime):
+        super().__init__(till)
+        self.till = till
 
 
 class Host(Protocol):
@@ -70,7 +82,14 @@ def set_fields(host: Host, node: dict[str, Any], items: list[Item], execution_id
 
 
 def wait_a_while(host: Host, node: dict[str, Any], items: list[Item], execution_id: str) -> Outputs:
-    host.wait(float(node["parameters"].get("amount", 1)))
+    """Short waits are waited for; from 65 s on n8n puts the run away."""
+    parameters = node["parameters"]
+    if parameters.get("resume") == "webhook":
+        raise Parked(NO_END)
+    seconds = float(parameters.get("amount", 1)) * UNITS[parameters.get("unit", "hours")]
+    if seconds >= 65:
+        raise Parked(utc_now() + timedelta(seconds=seconds))
+    host.wait(seconds)
     return [items]
 
 

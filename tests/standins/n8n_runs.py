@@ -52,6 +52,16 @@ class Execution:
     begun: list[str] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     last_items: list[Item] = field(default_factory=list)
+    wait_till: datetime | None = None
+
+    def park(self, till: datetime) -> None:
+        """It waits in the database from now on."""
+        self.status, self.wait_till, self.stopped = "waiting", till, utc_now()
+
+    def cancel(self) -> None:
+        """Somebody stopped it."""
+        self.status, self.wait_till, self.stopped = "canceled", None, utc_now()
+        self.ended.set()
 
     def shown(self, with_data: bool = False) -> dict[str, Any]:
         """As the public API gives it."""
@@ -65,7 +75,7 @@ class Execution:
             "startedAt": iso(self.started),
             "stoppedAt": iso(self.stopped),
             "workflowId": self.workflow["id"],
-            "waitTill": None,
+            "waitTill": iso(self.wait_till),
         }
         if with_data:
             data = self.saved if self.status == "running" else self.data

@@ -59,6 +59,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if parts.path.startswith("/healthz"):
             self._send(200, {"status": "ok"})
+        elif parts.path == "/metrics":
+            send_answer(self, self._metrics(), self.server.gone)
         elif parts.path.startswith("/webhook/"):
             self._webhook(unquote(parts.path.removeprefix("/webhook/")), query, body)
         else:
@@ -82,6 +84,15 @@ class _Handler(BaseHTTPRequestHandler):
         if api.slow_seconds:
             self.server.gone.wait(api.slow_seconds)
         self._send(status, answer)
+
+    def _metrics(self) -> Answer:
+        numbers = self.server.api.numbers
+        if numbers is None:
+            return Answer(404, raw=b"Cannot GET /metrics")
+        lines = ['n8n_version_info{version="v2.40.7",major="2",minor="40",patch="7"} 1']
+        lines += [f"n8n_{name} {value:g}" for name, value in numbers.items()]
+        headers = {"Content-Type": "text/plain; charset=utf-8; version=0.0.4"}
+        return Answer(raw="\n".join([*lines, ""]).encode(), headers=headers)
 
     def _webhook(self, path: str, query: dict[str, str], body: Any) -> None:
         engine = self.server.api.engine

@@ -1,0 +1,63 @@
+"""Executions of an n8n that wait for ever."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from recovery.checks import check
+from recovery.checks.executions import list_executions
+from recovery.checks.naming import length, name_some
+from recovery.checks.unconfigured import no_n8n
+from recovery.model import DoorError, Doors, FailureType, Past, Reading
+from recovery.model.durations import Duration
+from recovery.model.moments import read_aware
+
+NO_END = datetime(2900, 1, 1, tzinfo=UTC)  # n8n writes the year 3000 where an execution waits for a call without limit
+
+
+class Args(BaseModel):
+    """When a waiting execution counts as stuck."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    site: str = Field("default", description="the name of an n8n of the configuration", max_length=40)
+    longer_than: Duration = Field(
+        604_800.0, description="one that waits for a call without limit is stuck after this", examples=["2d"]
+    )
+    grace: Duration = Field(600.0, description="how late n8n may wake one whose time has come")
+
+
+@check("n8n_waiting", remembers=True)
+def look_for_waiting_executions(args: Args, doors: Doors, past: Past) -> Reading:
+    """Lists the executions that wait (a Wait node, a form, an approval), and tells those that nothing will wake.
+
+    One that should have gone on by now and did not, and one that waits for a call longer than `longer_than`, is
+    `workflow_stuck`. One that waits until a time that is still to come is not, however far that is.
+    """
+    try:
+        door = doors.n8n(args.site)
+        if door is None:
+            return no_n8n(args.site)
+        waiting, all_of_them = list_executions(door, "waiting")
+    except DoorError as problem:
+        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    at_least = "" if all_of_them else "at least "
+    stuck = sorted(found for one in waiting if (found := _stuck(args, one, past.now)))
+    if not stuck:
+        return Reading("", True, f"none of {at_least}{len(waiting)} waiting executions is stuck")
+    because = f"{at_least}{len(stuck)} wait for ever: execution {name_some([words for _, words in stuck], 3)}"
+    return Reading("", False, because, FailureType.WORKFLOW_STUCK)
+
+
+def _stuck(args: Args, one: Mapping[str, Any], now: datetime) -> tuple[datetime, str] | None:
+    """Since when it is stuck, and its name with the reason; None where it is not."""
+    name = f"{one.get('id')} of workflow {one.get('workflowId')}"
+    due, since = read_aware(one.get("waitTill")), read_aware(one.get("stoppedAt")) or read_aware(one.get("startedAt"))
+    if due and due < NO_END:
+        late = now - due
+        return (due, f"{name} (due {length(late)} ago)") if late > timedelta(seconds=args.grace) else None
+    if since is None or now - since <= timedelta(seconds=args.longer_than):
+        return None
+    return since, f"{name} (waits for a call for {length(now - since)})"
