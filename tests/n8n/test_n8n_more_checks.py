@@ -122,19 +122,19 @@ def test_where_the_metrics_are_off_the_ids_after_the_newest_are_asked_for() -> N
 
     def execution(number: str) -> Any:
         asked.append(number)
-        return {"id": number, "status": "new"} if number in queued else None
+        return {"id": number, "status": queued[number]} if number in queued else None
 
     def executions(status: str = "", **more: Any) -> Any:
         rows = {"": [{"id": "11"}, {"id": "x"}], "running": [{"id": "12"}], "new": []}[status]
         return rows, ""
 
-    queued = {"13", "15"}
+    queued = {"13": "new", "14": "success", "15": "new"}
     door = SimpleNamespace(numbers=N8nNumbers, executions=executions, execution=execution)
     first = look("n8n_queue", door)
     assert asked == ["13", "14", "15", "16", "17"]
     assert first.healthy and first.because == "2 wait in the queue and 1 are worked on, as n8n's API tells"
     assert not look("n8n_queue", door, 31 * MINUTE, first.memory).healthy
-    queued = {"15"}
+    queued = {"15": "new"}
     assert look("n8n_queue", door, 31 * MINUTE, first.memory).healthy, "the oldest was begun"
 
 
@@ -345,7 +345,7 @@ def test_one_that_does_not_work_is_confirmed_then_asked_seldom_and_at_once_when_
     seen, memory = [], None
     for minutes in (0, 0.1, 2, 4, 14, 16):
         vault.tested.clear()
-        reading = look("n8n_credentials", vault, minutes * MINUTE, memory, unused=True)
+        reading = look("n8n_credentials", vault, minutes * MINUTE, memory, unused=True, each="3m")
         assert not reading.healthy and reading.because.endswith("n1 (some)"), "nothing of what the service said"
         seen.append(vault.tested.count("c01"))
         memory = json.loads(json.dumps(reading.memory))
@@ -370,6 +370,16 @@ def test_what_cannot_be_tested_uses_up_no_turn_and_one_that_hangs_only_one() -> 
     assert first.healthy and vault.tested == ["c00", "c50", "c54", "c55"]
     second = look("n8n_credentials", vault, memory=first.memory, unused=True)
     assert second.healthy and vault.tested[4:] == ["c56"]
+
+
+def test_no_more_than_fifty_bad_ones_are_remembered() -> None:
+    vault, memory = Vault(80), None
+    vault.answers |= {f"c{n:02}": (False, "Unauthorized") for n in range(80)}
+    for look_number in range(8):
+        reading = look("n8n_credentials", vault, look_number * MINUTE, memory, per_look=50, unused=True)
+        memory = json.loads(json.dumps(reading.memory))
+        assert reading.because.startswith("50 of n8n's credentials") and "and 45 more" in reading.because
+        assert len(memory["bad"]) == 50 and len(reading.because) < 600
 
 
 def test_only_what_published_workflows_use_is_tested_however_odd_they_are() -> None:
@@ -431,3 +441,21 @@ def test_one_that_too_many_newer_ones_follow_is_told_by_number() -> None:
         assert look("n8n_pruning", door(10_100, 1, {**failed, "mode": mode})).healthy
     assert look("n8n_pruning", door(10_100, 1, {**failed, "retrySuccessId": "9"})).healthy
     assert look("n8n_pruning", door(10_100, 1, {"id": "x"}, {"id": None, "stoppedAt": 7}, {})).healthy
+
+
+def test_one_near_its_end_is_found_behind_thousands_of_newer_ones_and_not_while_it_is_retried() -> None:
+    old = {"id": "5", "workflowId": "w", "mode": "webhook", "stoppedAt": (utc_now() - timedelta(days=13.5)).isoformat()}
+    asked: list[str] = []
+    running: list[Any] = []
+
+    def executions(status: str = "", started_before: str = "", **more: Any) -> Any:
+        asked.append(status)
+        if status == "running":
+            return running, ""
+        return ([old], "") if started_before and status == "crashed" else ([], "more" if status else "")
+
+    door = SimpleNamespace(executions=executions)
+    assert "5 of workflow w (in 11 h)" in look("n8n_pruning", door).because
+    assert len(asked) <= 2 + 2 * 4 + 4 + 1, "a few pages in each look"
+    running.append({"id": "99", "retryOf": "5"})
+    assert look("n8n_pruning", door).healthy
