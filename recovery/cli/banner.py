@@ -49,7 +49,9 @@ def _steps(config: Config, address: str) -> list[str]:
         steps.append("  and start again.")
     steps.append("Import the workflows of n8n_workflows/ into n8n, give them the address and token")
     steps.append("  above, publish them, and choose the error handler as your workflows' error workflow.")
-    steps.append("Describe your services in medic.yaml (see medic.example.yaml), then: medic check-config")
+    steps.append(
+        "Describe your services: medic init makes a medic.yaml (or medic.example.yaml), then: medic check-config"
+    )
     lines, number = [], 0
     for step in steps:
         number += not step.startswith(" ")

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
 
@@ -44,6 +45,9 @@ def complete_config(given: Config) -> tuple[Config, bool]:
     except ConfigProblems as problems:
         click.echo(str(problems), err=True)
         sys.exit(2)
+
+
+main.add_command(init)
 
 
 @main.command()

@@ -1,13 +1,17 @@
 """What a configuration means, in words, for `medic check-config`."""
 
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import urlsplit
 
 from recovery.config import Channel, Component, Config, show_duration
 from recovery.config.plans import default_hosts, every_seconds
+from recovery.config.plugins import meaning_of_check
+from recovery.model import Severity
 from recovery.model.durations import write_duration
 
-DEFAULT_SEVERITIES = {"sms": "critical", "email": "critical, high", "slack": "critical, high, medium"}
+DEFAULT_SEVERITIES = {"sms": ["critical"], "email": ["critical", "high"], "slack": ["critical", "high", "medium"]}
+NAMING = ("unit", "container", "name", "path", "pid_file", "paths", "site", "cron", "period")
 
 
 def describe(config: Config) -> str:
@@ -22,6 +26,7 @@ def describe(config: Config) -> str:
             *_healing(config),
             "",
             *_components(config),
+            *_maintenance(config),
             *_sources(config),
             *_alerts(config),
             _retention(config),
@@ -81,14 +86,65 @@ def _components(config: Config) -> Iterator[str]:
     yield f"Components: {len(config.components) or 'none'}"
     for component in config.components:
         yield f"  {component.name} ({component.severity}): {_looks(component)}; {_restarts(component)}"
+        yield from (f"    {word:<6} {said}" for word, said in _explained(component, config) if said)
+
+
+def _explained(component: Component, config: Config) -> Iterator[tuple[str, str]]:
+    yield "looks", meaning_of_check(component.check.kind) if component.check else ""
+    yield "fails", _fails(component)
+    yield "does", _does(component, config)
+    needed = ", ".join(component.depends_on)
+    yield "needs", f"{needed}: while that is down, this is held as its consequence" if needed else ""
+    yield "tells", _tells(component, config)
+
+
+def _fails(component: Component) -> str:
+    bad, good = component.failure_threshold, component.success_threshold
+    at_once = ", or at once where a look leaves no doubt" if component.check and bad > 1 else ""
+    well = "a good look" if good == 1 else f"{good} good looks in a row"
+    return f"after {'a bad look' if bad == 1 else f'{bad} bad looks in a row'}{at_once}; well again after {well}"
+
+
+def _does(component: Component, config: Config) -> str:
+    replays = "executions that it broke are retried when it is well" if any(n8n.api_key for n8n in config.n8n) else ""
+    if component.restart is None:
+        return replays
+    if component.check is None and not component.trust_probes:
+        return "; ".join(filter(None, ["never runs its command, for want of a check", replays]))
+    attempts = sum(stage.attempts for stage in config.recovery.stages)
+    proof = (
+        "its check has confirmed the failure; the same check verifies it"
+        if component.check
+        else "probes have told of the failure"
+    )
+    runs = f"runs its command {'once' if attempts == 1 else f'up to {attempts} times'}"
+    nothing = "dry run: only says what it would do" if config.dry_run else ""
+    return "; ".join(filter(None, [f"{runs}, each time only after {proof}", replays, nothing]))
+
+
+def _tells(component: Component, config: Config) -> str:
+    channels = config.alerts.channels
+    named = [channel.name for channel in channels if component.severity.value in _severities_of(channel)]
+    if named:
+        return ", ".join(named)
+    return (
+        f"nobody: {'no channel takes ' + component.severity if channels else 'there is no channel'}; seen on the pages"
+    )
 
 
 def _looks(component: Component) -> str:
     if component.check is None:
         return "no check, known from probes and workflows"
-    where = ", ".join(default_hosts(component.check.arguments))
+    of = _what_is_looked_at(component.check.arguments)
     every = write_duration(every_seconds(component))
-    return f"{component.check.kind} check{' of ' + where if where else ''} every {every}"
+    return f"{component.check.kind} check{' of ' + of if of else ''} every {every}"
+
+
+def _what_is_looked_at(arguments: dict[str, Any]) -> str:
+    """Its host, else what else names it; nothing that may hold a secret."""
+    named = next((arguments[key] for key in NAMING if arguments.get(key)), "")
+    text = ", ".join(map(str, named)) if isinstance(named, list) else str(named)
+    return ", ".join(default_hosts(arguments)) or text
 
 
 def _restarts(component: Component) -> str:
@@ -111,9 +167,21 @@ def _alerts(config: Config) -> Iterator[str]:
 
 
 def _severities(channel: Channel) -> str:
+    told = _severities_of(channel)
+    return ", ".join(told) if len(told) < len(Severity) or channel.severities else "all severities"
+
+
+def _severities_of(channel: Channel) -> list[str]:
     if channel.severities is not None:
-        return ", ".join(channel.severities)
-    return DEFAULT_SEVERITIES.get(channel.kind, "all severities")
+        return [severity.value for severity in channel.severities]
+    return DEFAULT_SEVERITIES.get(channel.kind, [severity.value for severity in Severity])
+
+
+def _maintenance(config: Config) -> Iterator[str]:
+    for window in config.maintenance:
+        names = "everything" if "*" in window.components else ", ".join(window.components)
+        begins = f"from {window.cron} ({window.timezone}) for {show_duration(window.duration)}"
+        yield f"Maintenance {begins}: {names} is seen failing, nothing is done, and nobody is told"
 
 
 def _retention(config: Config) -> str:

@@ -1,5 +1,6 @@
 """Checks the parts of the configuration whose shape a plugin declares: checks, channels and the restart's action."""
 
+from inspect import cleandoc
 from typing import Any
 
 from pydantic import ValidationError
@@ -19,6 +20,11 @@ CHECK_KEYS = frozenset({"kind"})
 def plugin_of(registry: Registry, kind: Any) -> Model | None:
     """The `Args` of a kind; None where there is no such kind."""
     return next((plugin.args for plugin in registry.all() if plugin.name == kind), None)
+
+
+def meaning_of_check(kind: str) -> str:
+    """What a check does, in its own words: the first paragraph of what it says of itself."""
+    return " ".join(cleandoc(checks.REGISTRY.find(kind).doc).split("\n\n")[0].split())
 
 
 def used_plugins(data: dict[str, Any]) -> list[tuple[Registry, Path, dict[str, Any], frozenset[str]]]:

@@ -55,7 +55,7 @@ def test_the_help_of_every_command_shows_an_example(run: Run, name: str) -> None
 
 
 def test_every_promised_command_exists() -> None:
-    assert {"serve", "worker", "check-config", "run-check", "report"} <= set(main.commands)
+    assert {"init", "serve", "worker", "check-config", "run-check", "report"} <= set(main.commands)
 
 
 def test_python_m_recovery_is_medic(tmp_path: Path) -> None:
@@ -94,6 +94,44 @@ alerts: {channels: [{name: team, kind: slack, webhook_url: "https://slack.exampl
         "'probed' has a restart and no check",
     ):
         assert words in shown.output
+
+
+def test_each_component_is_explained(run: Run) -> None:
+    shown = run(
+        "check-config",
+        file="""
+n8n: {url: "http://127.0.0.1:5678", api_key: k}
+recovery: {stages: [{after: 0s, attempts: 1}, {after: 1m, attempts: 2}]}
+components:
+  - name: orders
+    check: {kind: systemd, unit: orders.service}
+    every: 10s
+    failure_threshold: 3
+    success_threshold: 2
+    restart: ["systemctl", "restart", "orders"]
+    depends_on: [db]
+  - {name: db, severity: low, failure_threshold: 1, restart: ["x"]}
+  - {name: till, check: {kind: docker, container: till}}
+maintenance: [{components: [db], cron: "0 3 * * 0", for: 2h}]
+alerts:
+  channels:
+    - {name: phone, kind: sms, to: ["+15550100"], sender: "+15550199", account_sid: s3cret, auth_token: s3cret}
+    - {name: mail, kind: slack, webhook_url: "https://x.example.com/s3cret", severities: [critical, high]}
+""",
+    )
+    orders, db, till = shown.output.partition("Components: 3")[2].split("Maintenance")[0].split("tells")[:3]
+    assert "orders (high): systemd check of orders.service every 10s" in orders
+    assert "looks  Asks systemd" in orders
+    assert (
+        "fails  after 3 bad looks in a row, or at once where a look leaves no doubt; well again after 2 good" in orders
+    )
+    assert "does   runs its command up to 3 times, each time only after its check has confirmed the failure" in orders
+    assert "executions that it broke are retried" in orders and "needs  db: while that is down" in orders
+    assert db.startswith("  mail\n") and "db (low): no check" in db and "looks" not in db
+    assert "fails  after a bad look; well again" in db and "never runs its command, for want of a check" in db
+    assert till.startswith("  nobody: no channel takes low") and "docker check of till every 2m" in till
+    assert "Maintenance from 0 3 * * 0 (UTC) for 2h: db is seen failing" in shown.output
+    assert "s3cret" not in shown.output
 
 
 def test_what_may_not_be_meant_is_noted(run: Run) -> None:
