@@ -49,8 +49,9 @@ async def look_at_container(args: Args, doors: Doors, past: Past) -> Reading:
     A container that has no health check of its own is healthy while it runs; one whose health check has not answered
     yet, too. Restarts are those that Docker made by the container's restart policy. One that was ended because the
     machine had no memory left is `resource_exhausted`; everything else is `server_unresponsive`, a Docker that does not
-    answer included. The worker needs the right to use Docker's socket, which is the right to do anything on the
-    machine: a proxy that only lets `GET /containers/*/json` through is safer.
+    answer included. Its death, and ill health, is looked at within about a second, where Docker tells its events.
+    The worker needs the right to use Docker's socket, which is the right to do anything on the machine: a proxy that
+    only lets `GET /containers/*/json` and `GET /events` through is safer.
     """
     address = args.socket if "://" in args.socket else f"unix://{args.socket}"
     try:
@@ -71,7 +72,7 @@ async def look_at_container(args: Args, doors: Doors, past: Past) -> Reading:
         because=wrong or _good(state),
         failure_type=failure if wrong else None,
         certain=state.status in ENDED,
-        memory={"restarts": growth.memory},
+        memory={"restarts": growth.memory, "container": args.container, "docker": address},
     )
 
 

@@ -1,5 +1,6 @@
 """What checks see through their doors: hosts, databases, containers, this machine, GPUs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -125,6 +126,12 @@ class DockerDoor(Protocol):
         """How a container is; None where there is none of that name.
 
         `address` is unix:///path of a socket, or tcp://host:port. Raises DoorError where the daemon does not answer.
+        """
+
+    def watch(self, key: str, container: str, address: str, died: Callable[[str], None]) -> None:
+        """Call `died(key)` soon after the daemon tells of the container's end or ill health, from another thread.
+
+        It is only told: it may live again. Replaces what the key watched. A daemon that tells nothing is no error.
         """
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
 from recovery.model import ContainerState, DoorError
+from recovery.outside.background import Background
+from recovery.outside.docker_events import Events
 from recovery.outside.http_errors import CANNOT_BE_ASKED, door_error
 from recovery.redact import redact_text
 
@@ -18,7 +21,14 @@ UNREACHABLE = (aiohttp.ClientError, OSError, TimeoutError, *CANNOT_BE_ASKED)
 
 
 class Docker:
-    """Docker as a `DockerDoor` shows it: one question over a connection of its own."""
+    """Docker as a `DockerDoor` shows it: each question over a connection of its own, events over one that stays."""
+
+    def __init__(self, background: Background | None = None):
+        self._events = Events(background or Background())
+
+    def watch(self, key: str, container: str, address: str, died: Callable[[str], None]) -> None:
+        """Hear of its death at once. See `DockerDoor.watch`."""
+        self._events.watch(key, container, address, died)
 
     async def container(self, name: str, address: str, timeout_seconds: float) -> ContainerState | None:
         """How a container is. See `DockerDoor.container`."""

@@ -49,7 +49,7 @@ class OpenDoors:
         self.processes: ProcessDoor = Processes()
         self.network: NetworkDoor = Network()
         self.database: DatabaseDoor = Databases()
-        self.docker: DockerDoor = Docker()
+        self.docker: DockerDoor = Docker(self.background)
         self.usage: UsageDoor = MachineUsage()
         self.gpu: GpuDoor = Gpu()
         self._n8n: Mapping[str, N8n] = {

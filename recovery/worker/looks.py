@@ -92,20 +92,22 @@ class Looks:
 
     @property
     def died(self) -> bool:
-        """Whether a watched process has died, whose component is not being looked at."""
+        """Whether a watched process or container has died, whose component is not being looked at."""
         return any(name not in self._busy for name in list(self._died))
 
     def take_died(self) -> set[str]:
-        """The components whose processes have died; one that is being looked at is told of after that look."""
+        """The components of what has died; one that is being looked at is told of after that look."""
         names = {self._died.popleft() for _ in range(len(self._died))}
         self._died.extend(names & self._busy)
         return names - self._busy
 
     def watch(self, name: str, reading: Reading) -> None:
-        """A healthy look at a process: hear of its death at once."""
-        pids = (reading.memory or {}).get("pids") if reading.healthy else None
-        if pids:
-            self._doors.processes.watch(name, pids, self._on_death)
+        """A healthy look at a process or a container: hear of its death at once."""
+        kept = (reading.memory or {}) if reading.healthy else {}
+        if kept.get("pids"):
+            self._doors.processes.watch(name, kept["pids"], self._on_death)
+        if kept.get("container") and kept.get("docker"):
+            self._doors.docker.watch(name, kept["container"], kept["docker"], self._on_death)
 
     def _on_death(self, name: str) -> None:
         self._died.append(name)
