@@ -56,6 +56,7 @@ LABELS = {
         "healthy": _("healthy"),
         "unhealthy": _("failing"),
         "failing": _("failing"),
+        "flapping": _("flapping"),
         "unknown": _("not known yet"),
     },
     "site": {
@@ -143,6 +144,7 @@ TONES = {
     "refused": "bad",
     "unhealthy": "bad",
     "failing": "bad",
+    "flapping": "bad",
     "unreachable": "bad",
     "unauthorized": "bad",
     "forbidden": "bad",

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from recovery.config import Channel, Component, Config, show_duration
 from recovery.config.plans import default_hosts, every_seconds
 from recovery.config.plugins import meaning_of_check
-from recovery.model import Severity
+from recovery.model import LOOKS, Severity
 from recovery.model.durations import write_duration
 
 DEFAULT_SEVERITIES = {"sms": ["critical"], "email": ["critical", "high"], "slack": ["critical", "high", "medium"]}
@@ -102,7 +102,9 @@ def _fails(component: Component) -> str:
     bad, good = component.failure_threshold, component.success_threshold
     at_once = ", or at once where a look leaves no doubt" if component.check and bad > 1 else ""
     well = "a good look" if good == 1 else f"{good} good looks in a row"
-    return f"after {'a bad look' if bad == 1 else f'{bad} bad looks in a row'}{at_once}; well again after {well}"
+    turns = component.flap_threshold
+    flaps = f", or when it changed {turns} times in the last {LOOKS} looks" if turns else ""
+    return f"after {'a bad look' if bad == 1 else f'{bad} bad looks in a row'}{at_once}{flaps}; well again after {well}"
 
 
 def _does(component: Component, config: Config) -> str:

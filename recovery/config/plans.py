@@ -75,6 +75,7 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         severity=component.severity,
         failure_threshold=component.failure_threshold,
         success_threshold=component.success_threshold,
+        flap_threshold=component.flap_threshold,
         hosts=hosts_of(component),
         every_seconds=every_seconds(component),
         playbook=_playbook(config, component),

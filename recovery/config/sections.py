@@ -33,10 +33,6 @@ from recovery.config.types import (
 )
 from recovery.model import Severity
 
-SECRET_NAMES = ("webhook_token", "api_token", "admin_password", "session_key")
-DEFAULT_BIND = "127.0.0.1:8808"
-LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - how one's own machine reaches them
-
 
 class Settings(BaseModel):
     """A group of settings. Unknown keys are errors, and nothing changes after loading."""
@@ -191,6 +187,8 @@ class Component(Settings):
     """How many failures in a row open an incident."""
     success_threshold: Count = 1
     """How many successes in a row make it healthy again."""
+    flap_threshold: Annotated[StrictInt, Field(ge=0, le=20)] = 11
+    """How many changes between good and bad among its last 21 looks make it flapping; 0: none do."""
     hosts: tuple[Host, ...] | None = None
     """What workflows call it by: host, or host:port; default: the check's host and port."""
     restart: Annotated[

@@ -24,6 +24,7 @@ class IncidentView:
         tried: a recovery was begun in this episode, or a person ended it.
         known_healthy: what the component's readings say; None without any, and for a cause that they cannot see: an
             answering API proves no credential.
+        unstable: it flaps: what looks healed may not be, and what fails again may be well in a moment.
         begun_lately: how many recoveries of it began within the last hour.
         tried_at: when its last recovery ended, or began where it has not ended.
         told: a person was called in this episode.
@@ -56,6 +57,7 @@ class IncidentView:
     left_alone: int = 0
     asking: int = 0
     known_healthy: bool | None = None
+    unstable: bool = False
     flapping: bool = False
     parents_due: bool = False
     tried: bool = False
@@ -177,7 +179,7 @@ def why_not_resolved(view: IncidentView) -> str:
         (view.waiting, f"waiting for a replay: {count_of(view.waiting)}"),
         (view.retrying, f"being retried: {count_of(view.retrying)}"),
         (view.asking, f"a person's decision is needed for {count_of(view.asking)}"),
-        (view.known_healthy is False, f"{view.component} is not healthy"),
+        (view.known_healthy is False, f"{view.component} {'is flapping' if view.unstable else 'is not healthy'}"),
         (view.healing and not view.at_rest, "a recovery is under way"),
         (not _has_proof(view), "there is no sign of health yet"),
     )
@@ -203,7 +205,8 @@ def _why_resolved(view: IncidentView) -> str:
 def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) -> Move:
     if view.settle_at is not None:
         return Unsettle(unwell)
-    if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or view.known_healthy is False):
+    fails = view.known_healthy is False and not view.unstable  # once is enough, until it keeps still or a person comes
+    if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or fails):
         if view.begun_lately > policy.recurrences_per_hour:
             return CallPerson(f"it was healed {view.begun_lately} times within an hour, and fails again")
         return begin(view, policy, now)

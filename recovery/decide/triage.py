@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from recovery.decide.classify import classify, classify_reading, fingerprint
+from recovery.decide.classify import classify, fingerprint
 from recovery.decide.replay import NOBODYS
 from recovery.model import (
+    NO_LOOKS,
     Cause,
     CauseClass,
     ExecutionState,
@@ -15,7 +16,6 @@ from recovery.model import (
     IncidentState,
     Outlook,
     Policy,
-    Reading,
     Success,
 )
 
@@ -56,13 +56,14 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComponentFacts:
-    """What is known of a component; the counts are of readings in a row."""
+    """What is known of a component; the counts are of readings in a row, `looks` the last ones (`model.turns`)."""
 
     health: str = "unknown"
     failures: int = 0
     successes: int = 0
     muted: bool = False
     seen_at: datetime | None = None
+    looks: int = NO_LOOKS
 
 
 @dataclass(slots=True)
@@ -142,7 +143,7 @@ def triage_failure(
         return Verdict(Move.IGNORE, because)
     cause = classify(failure, site, policy)
     failed_at = min(failure.failed_at or now, now)
-    move, incident_id, because, flapping = _incident_for(cause, failed_at, view, policy, now)
+    move, incident_id, because, flapping = incident_for(cause, failed_at, view, policy, now)
     if chain and chain.state is ExecutionState.RETRYING and move is not Move.JOIN and chain.incident_id == incident_id:
         because = "a person resolved its incident while this retry of it ran"
         left = ChainMove(chain.id, root_id, failure.execution_id, ExecutionState.LEFT_ALONE, because)
@@ -196,9 +197,10 @@ def _chain_move(
     return ChainMove(chain.id, root_id, failure.execution_id, state, because, setback)
 
 
-def _incident_for(
+def incident_for(
     cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime
 ) -> tuple[Move, int | None, str, bool]:
+    """Which incident a failure opens, joins or reopens, why, and whether that was too often."""
     known = view.incidents.get(cause.fingerprint)
     if known is None or known.state is IncidentState.RESOLVED:
         needed, upstream = _failing_upstream(cause, view, policy)
@@ -233,50 +235,6 @@ def _failing_upstream(cause: Cause, view: View, policy: Policy) -> tuple[str, in
         if found and found.state is not IncidentState.RESOLVED:
             return name, found.id
     return "", None
-
-
-def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) -> Verdict:
-    """A look at a component: counts in a row decide, so that one bad look alone does nothing."""
-    known = view.components.get(reading.component, ComponentFacts())
-    observed = min(reading.observed_at or now, now)
-    if known.seen_at and observed < known.seen_at <= now:  # one from the future is of a clock that was wrong
-        return Verdict(Move.IGNORE, "an older reading than the last one")
-    if reading.healthy is None:
-        return Verdict(Move.IGNORE, f"says nothing of its health: {reading.because}")
-    if reading.healthy:
-        return _healthy(reading, known, view, policy, observed)
-    plan = policy.component(reading.component)
-    cause = classify_reading(reading, policy)
-    failures = max(known.failures + 1, plan.failure_threshold if reading.certain else 0)
-    failing = failures >= plan.failure_threshold
-    facts = ComponentFacts("unhealthy" if failing else known.health, failures, 0, known.muted, observed)
-    if known.muted:
-        return Verdict(Move.COUNT, "resolved by a person: silent until it was healthy once", component=facts)
-    open_one = view.incidents.get(cause.fingerprint)
-    is_open = open_one is not None and open_one.state is not IncidentState.RESOLVED
-    if not failing and not is_open:
-        because = f"{failures} of {plan.failure_threshold} bad readings in a row"
-        return Verdict(Move.COUNT, because, component=facts)
-    move, incident_id, because, flapping = _incident_for(cause, observed, view, policy, now)
-    if move is Move.LATE:
-        move, because = Move.COUNT, "an older reading than the resolution"
-    if move is Move.JOIN and not is_open:  # a consequence of another incident: seen, and no incident of its own
-        return Verdict(Move.COUNT, because, None, None, None, facts)
-    return Verdict(move, because, cause, incident_id, None, facts, flapping)
-
-
-def _healthy(reading: Reading, known: ComponentFacts, view: View, policy: Policy, observed: datetime) -> Verdict:
-    plan = policy.component(reading.component)
-    successes = max(known.successes + 1, plan.success_threshold if reading.certain else 0)
-    enough = successes >= plan.success_threshold
-    muted = known.muted and not enough
-    facts = ComponentFacts("healthy" if enough else known.health, 0, successes, muted, observed)
-    found = view.incidents.get(classify_reading(reading, policy).fingerprint)
-    if not enough or found is None or found.state is IncidentState.RESOLVED:
-        return Verdict(Move.COUNT, f"healthy: {reading.because}", component=facts)
-    because = f"{reading.component} is healthy: {reading.because}"
-    # No cause: a sign of health is no failure, and must not count as the incident's last one.
-    return Verdict(Move.SIGN, because, None, found.id, None, facts, signs=(found.id,))
 
 
 def triage_success(success: Success, site: str, view: View) -> Verdict:

@@ -4,4 +4,5 @@ from recovery.model.doors import *  # noqa: F403
 from recovery.model.plans import *  # noqa: F403
 from recovery.model.registry import *  # noqa: F403
 from recovery.model.sights import *  # noqa: F403
+from recovery.model.turns import *  # noqa: F403
 from recovery.model.words import *  # noqa: F403

@@ -97,6 +97,7 @@ class ComponentPlan:
     """What the configuration says of one component.
 
     Fields:
+        flap_threshold: so many changes among the last 21 looks are flapping; 0: none are.
         hosts: what workflows call it by: "host" claims every port, "host:port" that one.
         every_seconds: how often its check runs.
         env: environment of its restart command; kept out of the playbook, whose copies are stored.
@@ -108,6 +109,7 @@ class ComponentPlan:
     severity: Severity = Severity.HIGH
     failure_threshold: int = 2
     success_threshold: int = 1
+    flap_threshold: int = 11
     hosts: tuple[str, ...] = ()
     every_seconds: float = 120.0
     playbook: Playbook | None = None

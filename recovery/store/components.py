@@ -8,12 +8,13 @@ from typing import Any
 import peewee as pw
 
 from recovery.clock import to_micros
-from recovery.model import Reading
+from recovery.model import Reading, note_look
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow
 
 MOST_NAMES = 5_000
+FAILING = ("unhealthy", "flapping")
 
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
@@ -26,12 +27,14 @@ def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
     return found
 
 
-def set_component(name: str, before: str, now: datetime, because: str, **changes: Any) -> None:
-    """Write what a reading changed; a change of health goes into history."""
+def set_component(
+    name: str, before: str, now: datetime, because: str, incident_id: int | None = None, **changes: Any
+) -> None:
+    """Write what a reading changed; a change of health goes into history, and into that of its incident."""
     changed = changes.get("health", before) != before
     if changed:
         changes["changed_at"] = now
-        add_event(now, "component", name, changes["health"], because, before=before)
+        add_event(now, "component", name, changes["health"], because, incident_id, before)
     values = {"because": because, **changes}
     ComponentRow.insert(name=name, **values).on_conflict(conflict_target=[ComponentRow.name], update=values).execute()
 
@@ -110,8 +113,10 @@ def _seen(one: Looked, now: datetime) -> dict[str, Any]:
     row, reading = one.row, one.reading
     kept = row.memory if reading.memory is None else reading.memory
     values: dict[str, Any] = {"run_at": one.next_at, "lease_until": None, "memory": kept}
-    seen = (now, reading.because, reading.latency_ms) if one.quiet else (row.seen_at, row.because, row.latency_ms)
-    return values | dict(zip(("seen_at", "because", "latency_ms"), seen, strict=True))
+    seen = (row.seen_at, row.because, row.latency_ms, row.looks)
+    if one.quiet:
+        seen = (now, reading.because, reading.latency_ms, note_look(row.looks, is_bad=False))
+    return values | dict(zip(("seen_at", "because", "latency_ms", "looks"), seen, strict=True))
 
 
 def hurry_components(names: Iterable[str], now: datetime) -> None:
@@ -137,4 +142,4 @@ def requeue_lost_components(now: datetime) -> None:
 
 def mute_component(name: str) -> None:
     """A person resolved it while it fails: silent until it has been healthy once."""
-    ComponentRow.update(muted=True).where(ComponentRow.name == name, ComponentRow.health == "unhealthy").execute()
+    ComponentRow.update(muted=True).where(ComponentRow.name == name, ComponentRow.health.in_(FAILING)).execute()

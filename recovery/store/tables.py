@@ -23,7 +23,6 @@ class SignalRow(Table):
 
     class Meta:
         table_name = "signals"
-        indexes = ()
 
 
 class IncidentRow(Table):
@@ -167,9 +166,10 @@ class ComponentRow(Lease):
     """What is known of a component. `run_at`: when its check is next due."""
 
     name = pw.TextField(unique=True)
-    health = pw.TextField(default="unknown")
+    health = pw.TextField(default="unknown")  # healthy | unhealthy | flapping | unknown
     failures = pw.IntegerField(default=0)  # in a row
     successes = pw.IntegerField(default=0)  # in a row
+    looks = pw.IntegerField(default=1)  # the last 21, a bit each; see recovery.model.turns
     muted = pw.BooleanField(default=False)  # resolved by a person while failing: silent until healthy once
     configured = pw.BooleanField(default=False)
     severity = pw.TextField(null=True)

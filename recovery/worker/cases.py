@@ -86,7 +86,7 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         next_at=row.next_at,
         seen_at=component.seen_at if component else None,
         healthy=bool(component and component.health == "healthy"),
-        failing=bool(component and component.health == "unhealthy"),
+        failing=bool(component and component.health in components.FAILING),
         recovered=counted.get("recovered", 0),
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )

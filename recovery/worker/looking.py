@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from recovery.decide import incidents as decide
 from recovery.decide.holding import Hold
+from recovery.decide.readings import FLAPPING
 from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
 from recovery.redact import redact
 from recovery.store import components, database, events, executions, incidents, recoveries
@@ -122,6 +123,7 @@ def _frozen(playbook: Playbook) -> dict[str, Any]:
 def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentView:
     """An incident with everything that its next move depends on."""
     counted, recovery = known.chains[row.id], known.recoveries.get(row.id)
+    component = known.components.get(row.component)
     return decide.IncidentView(
         id=row.id,
         state=IncidentState(row.state),
@@ -143,7 +145,8 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
-        known_healthy=_known_healthy(row, known.components.get(row.component)),
+        known_healthy=_known_healthy(row, component),
+        unstable=bool(component and component.health == FLAPPING),
         flapping=row.flapping,
         held=row.held,
         parents_due=row.id in known.only_subworkflows,

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from recovery.decide.classify import classify, classify_reading, fingerprint
+from recovery.decide.readings import triage_reading
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
@@ -17,7 +18,6 @@ from recovery.decide.triage import (
     View,
     is_newer,
     triage_failure,
-    triage_reading,
     triage_success,
 )
 from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
@@ -167,7 +167,8 @@ class _Batch:
         at = _happened_at(signal, facts)
         incident_id = self._apply_incident(verdict, at)
         if isinstance(facts, Reading) and verdict.component:
-            before = self._apply_component(facts.component, verdict.component, verdict.because)
+            joined = incident_id if verdict.move is Move.JOIN else None
+            before = self._apply_component(facts.component, verdict.component, verdict.because, joined)
             if verdict.signs and before != "healthy":
                 self.turned.update(verdict.signs)
         if signal.source == heartbeat.SOURCE and isinstance(facts, Reading):
@@ -203,10 +204,10 @@ class _Batch:
         self.view.incidents[cause.fingerprint] = _incident_facts(row)
         return row.id
 
-    def _apply_component(self, name: str, facts: ComponentFacts, because: str) -> str:
+    def _apply_component(self, name: str, facts: ComponentFacts, because: str, incident_id: int | None) -> str:
         before = self.view.components.get(name, ComponentFacts())
         self.view.components[name] = facts
-        components.set_component(name, before.health, self.now, because, **asdict(facts))
+        components.set_component(name, before.health, self.now, because, incident_id, **asdict(facts))
         return before.health
 
     def _apply_chain(self, signal: Untriaged, facts: Facts, verdict: Verdict, incident_id: int | None) -> None:
@@ -270,7 +271,7 @@ def _chain_facts(row: ExecutionRow) -> ChainFacts:
 
 
 def _component_facts(row: Any) -> ComponentFacts:
-    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at)
+    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks)
 
 
 def _happened_at(signal: Untriaged, facts: Facts) -> datetime:

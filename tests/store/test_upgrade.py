@@ -8,7 +8,7 @@ from tests.store.rows import add_chain, add_incident
 LATER = {
     "incidents": ["failed_at", "held"],
     "executions": ["unread", "seen_id"],
-    "components": ["memory", "beat"],
+    "components": ["memory", "beat", "looks"],
     "sites": ["newest_id", "newest_at", "generation", "refused"],
 }
 
@@ -23,13 +23,24 @@ def test_columns_and_tables_that_came_later_are_added_and_filled(store: str) -> 
         for column in columns:
             open_one.execute_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
     open_one.execute_sql("DROP TABLE maintenance")
-    open_one.execute_sql("DELETE FROM migratehistory WHERE name = '002_later_columns'")
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name > '002'")
     database.open_database(store)
     row = IncidentRow.get()
     assert row.component == "orders" and row.failed_at == row.last_signal_at
     assert (ExecutionRow.get().unread, SiteRow.get().generation, ComponentRow.get().memory) == (0, 0, None)
+    assert ComponentRow.get().looks == 1
     MaintenanceRow.create(components=["*"], starts_at=utc_now(), who="kim", created_at=utc_now())
     assert add_incident("other").failed_at
+
+
+def test_a_database_that_had_the_earlier_columns_gets_the_last_one_alone(store: str) -> None:
+    ComponentRow.create(name="orders", failures=1)
+    open_one = database.proxy.obj
+    open_one.execute_sql("ALTER TABLE components DROP COLUMN looks")
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name > '003'")
+    database.open_database(store)
+    row = ComponentRow.get()
+    assert (row.name, row.failures, row.looks) == ("orders", 1, 1)
 
 
 def test_opening_it_again_changes_nothing(store: str) -> None:

@@ -288,10 +288,10 @@ def test_a_component_that_is_no_longer_configured_is_no_longer_looked_at(store):
 
 
 def test_only_what_is_unhealthy_is_muted(store):
-    for name, health in (("a", "unhealthy"), ("b", "healthy")):
+    for name, health in (("a", "unhealthy"), ("b", "healthy"), ("c", "flapping")):
         components.set_component(name, health, NOW, "x", health=health)
         components.mute_component(name)
-    assert {row.name: row.muted for row in ComponentRow.select()} == {"a": True, "b": False}
+    assert {row.name: row.muted for row in ComponentRow.select()} == {"a": True, "b": False, "c": True}
 
 
 def test_an_n8n_that_changes_is_told_of_once_and_silent_workers_are_forgotten(store):

@@ -17,7 +17,9 @@ from recovery.model import N8nError, OrderWhat
 from recovery.outside.n8n import N8n
 from recovery.sources import n8n_execution as source
 from recovery.store import database, due, orders
+from recovery.store.components import FAILING
 from recovery.store.tables import (
+    ComponentRow,
     EventRow,
     ExecutionRow,
     IncidentRow,
@@ -141,6 +143,13 @@ class Life:
         self.engine.probe(name, healthy)
         return f"{name} {healthy}"
 
+    def flap(self) -> str:
+        """It is now well, now not, in each order and for a while."""
+        name, times, first = self.random.choice(("orders", "queue")), self.random.choice((5, 14)), self.random.random()
+        for number in range(times):
+            self.engine.probe(name, (number % 2 == 0) is (first < 0.5))
+        return f"{name} {times} times"
+
     def person_retries(self) -> str:
         failed = [one for one in self.n8n.failed if self.n8n.runs[one]["status"] == "error"]
         if not failed:
@@ -254,6 +263,8 @@ class Life:
             assert due_again, f"incident {row.id} is stuck: {row.state}, {row.because}"
         for row in RecoveryRow.select():
             assert (row.active_key is None) == (row.state in ENDED)
+        for row in ComponentRow.select().where(ComponentRow.health.in_(FAILING), ~ComponentRow.muted):
+            assert f"|{row.name}|unavailable" in prints, f"{row.name} is {row.health}, and there is no incident of it"
 
     def check_chains(self) -> None:
         resolved = IncidentRow.select(IncidentRow.id).where(IncidentRow.state == "resolved")
@@ -311,8 +322,8 @@ class Life:
 
 STEPS_OF_LIFE = (
     *[Life.fail] * 3, *[Life.fail_often] * 2, Life.tell, *[Life.poll] * 3, *[Life.change_host] * 4, Life.mend_all,
-    *[Life.probe] * 2, *[Life.person_retries] * 2, *[Life.order] * 4, Life.n8n_goes, *[Life.trouble_comes] * 4,
-    Life.restart, Life.wait_long,
+    *[Life.probe] * 2, Life.flap, *[Life.person_retries] * 2, *[Life.order] * 4, Life.n8n_goes,
+    *[Life.trouble_comes] * 4, Life.restart, Life.wait_long,
 )  # fmt: skip
 WHAT = (*[one for one in OrderWhat if one is not OrderWhat.SNOOZE], *[OrderWhat.RETRY_NOW, OrderWhat.APPROVE] * 2)
 

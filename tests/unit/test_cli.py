@@ -110,7 +110,7 @@ components:
     success_threshold: 2
     restart: ["systemctl", "restart", "orders"]
     depends_on: [db]
-  - {name: db, severity: low, failure_threshold: 1, restart: ["x"]}
+  - {name: db, severity: low, failure_threshold: 1, flap_threshold: 0, restart: ["x"]}
   - {name: till, check: {kind: docker, container: till}}
 maintenance: [{components: [db], cron: "0 3 * * 0", for: 2h}]
 alerts:
@@ -123,7 +123,8 @@ alerts:
     assert "orders (high): systemd check of orders.service every 10s" in orders
     assert "looks  Asks systemd" in orders
     assert (
-        "fails  after 3 bad looks in a row, or at once where a look leaves no doubt; well again after 2 good" in orders
+        "fails  after 3 bad looks in a row, or at once where a look leaves no doubt, or when it changed 11 times"
+        " in the last 21 looks; well again after 2 good looks in a row" in orders
     )
     assert "does   runs its command up to 3 times, each time only after its check has confirmed the failure" in orders
     assert "executions that it broke are retried" in orders and "needs  db: while that is down" in orders

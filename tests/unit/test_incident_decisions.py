@@ -180,6 +180,10 @@ def test_a_recovering_incident_without_a_recovery_begins_one():
     assert isinstance(look(recovering(waiting=1), POLICY, NOW), Begin)
     unhealthy = recovering(component="orders", known_healthy=False)
     assert isinstance(look(unhealthy, POLICY, NOW), Begin)
+    unstable = replace(unhealthy, unstable=True)
+    assert isinstance(look(unstable, POLICY, NOW), Leave), "it was tried, and may be well in a moment"
+    assert "is flapping" in decide.why_not_resolved(unstable)
+    assert isinstance(look(replace(unstable, waiting=1), POLICY, NOW), Begin)
     assert isinstance(look(recovering(waiting=1, healing=True), POLICY, NOW), Leave)
 
 

@@ -22,7 +22,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recovery.config import load_config
-from recovery.decide.triage import ComponentFacts, Move, View, triage_reading
+from recovery.decide.readings import triage_reading
+from recovery.decide.triage import ComponentFacts, Move, View
 from recovery.model import ComponentPlan, Playbook, Policy, Reading, Severity, Signal, SignalKind, SourcePlan, Stage
 from recovery.sources import alertmanager, gatus, generic, grafana, healthchecks, heartbeat, read, uptime_kuma
 from recovery.sources.shapes import BadPayload, severity_of

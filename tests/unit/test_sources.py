@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recovery.decide.classify import classify, classify_reading
+from recovery.decide.readings import triage_reading
 from recovery.decide.replay import Run, judge, read_chain
-from recovery.decide.triage import ChainFacts, View, triage_failure, triage_reading, triage_success
+from recovery.decide.triage import ChainFacts, View, triage_failure, triage_success
 from recovery.model import (
     ExecutionState,
     Failure,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recovery.decide.readings import triage_reading
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
@@ -14,7 +15,6 @@ from recovery.decide.triage import (
     Verdict,
     View,
     triage_failure,
-    triage_reading,
     triage_success,
 )
 from recovery.model import (
@@ -155,14 +155,14 @@ def components(component: str = "queue", **facts: Any) -> View:
 
 def test_one_bad_reading_alone_does_nothing_and_the_second_opens():
     first = read(False, View())
-    assert first.move is Move.COUNT and first.component == ComponentFacts("unknown", 1, 0, False, NOW)
+    assert first.move is Move.COUNT and first.component == ComponentFacts("unknown", 1, 0, False, NOW, looks=0b11)
     second = read(False, components(failures=1))
     assert second.move is Move.OPEN and second.component and second.component.health == "unhealthy"
 
 
 def test_a_good_reading_between_two_bad_ones_begins_the_count_anew():
     good = read(True, components(failures=1))
-    assert good.component == ComponentFacts("healthy", 0, 1, False, NOW)
+    assert good.component == ComponentFacts("healthy", 0, 1, False, NOW, looks=0b10)
 
 
 def test_one_bad_reading_joins_what_is_open():

@@ -1,0 +1,85 @@
+"""What a look at a component means: counts in a row decide, and how often it turned, so that one look does nothing."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from recovery.decide.classify import classify_reading
+from recovery.decide.triage import ComponentFacts, Move, Verdict, View, incident_for
+from recovery.model import NO_LOOKS, Cause, IncidentState, Policy, Reading, count_turns, note_look
+
+FLAPPING = "flapping"
+
+
+def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) -> Verdict:
+    """A look at a component, or what a monitor says of it."""
+    known = view.components.get(reading.component, ComponentFacts())
+    observed = min(reading.observed_at or now, now)
+    if known.seen_at and observed < known.seen_at <= now:  # one from the future is of a clock that was wrong
+        return Verdict(Move.IGNORE, "an older reading than the last one")
+    if reading.healthy is None:
+        return Verdict(Move.IGNORE, f"says nothing of its health: {reading.because}")
+    # What leaves no doubt turns as it likes: that is bounded by how often an incident may come back.
+    looks = NO_LOOKS if reading.certain else note_look(known.looks, not reading.healthy)
+    noted = replace(known, looks=looks, seen_at=observed)
+    return _good(reading, noted, view, policy) if reading.healthy else _bad(reading, noted, view, policy, now)
+
+
+def flaps(known: ComponentFacts, threshold: int) -> bool:
+    """Whether a component turns so often that no single look says how it is; `threshold` 0: never.
+
+    It begins at `threshold` turns among the last 21 looks, and ends at half of them, so that it does not flap itself.
+    """
+    turns = count_turns(known.looks)
+    return 0 < threshold <= (turns if known.health != FLAPPING else turns * 2 - 1)
+
+
+def _bad(reading: Reading, known: ComponentFacts, view: View, policy: Policy, now: datetime) -> Verdict:
+    plan = policy.component(reading.component)
+    cause = classify_reading(reading, policy)
+    flapping = flaps(known, plan.flap_threshold)
+    failures = max(known.failures + 1, plan.failure_threshold if reading.certain else 0)
+    failing = flapping or failures >= plan.failure_threshold
+    health = FLAPPING if flapping else "unhealthy" if failing else known.health
+    facts = replace(known, health=health, failures=failures, successes=0)
+    if known.muted:
+        return Verdict(Move.COUNT, "resolved by a person: silent until it was healthy once", component=facts)
+    open_one = view.incidents.get(cause.fingerprint)
+    is_open = open_one is not None and open_one.state is not IncidentState.RESOLVED
+    if not failing and not is_open:
+        because = f"{failures} of {plan.failure_threshold} bad readings in a row"
+        return Verdict(Move.COUNT, because, component=facts)
+    cause = _of_flapping(cause, known) if flapping else cause
+    observed = known.seen_at or now
+    move, incident_id, because, too_often = incident_for(cause, observed, view, policy, now)
+    if move is Move.LATE:
+        move, because = Move.COUNT, "an older reading than the resolution"
+    if move is Move.JOIN and not is_open:  # a consequence of another incident: seen, and no incident of its own
+        return Verdict(Move.COUNT, because, None, None, None, facts)
+    return Verdict(move, because, cause, incident_id, None, facts, too_often)
+
+
+def _good(reading: Reading, known: ComponentFacts, view: View, policy: Policy) -> Verdict:
+    plan = policy.component(reading.component)
+    successes = max(known.successes + 1, plan.success_threshold if reading.certain else 0)
+    flapping = known.health == FLAPPING and flaps(known, plan.flap_threshold)
+    enough = successes >= plan.success_threshold and not flapping
+    health, muted = "healthy" if enough else known.health, known.muted and not enough
+    facts = replace(known, health=health, failures=0, successes=successes, muted=muted)
+    if flapping:
+        because = f"{_turned(known)}; healthy only when it has kept still; now: {reading.because}"
+        return Verdict(Move.COUNT, because, component=facts)
+    found = view.incidents.get(classify_reading(reading, policy).fingerprint)
+    if not enough or found is None or found.state is IncidentState.RESOLVED:
+        return Verdict(Move.COUNT, f"healthy: {reading.because}", component=facts)
+    because = f"{reading.component} is healthy: {reading.because}"
+    # No cause: a sign of health is no failure, and must not count as the incident's last one.
+    return Verdict(Move.SIGN, because, None, found.id, None, facts, signs=(found.id,))
+
+
+def _of_flapping(cause: Cause, known: ComponentFacts) -> Cause:
+    turned = _turned(known)
+    return replace(cause, because=f"{turned}; {cause.because}", summary=f"{turned}; {cause.summary}")
+
+
+def _turned(known: ComponentFacts) -> str:
+    return f"flapping: changed {count_turns(known.looks)} times in the last {known.looks.bit_length() - 1} looks"
