@@ -122,9 +122,10 @@ def page(intro: str, registry: Registry) -> str:
 def section(plugin: Plugin, word: str) -> str:
     """What one plugin does, and its keys as a table."""
     rows = [row(name, field) for name, field in plugin.args.model_fields.items()]
-    repeat = f"Safe to repeat: {'yes' if plugin.safe_to_repeat else 'no'}.\n\n" if word == "action" else ""
+    repeats, every = "yes" if plugin.safe_to_repeat else "no", write_duration(plugin.every_seconds)
+    fact = f"Safe to repeat: {repeats}." if word == "action" else f"Looks every `{every}` by default."
     table = "| key | meaning | default | example |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
-    return f"## `{plugin.name}`\n\n{cleandoc(plugin.doc)}\n\n{repeat}{table}\n"
+    return f"## `{plugin.name}`\n\n{cleandoc(plugin.doc)}\n\n{fact}\n\n{table}\n"
 
 
 def row(name: str, field: Any) -> str:

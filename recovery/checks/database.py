@@ -103,7 +103,7 @@ class Args(SecretFields):
         )
 
 
-@check("database")
+@check("database", every_seconds=30)
 async def look_at_database(args: Args, doors: Doors) -> Reading:
     """Connects to a database, asks it a question in a transaction that may only read, and closes the connection.
 

@@ -55,7 +55,7 @@ class Args(BaseModel):
         return tuple(str(ip_address(one)) for one in value)
 
 
-@check("dns")
+@check("dns", every_seconds=30)
 async def look_over_dns(args: Args, doors: Doors) -> Reading:
     """Resolves a name; at least one address, and none but the expected ones where any are given, is healthy.
 

@@ -42,7 +42,7 @@ class Args(BaseModel):
         raise ValueError("write the path of a socket, such as /var/run/docker.sock, or tcp://host:port")
 
 
-@check("docker", remembers=True)
+@check("docker", remembers=True, every_seconds=30)
 async def look_at_container(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks Docker for a container; one that runs, is not unhealthy and does not restart in a loop is healthy.
 

@@ -34,7 +34,7 @@ class Args(BaseModel):
     timeout: Timeout = Field(10.0, description="how long the driver may take to answer")
 
 
-@check("gpu", remembers=True)
+@check("gpu", remembers=True, every_seconds=30)
 def look_at_gpus(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks the NVIDIA driver for every GPU: whether it is there, its temperature, memory, errors and slow-downs.
 

@@ -32,7 +32,7 @@ class Args(BaseModel):
         return value.removeprefix("[").removesuffix("]")
 
 
-@check("host")
+@check("host", every_seconds=30)
 async def look_at_host(args: Args, doors: Doors) -> Reading:
     """Knocks at a few TCP ports of a machine; one that takes **or refuses** the connection is a living machine.
 

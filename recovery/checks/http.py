@@ -102,7 +102,7 @@ class Args(BaseModel):
         return self
 
 
-@check("http", remembers=True)
+@check("http", remembers=True, every_seconds=30)
 async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks an address once, following up to 5 redirects; a good status, and what else is expected, is healthy.
 

@@ -54,7 +54,7 @@ class Measure:
     short: str = ""
 
 
-@check("machine", remembers=True)
+@check("machine", remembers=True, every_seconds=30)
 def look_at_machine(args: Args, doors: Doors, past: Past) -> Reading:
     """Looks at this machine's CPU, memory, swap, disk space, inodes, load and open files, each with a limit of its own.
 

@@ -27,7 +27,7 @@ class Args(BaseModel):
     pool_full: Duration = Field(60.0, description="so long no connection to its database may be free")
 
 
-@check("n8n", remembers=True)
+@check("n8n", remembers=True, every_seconds=30)
 def look_at_n8n(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks n8n whether it is ready, which a dead database or a full connection pool denies, and uses the API key once.
 

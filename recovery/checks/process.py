@@ -39,7 +39,7 @@ class Args(BaseModel):
         return self
 
 
-@check("process", remembers=True)
+@check("process", remembers=True, every_seconds=30)
 def look_at_process(args: Args, doors: Doors, past: Past) -> Reading:
     """Looks for a process on this machine by its name, a part of its command line, or its PID file.
 

@@ -30,7 +30,7 @@ class Args(BaseModel):
     timeout: Timeout = Field(5.0, description="how long systemd's answer may take", examples=["10s"])
 
 
-@check("systemd", remembers=True)
+@check("systemd", remembers=True, every_seconds=30)
 def look_at_unit(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks systemd (`systemctl show`) for a unit; one that is active and does not restart in a loop is healthy.
 

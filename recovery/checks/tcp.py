@@ -28,7 +28,7 @@ class Args(BaseModel):
         return value.removeprefix("[").removesuffix("]")
 
 
-@check("tcp")
+@check("tcp", every_seconds=30)
 async def look_over_tcp(args: Args, doors: Doors) -> Reading:
     """Opens a TCP connection and closes it again: taken in time is healthy. Nothing is sent.
 

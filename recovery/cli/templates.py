@@ -29,7 +29,7 @@ def _database(name: str, engine: str, port: str, what: str) -> Template:
             password_file: ${{password}}
             #slow: 2s                    # connecting and asking must not take longer
             connections: 90              # percent of the connections that may be open
-          severity: critical             # critical: every 30s; high, medium, low: every 2m
+          severity: critical             # or high, medium, low: who is told, and how soon
           restart: ${{restart}}
         """,
     )
@@ -85,7 +85,7 @@ COMPONENTS = (
             timeout: 5s
             #expect_text: ok             # what the answer must hold
             #slow: 800ms                 # 95 % of the answers must come within this
-          severity: critical             # critical: every 30s; high, medium, low: every 2m
+          severity: critical             # or high, medium, low: who is told, and how soon
           failure_threshold: 2           # failures in a row that open an incident
           restart: ${restart}
         """,

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from recovery import actions, alerts
+from recovery import actions, alerts, checks
 from recovery.model import (
     ChannelPlan,
     ComponentPlan,
@@ -20,14 +20,14 @@ from recovery.model import (
     SourcePlan,
     Stage,
 )
+from recovery.model.registry import EVERY_SECONDS
 
 if TYPE_CHECKING:
     from recovery.config.sections import Component, MaintenanceSettings, Restart, Source
     from recovery.config.settings import Config
 
 RESTART_ACTION = "run_command"
-EVERY_SECONDS = {Severity.CRITICAL: 30.0}
-OTHERS_EVERY_SECONDS = 120.0
+CRITICAL_EVERY_SECONDS = 30.0
 SCHEME_PORTS = {"http": 80, "https": 443}
 LOCAL_NAMES = ("localhost", "::1", "0.0.0.0", "::")  # noqa: S104
 ENGINE_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
@@ -125,7 +125,8 @@ def every_seconds(component: Component) -> float:
     """How often the component's check runs."""
     if component.every is not None:
         return component.every.total_seconds()
-    return EVERY_SECONDS.get(component.severity, OTHERS_EVERY_SECONDS)
+    usual = checks.REGISTRY.find(component.check.kind).every_seconds if component.check else EVERY_SECONDS
+    return min(usual, CRITICAL_EVERY_SECONDS) if component.severity is Severity.CRITICAL else usual
 
 
 def hosts_of(component: Component) -> tuple[str, ...]:

@@ -180,7 +180,7 @@ class Component(Settings):
     check: CheckUse | None = None
     """Looks at it. The same check finds a failure and verifies a recovery."""
     every: Period | None = None
-    """How often the check runs; default: 30s for critical components, else 2m."""
+    """How often the check runs; default: as its check says, 30s or 2m; 30s where it is critical."""
     severity: Severity = Severity.HIGH
     """How bad a failure of it is: critical, high, medium or low."""
     failure_threshold: Count = 2

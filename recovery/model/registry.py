@@ -10,6 +10,8 @@ from typing import Any
 
 __all__ = ["Plugin", "Registry"]
 
+EVERY_SECONDS = 120.0
+
 
 @dataclass(frozen=True, slots=True)
 class Plugin:
@@ -21,6 +23,7 @@ class Plugin:
         safe_to_repeat: running it twice does no more than running it once.
         remembers: it is given its past too: `(args, doors, past)`.
         waits: it is a coroutine, and runs on the event loop.
+        every_seconds: how often a check looks where the configuration does not say.
         doc: its docstring.
         module: where it lives.
     """
@@ -33,6 +36,7 @@ class Plugin:
     module: str
     remembers: bool = False
     waits: bool = False
+    every_seconds: float = EVERY_SECONDS
 
 
 class Registry:
@@ -43,7 +47,12 @@ class Registry:
         self._found: dict[str, Plugin] = {}
 
     def announce(
-        self, name: str, *, safe_to_repeat: bool = True, remembers: bool = False
+        self,
+        name: str,
+        *,
+        safe_to_repeat: bool = True,
+        remembers: bool = False,
+        every_seconds: float = EVERY_SECONDS,
     ) -> Callable[..., Callable[..., Any]]:
         """Decorator for the plugin's function. The module must hold its `Args`.
 
@@ -62,7 +71,7 @@ class Registry:
                 raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
             waits = inspect.iscoroutinefunction(run)
             self._found[name] = Plugin(
-                name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__, remembers, waits
+                name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__, remembers, waits, every_seconds
             )
             return run
 

@@ -123,7 +123,6 @@ def _frozen(playbook: Playbook) -> dict[str, Any]:
 def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentView:
     """An incident with everything that its next move depends on."""
     counted, recovery = known.chains[row.id], known.recoveries.get(row.id)
-    component = known.components.get(row.component)
     return decide.IncidentView(
         id=row.id,
         state=IncidentState(row.state),
@@ -145,8 +144,7 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
-        known_healthy=_known_healthy(row, component),
-        unstable=bool(component and component.health == FLAPPING),
+        **_of_component(row, known.components.get(row.component)),
         flapping=row.flapping,
         held=row.held,
         parents_due=row.id in known.only_subworkflows,
@@ -167,6 +165,11 @@ def _of_earlier(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -
 def _of_recovery(recovery: RecoveryRow | None) -> dict[str, Any]:
     state = recovery.state if recovery else None
     return {"healing": state is not None, "at_rest": state in AT_REST, "paused": state == RecoveryState.PAUSED}
+
+
+def _of_component(row: IncidentRow, component: ComponentRow | None) -> dict[str, Any]:
+    flaps = component is not None and component.health == FLAPPING
+    return {"known_healthy": _known_healthy(row, component), "unstable": flaps}
 
 
 def _known_healthy(row: IncidentRow, known: ComponentRow | None) -> bool | None:

@@ -130,7 +130,7 @@ alerts:
     assert "executions that it broke are retried" in orders and "needs  db: while that is down" in orders
     assert db.startswith("  mail\n") and "db (low): no check" in db and "looks" not in db
     assert "fails  after a bad look; well again" in db and "never runs its command, for want of a check" in db
-    assert till.startswith("  nobody: no channel takes low") and "docker check of till every 2m" in till
+    assert till.startswith("  nobody: no channel takes low") and "docker check of till every 30s" in till
     assert "Maintenance from 0 3 * * 0 (UTC) for 2h: db is seen failing" in shown.output
     assert "s3cret" not in shown.output
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from recovery import checks
 from recovery.config import Config, ConfigProblems, load_config
 from recovery.config.plans import default_hosts
 from recovery.model import ChannelPlan, PlannedCheck, Severity, Stage
@@ -96,7 +97,7 @@ def test_the_contracts_shape_becomes_the_policy(load: Load) -> None:
     assert (restart.name, restart.timeout_seconds) == ("run_command", 60)
     assert restart.args["command"] == ["systemctl", "restart", "orders"]
     assert restart.args["shell"] is False
-    assert (db.hosts, db.every_seconds, db.severity) == (("db.example.com:5432",), 120, Severity.HIGH)
+    assert (db.hosts, db.every_seconds, db.severity) == (("db.example.com:5432",), 30, Severity.HIGH)
     assert db.playbook and db.playbook.boot_grace_seconds == 60
     assert db.playbook.actions[0].args["command"] == "docker restart db"
     assert db.env == {"A": "b"} and "env" not in db.playbook.actions[0].args
@@ -212,6 +213,24 @@ def test_a_data_directory_with_odd_signs_still_gives_a_database_url(load: Load, 
 )
 def test_the_hosts_of_a_component_are_its_checks_address(arguments: dict[str, object], hosts: tuple[str, ...]) -> None:
     assert default_hosts(arguments) == hosts
+
+
+def test_how_often_a_check_looks_follows_its_kind_and_how_grave_its_failure_is(load: Load) -> None:
+    text = """
+components:
+  - {name: api, check: {kind: http, url: "http://a/"}}
+  - {name: job, check: {kind: heartbeat, period: 1h}}
+  - {name: grave, severity: critical, check: {kind: heartbeat, period: 1h}}
+  - {name: said, severity: critical, every: 5m, check: {kind: http, url: "http://a/"}}
+  - {name: pushed}
+"""
+    found = {name: plan.every_seconds for name, plan in load(text).policy().components.items()}
+    assert found == {"api": 30, "job": 120, "grave": 30, "said": 300, "pushed": 120}
+
+
+@pytest.mark.parametrize("kind", "http tcp host dns database process systemd docker machine gpu n8n".split())
+def test_what_the_mission_names_is_looked_at_every_30_seconds(kind: str) -> None:
+    assert checks.REGISTRY.find(kind).every_seconds == 30
 
 
 def test_what_a_check_looks_at_is_outside_or_on_this_machine(load: Load) -> None:
