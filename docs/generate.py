@@ -52,6 +52,8 @@ components:
     restart: ["systemctl", "restart", "till"]
   - name: backup
     check: {kind: heartbeat, cron: "0 3 * * *", timezone: Asia/Seoul, grace: 2h}
+  - name: db-server
+    check: {kind: pushed, silent_after: 2m}
   - name: n8n
     check: {kind: n8n}
   - name: stuck executions

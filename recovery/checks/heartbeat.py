@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from recovery.checks import check
 from recovery.model import Doors, FailureType, Past, Reading
 from recovery.model.durations import Duration
-from recovery.model.moments import read_aware
+from recovery.model.moments import read_aware, write_length
 
 
 class Args(BaseModel):
@@ -70,7 +70,9 @@ def look_for_heartbeat(args: Args, doors: Doors, past: Past) -> Reading:
     if args.longest is not None and began and (last is None or began > last):
         runs = past.now - began
         if runs > timedelta(seconds=args.longest):
-            because = f"its run has taken {_length(runs)}, longer than {_length(timedelta(seconds=args.longest))}"
+            because = (
+                f"its run has taken {write_length(runs)}, longer than {write_length(timedelta(seconds=args.longest))}"
+            )
             return Reading("", False, because, FailureType.SCHEDULE_MISSED, certain=True, memory=memory)
     due = _due(args, last or since, past.now)
     if due is not None:
@@ -94,8 +96,3 @@ def _due(args: Args, last: datetime, now: datetime) -> datetime | None:
     late_from = (now - grace).astimezone(ZoneInfo(args.timezone))
     due = next(CronSim(args.cron, late_from + timedelta(seconds=1), reverse=True)).astimezone(UTC)
     return due if last < due else None
-
-
-def _length(time: timedelta) -> str:
-    seconds = int(time.total_seconds())
-    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min" if seconds < 7_200 else f"{seconds // 3_600} h"

@@ -25,6 +25,8 @@ def look_at(config: Config, name: str) -> Reading:
 
 def show_reading(name: str, reading: Reading) -> str:
     """A reading in words."""
+    if reading.healthy is None:
+        return f"{name} cannot be looked at, only heard of: {reading.because}"
     state = "healthy" if reading.healthy else f"not healthy ({reading.failure_type or 'failure'})"
     took = f" in {reading.latency_ms:.0f} ms" if reading.latency_ms is not None else ""
     return f"{name} is {state}: {reading.because}{took}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from recovery.config.environment import notice_unknown
-from recovery.config.plans import hosts_of
+from recovery.config.plans import hosts_of, only_hears
 from recovery.config.settings import Config
 
 
@@ -23,9 +23,9 @@ def _on_n8n(config: Config) -> Iterator[str]:
 def _on_components(config: Config) -> Iterator[str]:
     owner: dict[str, str] = {}
     for component in config.components:
-        if component.restart and not component.check and not component.trust_probes:
+        if component.restart and not component.trust_probes and (not component.check or only_hears(component)):
             yield (
-                f"{component.name!r} has a restart and no check, so it is never restarted:"
+                f"{component.name!r} has a restart and no check that confirms, so it is never restarted:"
                 " add a check, or trust_probes: true."
             )
         for host in hosts_of(component):

@@ -82,6 +82,7 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         env=dict(component.restart.env) if component.restart else {},
         depends_on=component.depends_on,
         outside=outside_of(config, component),
+        listens=_planned_check(component) if only_hears(component) else None,
     )
 
 
@@ -94,11 +95,20 @@ def _playbook(config: Config, component: Component | None) -> Playbook:
         stages=stages,
         spacing_seconds=spacing_seconds,
         actions=(_restart_action(component.restart),) if component.restart else (),
-        check=PlannedCheck(component.check.kind, component.check.arguments) if component.check else None,
+        check=None if only_hears(component) else _planned_check(component),
         trust_probes=component.trust_probes,
         boot_grace_seconds=component.boot_grace.total_seconds(),
         dry_run=config.dry_run,
     )
+
+
+def _planned_check(component: Component) -> PlannedCheck | None:
+    return PlannedCheck(component.check.kind, component.check.arguments) if component.check else None
+
+
+def only_hears(component: Component) -> bool:
+    """Whether all that is known of it is what is pushed: its check looks for silence alone."""
+    return component.check is not None and checks.REGISTRY.find(component.check.kind).hears
 
 
 def _restart_action(restart: Restart) -> PlannedAction:

@@ -198,7 +198,7 @@ class Component(Settings):
     depends_on: tuple[Text, ...] = ()
     """The components that it needs. While one of them is down, this one is held as a consequence."""
     trust_probes: Flag = False
-    """Without a check: let pushed probes start the restart."""
+    """Without a check, or with one that only hears (`pushed`): let pushed probes start the restart."""
     boot_grace: Duration = timedelta(seconds=10)
     """How long after a restart the check may still fail."""
 

@@ -62,7 +62,8 @@ class Past:
         now: the present time.
         memory: the `memory` of its last reading; {} at first. Seconds and numbers, never more than a few hundred.
         beat: what the component told of itself: `success_at`, `fail_at`, `start_at` (ISO 8601), `took_seconds` and
-            `message`.
+            `message` of a heartbeat; `heard_at` of whatever was pushed of it, where its silence is a failure, and
+            `listening_since` where nobody could be heard before.
     """
 
     now: datetime

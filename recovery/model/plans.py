@@ -103,6 +103,7 @@ class ComponentPlan:
         env: environment of its restart command; kept out of the playbook, whose copies are stored.
         depends_on: the components that it needs.
         outside: the host that its check goes to over the network; "" where it looks at this machine itself.
+        listens: looks whether it has fallen silent; for one that is known from what is pushed, and has no check.
     """
 
     name: str
@@ -116,6 +117,7 @@ class ComponentPlan:
     env: dict[str, str] = field(default_factory=dict, repr=False)
     depends_on: tuple[str, ...] = ()
     outside: str = ""
+    listens: PlannedCheck | None = None
 
     @property
     def check(self) -> PlannedCheck | None:

@@ -24,6 +24,7 @@ class Plugin:
         remembers: it is given its past too: `(args, doors, past)`.
         waits: it is a coroutine, and runs on the event loop.
         every_seconds: how often a check looks where the configuration does not say.
+        hears: it knows only what is pushed, so that it confirms nothing: it is looked at for silence alone.
         doc: its docstring.
         module: where it lives.
     """
@@ -37,6 +38,7 @@ class Plugin:
     remembers: bool = False
     waits: bool = False
     every_seconds: float = EVERY_SECONDS
+    hears: bool = False
 
 
 class Registry:
@@ -53,6 +55,7 @@ class Registry:
         safe_to_repeat: bool = True,
         remembers: bool = False,
         every_seconds: float = EVERY_SECONDS,
+        hears: bool = False,
     ) -> Callable[..., Callable[..., Any]]:
         """Decorator for the plugin's function. The module must hold its `Args`.
 
@@ -71,7 +74,16 @@ class Registry:
                 raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
             waits = inspect.iscoroutinefunction(run)
             self._found[name] = Plugin(
-                name, run, module.Args, safe_to_repeat, run.__doc__, module.__name__, remembers, waits, every_seconds
+                name,
+                run,
+                module.Args,
+                safe_to_repeat,
+                run.__doc__,
+                module.__name__,
+                remembers,
+                waits,
+                every_seconds,
+                hears,
             )
             return run
 

@@ -244,6 +244,7 @@ class Reading:
         permanent: only a person can put it right: a certificate that is about to end.
         certain: no second look is needed: a process that has ended has ended.
         memory: what the check's next look is given; None where it keeps nothing.
+        silent_after_seconds: what its sender says: when nothing was heard for so long, that is a failure; 0: never.
     """
 
     component: str
@@ -257,6 +258,7 @@ class Reading:
     certain: bool = False
     permanent: bool = False
     memory: dict[str, Any] | None = None
+    silent_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

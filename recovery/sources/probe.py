@@ -4,10 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from recovery.model import FailureType, Reading, Severity, Signal, SignalKind
+from recovery.model.durations import parse_duration
 from recovery.sources.shapes import MOST_PER_CALL, BadPayload, identity, moment, number, text, whole
 
 SOURCE = "probe"
+OWN = "check"
 OURS = ("certain", "permanent")  # what only a check of ours may say: how many looks it takes, and who can help
+SHORTEST_SILENCE, LONGEST_SILENCE = 30.0, 86_400.0
 UNSAID = {True: "healthy", False: "reported as failing", None: "says nothing of its health"}
 
 
@@ -50,7 +53,20 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
         raise BadPayload(f"{where}observed_at must be an ISO 8601 time")
     key = f"probe:{component}:{seen.isoformat()}" if seen else ""
     kept = {name: value for name, value in result.items() if name not in OURS}
+    if result.get("silent_after") is not None:
+        kept["silent_after"] = _silence(result["silent_after"], where)
     return Signal(key, SignalKind.READING, SOURCE, "", {**kept, "component": component}, delivery)
+
+
+def _silence(told: Any, where: str) -> float:
+    """How soon the sender's silence counts, seconds; 0: never. It can do no harm, so a payload may say it."""
+    try:
+        seconds = parse_duration(told)
+    except ValueError:
+        seconds = -1.0
+    if seconds and not SHORTEST_SILENCE <= seconds <= LONGEST_SILENCE:
+        raise BadPayload(f'{where}silent_after must be from "30s" to "1d", or 0 where silence is no failure')
+    return seconds
 
 
 def read_reading(body: Mapping[str, Any]) -> Reading:
@@ -71,6 +87,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         observed_at=moment(body.get("observed_at")),
         certain=body.get("certain") is True,
         permanent=body.get("permanent") is True,
+        silent_after_seconds=number(body.get("silent_after")),
     )
 
 
@@ -101,4 +118,4 @@ def body_of(reading: Reading) -> dict[str, Any]:
 
 def own_signal(reading: Reading, key: str) -> Signal:
     """A reading of one of our own checks as a signal."""
-    return Signal(key, SignalKind.READING, "check", "", body_of(reading))
+    return Signal(key, SignalKind.READING, OWN, "", body_of(reading))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import peewee as pw
@@ -55,6 +55,38 @@ def note_beat(name: str, what: str, at: datetime, message: str) -> None:
     ComponentRow.insert(name=name, beat=beat).on_conflict(
         conflict_target=[ComponentRow.name], update={"beat": beat}
     ).execute()
+
+
+def note_heard(name: str, at: datetime, declared: float | None, silent_at: datetime) -> None:
+    """Something was pushed of a component whose silence is a failure: it is looked at when that would be.
+
+    Args:
+        declared: after how many seconds its sender says that it is silent; None where the configuration says it.
+    """
+    known = bulk.find_row(ComponentRow, "name = ?", name)
+    beat = {**((known.beat if known else None) or {}), "heard_at": at.isoformat(), "silent_after": declared}
+    # One that is being looked at is due again by that look.
+    due = pw.Case(None, [(ComponentRow.lease_until.is_null(), to_micros(silent_at))], ComponentRow.run_at)
+    ComponentRow.insert(name=name, beat=beat, run_at=silent_at).on_conflict(
+        conflict_target=[ComponentRow.name], update={"beat": beat, "run_at": due}
+    ).execute()
+
+
+def await_word(now: datetime, was_away: bool) -> None:
+    """A worker begins: plan the looks at those whose senders want their silence noticed.
+
+    Args:
+        was_away: nobody listened before, so that nobody could be heard: silence counts from now.
+    """
+    for row in bulk.find_rows(ComponentRow, "beat LIKE ?", '%"heard_at"%'):
+        beat = dict(row.beat or {})
+        changes: dict[str, Any] = {"beat": {**beat, "listening_since": now.isoformat()}} if was_away else {}
+        declared = beat.get("silent_after")
+        if declared and not row.configured and row.lease_until is None:
+            since = now if was_away else datetime.fromisoformat(beat["heard_at"])
+            changes["run_at"] = since + timedelta(seconds=declared)
+        if changes:
+            bulk.set_row(ComponentRow, row.id, changes)
 
 
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:

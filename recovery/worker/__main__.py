@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from recovery.config import Config
 
 log = logging.getLogger("medic.worker")
+AWAY = timedelta(seconds=15)  # workers beat every five
 FIRST_LOOKS_WITHIN, FIRST_LOOKS_PER_SECOND = 2.0, 100
 
 
@@ -94,7 +95,7 @@ def _first_looks(ctx: Context, now: datetime) -> dict[str, datetime | None]:
     plans = ctx.policy.components
     within = max(FIRST_LOOKS_WITHIN, len(plans) / FIRST_LOOKS_PER_SECOND)
     return {
-        name: now + timedelta(seconds=within * number / len(plans)) if plan.check else None
+        name: now + timedelta(seconds=within * number / len(plans)) if plan.check or plan.listens else None
         for number, (name, plan) in enumerate(plans.items())
     }
 
@@ -111,4 +112,5 @@ def prepare(ctx: Context) -> None:
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)
         ctx.connectivity.resume(ctx, now)
+        components.await_word(now, ctx.latest is not None and now - ctx.latest > AWAY)
     keep_beating(ctx)

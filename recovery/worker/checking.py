@@ -11,6 +11,7 @@ from recovery.store import components, database, incidents, signals
 from recovery.store.components import Looked
 from recovery.store.tables import ComponentRow
 from recovery.worker.context import Context, now_for_effect
+from recovery.worker.hearing import look_of
 from recovery.worker.looks import is_quiet
 
 CONFIRM_AFTER = timedelta(seconds=5)
@@ -27,7 +28,7 @@ def run_checks(ctx: Context, now: datetime) -> None:
         passed_over = [] if ctx.looks.threads_free else _need_threads(ctx)
         claimed = components.claim_components(now, ctx.lease(now, 60), ctx.worker, ctx.looks.free, passed_over)
     for row in claimed:
-        check = ctx.policy.component(row.name).check
+        check = look_of(ctx.policy.component(row.name), row)
         if check is None:
             _let_go(row)
         else:
@@ -59,7 +60,7 @@ def _record(ctx: Context, ended: list[tuple[ComponentRow, Reading]], now: dateti
         for row, reading in ended
     ]
     held = components.finish_components(looked, now)
-    news = [one for one in looked if not one.quiet and one.row.id in held]
+    news = [one for one in looked if not one.quiet and one.row.id in held and one.reading.healthy is not None]
     signals.add_signals([probe.own_signal(one.reading, f"check:{one.row.name}:{one.row.fence}") for one in news], now)
 
 
@@ -73,7 +74,7 @@ def _quiet_ones(ctx: Context, ended: list[tuple[ComponentRow, Reading]]) -> set[
 
 def next_look(plan: ComponentPlan, row: ComponentRow, reading: Reading, now: datetime) -> datetime:
     """When to look again: a first bad reading is confirmed soon, and each component has a phase of its own."""
-    if not reading.healthy and not reading.certain and row.failures + 1 < plan.failure_threshold:
+    if reading.healthy is False and not reading.certain and row.failures + 1 < plan.failure_threshold:
         return now + min(CONFIRM_AFTER, timedelta(seconds=plan.every_seconds))
     return next_in_phase(plan.name, plan.every_seconds, now)
 

@@ -21,12 +21,13 @@ from recovery.decide.triage import (
     triage_success,
 )
 from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
-from recovery.sources import heartbeat, n8n_error, read
+from recovery.sources import n8n_error, read
 from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ExecutionRow, IncidentRow
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
+from recovery.worker.hearing import Hearing
 
 log = logging.getLogger("medic.worker")
 LOOK_AT_JOINED = timedelta(seconds=1)
@@ -94,6 +95,7 @@ class _Batch:
             verdict = self._decide(signal, facts)
             self._apply(signal, facts, self._still(verdict))
         executions.add_members(self.members)
+        self.hearing.write()
         incidents.count_signals(self.counted, self.now)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
@@ -127,11 +129,12 @@ class _Batch:
         self.rows = incidents.find_newest(prints)
         members = executions.find_members(pairs)
         chains = executions.find_chains(members.values())
+        self.hearing = Hearing(self.ctx.policy, components.find_components(names))
         return View(
             incidents={key: _incident_facts(row) for key, row in self.rows.items()},
             chains={key: _chain_facts(row) for key, row in chains.items()},
             members=members,
-            components={name: _component_facts(row) for name, row in components.find_components(names).items()},
+            components={name: _component_facts(row) for name, row in self.hearing.known.items()},
             workflows=incidents.find_of_workflows(workflows),
             contacts=sites.find_contacts(),
         )
@@ -171,8 +174,8 @@ class _Batch:
             before = self._apply_component(facts.component, verdict.component, verdict.because, joined)
             if verdict.signs and before != "healthy":
                 self.turned.update(verdict.signs)
-        if signal.source == heartbeat.SOURCE and isinstance(facts, Reading):
-            components.note_beat(facts.component, str(signal.body.get("heartbeat")), at, facts.because)
+        if isinstance(facts, Reading):
+            self.hearing.note(signal, facts, at)
         if verdict.chain:
             self._apply_chain(signal, facts, verdict, incident_id)
         if verdict.member_of and isinstance(facts, Failure):

@@ -91,7 +91,7 @@ alerts: {channels: [{name: team, kind: slack, webhook_url: "https://slack.exampl
         "orders-api (critical): http check of orders.example.com:8443 every 30s",
         "after 2 failures in a row runs systemctl",
         "team (slack): critical, high, medium",
-        "'probed' has a restart and no check",
+        "'probed' has a restart and no check that confirms",
     ):
         assert words in shown.output
 

@@ -9,6 +9,7 @@ import pytest
 
 from recovery import checks
 from recovery.config import Config, ConfigProblems, load_config
+from recovery.config.notes import notes_on
 from recovery.config.plans import default_hosts
 from recovery.model import ChannelPlan, PlannedCheck, Severity, Stage
 
@@ -250,6 +251,14 @@ components:
     found = {name: plan.outside for name, plan in load(text).policy().components.items()}
     outside = {"api": "api.example.com", "six": "2001:db8::1", "name": "www.example.com", "n8n": "n8n.example.com"}
     assert found == outside | dict.fromkeys(("own", "loop", "file", "shop", "pushed"), "")
+
+
+def test_a_component_that_is_only_heard_of_has_no_check_that_confirms(load: Load) -> None:
+    text = "components: [{name: db, check: {kind: pushed, silent_after: 5m}, restart: [run]}]"
+    plan = load(text).policy().component("db")
+    assert plan.check is None and plan.listens == PlannedCheck("pushed", {"silent_after": "5m"})
+    assert "'db' has a restart and no check that confirms" in notes_on(load(text), {})[1]
+    assert load(WHOLE).policy().component("orders-api").listens is None
 
 
 def test_anchors_and_merge_keys_work_within_reason(load: Load) -> None:

@@ -32,6 +32,7 @@ from recovery.sources.shapes import BadPayload
 
 FIXTURES = Path(__file__).parents[1] / "n8n" / "fixtures"
 POLICY = Policy(Playbook((Stage(0, 1),)))
+ODD_TIMES = (-1, 29, 86_401, "soon", True, [], {}, "1e9", 10**400, float("nan"), "99999999999d")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(["²", "9" * 40])
@@ -152,6 +153,7 @@ def test_an_item_without_what_is_needed_is_refused_by_name(payload, said):
         ({"component": "a", "healthy": True, "severity": "bad"}, "severity"),
         ({"component": "a", "healthy": True, "observed_at": "soon"}, "ISO 8601"),
         ([{"component": "a", "healthy": True}, 1], r"\[1\]"),
+        *(({"component": "a", "healthy": True, "silent_after": odd}, "silent_after must be from") for odd in ODD_TIMES),
         ([{"component": "a", "healthy": True}] * 1001, "at most 1000"),
     ],
 )
@@ -170,6 +172,13 @@ def test_a_probe_result_counts_once_per_component_and_time_of_observation():
     )
     assert first.key == second.key and (first.delivery, second.delivery) == ("d#0", "d#1")
     assert probe.receive({"component": "a", "healthy": True})[0].key == ""
+
+
+@pytest.mark.parametrize(("told", "seconds"), [(120, 120), ("2m", 120), (30.5, 30.5), ("1d", 86_400), (0, 0)])
+def test_a_probe_may_say_how_soon_its_silence_counts(told, seconds):
+    (signal,) = probe.receive({"component": "a", "healthy": True, "silent_after": told})
+    assert probe.read_reading(signal.body).silent_after_seconds == seconds
+    assert probe.read_reading({"component": "a", "silent_after": "odd"}).silent_after_seconds is None
 
 
 @pytest.mark.parametrize(
