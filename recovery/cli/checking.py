@@ -1,8 +1,10 @@
-"""Runs one component's check by hand."""
+"""Runs components' checks by hand."""
+
+from typing import Any
 
 from recovery import checks
 from recovery.clock import utc_now
-from recovery.config import Config
+from recovery.config import Component, Config
 from recovery.model import Past, Reading
 
 
@@ -17,10 +19,17 @@ def look_at(config: Config, name: str) -> Reading:
         raise KeyError(f"the component {name!r} has no check in the configuration")
     from recovery.outside.doors import OpenDoors
 
-    plugin, doors = checks.REGISTRY.find(component.check.kind), OpenDoors(config)
-    past = (Past(utc_now()),) if plugin.remembers else ()
-    found = plugin.run(plugin.args.model_validate(component.check.arguments), doors, *past)
-    return doors.background.run(found) if plugin.waits else found
+    return look(component, OpenDoors(config), {})
+
+
+def look(component: Component, doors: Any, memory: dict[str, Any]) -> Reading:
+    """Run the check of a component that has one; `memory` is what its last look kept."""
+    assert component.check is not None
+    plugin = checks.REGISTRY.find(component.check.kind)
+    past = (Past(utc_now(), memory),) if plugin.remembers else ()
+    found: Any = plugin.run(plugin.args.model_validate(component.check.arguments), doors, *past)
+    reading: Reading = doors.background.run(found) if plugin.waits else found
+    return reading
 
 
 def show_reading(name: str, reading: Reading) -> str:

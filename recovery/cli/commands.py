@@ -14,6 +14,21 @@ from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
+class Length(click.ParamType):
+    """A length of time, such as 30s or 2m; seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """See click."""
+        from recovery.model.durations import parse_duration
+
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 @click.group(context_settings=HELP)
 @click.option("--config", "path", metavar="FILE", help="The YAML file; default: MEDIC_CONFIG, else ./medic.yaml.")
 @click.version_option(package_name="n8n-medic", prog_name="medic")
@@ -134,6 +149,33 @@ def run_check(name: str) -> None:
         raise click.UsageError(str(error.args[0])) from None
     click.echo(show_reading(name, reading))
     sys.exit(0 if reading.healthy else 1)
+
+
+@main.command()
+@click.option("--to", metavar="URL", help="The address of n8n-medic, such as https://medic.example.com.")
+@click.option("--token-file", type=click.Path(), help="Holds the webhook token; else MEDIC_WEBHOOK_TOKEN(_FILE).")
+@click.option("--name", metavar="NAME", help="Of this machine's own component; default: its host name.")
+@click.option("--file", "path", type=click.Path(), help="What to look at: `components:` as in medic.yaml.")
+@click.option("--every", type=Length(), default="30s", show_default=True, help="From round to round.")
+@click.option("--silent-after", type=Length(), help="When n8n-medic misses it; default: 4 rounds, 1m at least.")
+@click.option("--ca-file", type=click.Path(), help="Certificates to trust instead of the usual ones.")
+@click.option("--once", is_flag=True, help="One round; exit code 1 where it was not taken.")
+@click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
+def agent(once: bool, **options: Any) -> None:
+    """Look at this machine (CPU, memory, disks, GPUs ...) and report it to the n8n-medic of another one.
+
+    A file names other components, each with a check; the agent only looks, and n8n-medic decides. Its silence is a
+    failure there.
+
+    \b
+    Example:
+      medic agent --to https://medic.example.com --token-file /etc/medic/webhook_token --name db-server
+      medic agent --dry-run --once --file agent.yaml
+    """
+    from recovery.cli.agent_running import run_agent
+
+    set_up_logging()
+    sys.exit(run_agent(once, **options))
 
 
 @main.command()

@@ -36,6 +36,7 @@ class Medic:
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
+            "PYTHONPATH": str(Path(__file__).parents[2]),  # the code beside these tests, wherever it is installed from
             "MEDIC_BIND": f"127.0.0.1:{self.port}",
             "MEDIC_DATA_DIR": str(folder / "data"),
             "MEDIC_CONFIG": str(folder / "medic.yaml"),

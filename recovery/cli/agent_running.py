@@ -1,0 +1,82 @@
+"""`medic agent`: what its options mean, and how it runs and ends."""
+
+import os
+import signal
+import socket
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recovery.cli.agent import Agent, show
+from recovery.cli.agent_plan import (
+    AgentPlan,
+    BadPlan,
+    address,
+    read_components,
+    silence_of,
+    this_machine,
+    token_reader,
+)
+from recovery.cli.agent_telling import NotTaken
+from recovery.config import ConfigProblems
+
+
+def run_agent(once: bool, dry_run: bool, **options: Any) -> int:
+    """Run until it is told to end, or once; the exit code: 0, 1 where a report was not taken, 2 where it cannot begin.
+
+    SIGTERM and SIGINT end it at once: it owns nothing that must be put away.
+    """
+    try:
+        agent = Agent(make_plan(dry_run, **options))
+    except (BadPlan, ConfigProblems) as problem:
+        click.echo(str(problem), err=True)
+        return 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(0))
+    if dry_run:
+        return _print(agent, once, options["every"])
+    if not once:
+        agent.run()
+    try:
+        agent.tell(agent.look())
+    except NotTaken as problem:
+        click.echo(str(problem), err=True)
+        return 1
+    return 0
+
+
+def make_plan(
+    dry_run: bool,
+    to: str | None,
+    token_file: str | None,
+    name: str | None,
+    path: str | None,
+    every: float,
+    silent_after: float | None,
+    ca_file: str | None,
+) -> AgentPlan:
+    """What the options mean.
+
+    Raises:
+        BadPlan, ConfigProblems: they cannot be followed.
+    """
+    silent = silence_of(every, silent_after)
+    called = name or socket.gethostname()
+    machine = this_machine(called)
+    config = read_components(path) if path else machine
+    if dry_run:
+        return AgentPlan(called, config, every, silent)
+    if not to:
+        raise BadPlan("say where to report to: --to https://medic.example.com (or look first, with --dry-run --once)")
+    if ca_file and not Path(ca_file).is_file():
+        raise BadPlan(f"--ca-file {ca_file} is no file")
+    return AgentPlan(called, config, every, silent, address(to), token_reader(token_file), ca_file or "")
+
+
+def _print(agent: Agent, once: bool, every: float) -> int:
+    while True:
+        click.echo(show(agent.look()))
+        if once:
+            return 0
+        signal.sigtimedwait([], every)

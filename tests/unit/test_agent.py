@@ -1,0 +1,369 @@
+"""`medic agent`: what it takes for a plan, what it reports, and what it says to a server that answers oddly."""
+
+import json
+import re
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recovery.cli import agent_telling
+from recovery.cli.agent import Agent, Batch
+from recovery.cli.agent_plan import AgentPlan, BadPlan, address, read_components, silence_of, this_machine, token_reader
+from recovery.cli.agent_telling import NotTaken, Teller
+from recovery.config import Config, ConfigProblems
+from recovery.outside.http import Http
+from recovery.sources import probe
+from tests.plugins.servers import Site, answer, free_port, raw_server, reset, silent
+
+ROOT = Path(__file__).parents[2]
+READINGS = [{"component": "db", "healthy": True}]
+RECEIPT = b'{"signals": [{"id": 1, "duplicate": false}]}'
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    server = Site()
+    server.answers["/webhooks/probe"] = (202, {}, RECEIPT)
+    yield server
+    server.close()
+
+
+def config(*components: dict[str, Any]) -> Config:
+    return Config.model_validate({"components": components})
+
+
+def tcp(name: str, port: int, **more: Any) -> dict[str, Any]:
+    return {"name": name, "check": {"kind": "tcp", "host": "127.0.0.1", "port": port, "timeout": "1s"}, **more}
+
+
+def sent(site: Site) -> list[list[dict[str, Any]]]:
+    return [json.loads(body) for _, _, _, body in site.asked]
+
+
+# -- what it is told to do
+
+
+def test_the_simple_case_is_the_machine_and_its_gpus() -> None:
+    assert [(one.name, one.check.kind) for one in this_machine("db").components if one.check] == [
+        ("db", "machine"),
+        ("db gpu", "gpu"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", " ", "a\nb", "x" * 197, "a\x00b"])
+def test_a_name_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(BadPlan, match="--name"):
+        this_machine(name)
+
+
+@pytest.mark.parametrize(
+    ("every", "told", "found"), [(30, None, 120), (1, None, 60), (10, 45, 45), (21_600, None, 86_400)]
+)
+def test_it_is_missed_after_four_rounds_or_as_told(every: float, told: float | None, found: float) -> None:
+    assert silence_of(every, told) == found
+
+
+@pytest.mark.parametrize(("every", "told"), [(0, None), (0.5, None), (30, 45), (30, 29), (30, 86_401), (30_000, None)])
+def test_a_silence_that_fits_no_round_is_refused(every: float, told: float | None) -> None:
+    with pytest.raises(BadPlan, match="--"):
+        silence_of(every, told)
+
+
+@pytest.mark.parametrize(
+    "to", ["medic.example.com", "ftp://x", "http://", "http://a b", "https://me:pw@medic.example.com"]
+)
+def test_an_address_that_is_none_or_holds_a_login_is_refused(to: str) -> None:
+    with pytest.raises(BadPlan, match="--to") as problem:
+        address(to)
+    assert "pw" not in str(problem.value)
+
+
+def test_the_token_comes_from_a_file_or_the_environment_and_is_read_anew(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("one\n")
+    assert token_reader(None, {"MEDIC_WEBHOOK_TOKEN": "two"})() == "two"
+    assert token_reader(None, {"MEDIC_WEBHOOK_TOKEN_FILE": str(file)})() == "one"
+    read = token_reader(str(file), {"MEDIC_WEBHOOK_TOKEN": "two"})
+    file.write_text("three\n")
+    assert read() == "three"
+
+
+@pytest.mark.parametrize("content", [None, "", "two words", "caf\u00e9"])
+def test_a_token_that_is_none_is_refused_without_being_told(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "token").write_text(content)
+    with pytest.raises(BadPlan) as problem:
+        token_reader(str(tmp_path / "token"), {})
+    assert "two words" not in str(problem.value)
+    with pytest.raises(BadPlan, match="there is no token"):
+        token_reader(None, {})
+
+
+def test_a_file_names_components_as_medic_yaml_does(tmp_path: Path) -> None:
+    file = tmp_path / "agent.yaml"
+    file.write_text("components: [{name: till, check: {kind: process, name: till}, severity: critical}]")
+    assert read_components(str(file)).components[0].name == "till"
+
+
+BAD_FILES = {
+    "alerts: {language: ko}\ncomponents: [{name: a, check: {kind: gpu}}]": "alerts: does not belong",
+    "components: []": "from 1 to 200",
+    "": "from 1 to 200",
+    "components: [{name: a}]": "a: it has no check",
+    "components: [{name: a, check: {kind: gpu}, restart: [x]}]": "a: restart belongs into the medic.yaml",
+    "components: [{name: a, check: {kind: pushed}}]": "an agent hears of nothing",
+    "components: [{name: a, check: {kind: heartbeat, period: 1h}}]": "an agent hears of nothing",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_what_only_n8n_medic_does_is_refused_in_a_file(tmp_path: Path, text: str) -> None:
+    (tmp_path / "agent.yaml").write_text(text)
+    with pytest.raises(BadPlan, match=re.escape(BAD_FILES[text])):
+        read_components(str(tmp_path / "agent.yaml"))
+
+
+@pytest.mark.parametrize("text", ["components: [{name: a, check: {kind: gpus}}]", "components: {", "\x00", "- 1"])
+def test_a_file_that_is_no_configuration_is_told_with_its_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "agent.yaml").write_text(text)
+    with pytest.raises(ConfigProblems, match="agent.yaml"):
+        read_components(str(tmp_path / "agent.yaml"))
+    with pytest.raises(ConfigProblems, match="No such file"):
+        read_components(str(tmp_path / "none.yaml"))
+
+
+# -- what it reports
+
+
+def test_a_round_is_one_list_that_the_server_takes_and_only_its_own_component_tells_of_silence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as open_one:
+        parts = config(tcp("up", open_one.getsockname()[1]), tcp("down", free_port(), severity="low"))
+        batch = Agent(AgentPlan("db", parts, silent_after_seconds=90)).look()
+    own, up, down = batch.readings
+    assert (own["component"], own["silent_after"], own["healthy"]) == ("db", 90, True)
+    assert (up["healthy"], down["healthy"], down["failure_type"]) == (True, False, "server_unresponsive")
+    assert "silent_after" not in up and "severity" not in up and down["severity"] == "low"
+    assert len(probe.receive(json.loads(json.dumps(batch.readings)))) == 3
+
+
+def test_a_component_that_is_called_as_the_agent_is_its_own() -> None:
+    agent = Agent(AgentPlan("db", config(tcp("db", free_port())), silent_after_seconds=90))
+    (own,) = agent.look().readings
+    assert (own["healthy"], own["silent_after"]) == (False, 90)
+
+
+def test_what_a_check_remembers_is_kept_from_round_to_round() -> None:
+    agent = Agent(AgentPlan("db", config({"name": "db", "check": {"kind": "machine", "memory": 1, "hold": "0.3s"}})))
+    first = agent.look().readings[0]
+    time.sleep(0.35)
+    second = agent.look().readings[0]
+    assert first["healthy"] and not second["healthy"] and "memory" in second["message"]
+
+
+def test_a_check_that_breaks_and_one_that_hangs_are_bad_readings_and_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = threading.Event()
+
+    def look(component: Any, doors: Any, memory: Any) -> Any:
+        if component.name == "hangs":
+            waiting.wait(20)
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setattr("recovery.cli.agent.look", look)
+    agent = Agent(AgentPlan("db", config(tcp("hangs", 1), tcp("breaks", 2)), every_seconds=0.3))
+    begin = time.monotonic()
+    for _ in range(2):
+        _, hangs, breaks = agent.look().readings
+        assert hangs["message"] == "the look at it does not end" and "odd" in breaks["message"]
+    assert time.monotonic() - begin < 2
+    assert threading.active_count() < 20
+    waiting.set()
+
+
+def test_it_needs_no_database() -> None:
+    code = "import sys; from recovery.cli import main; import recovery.cli.agent_running as a\n"
+    code += "options = dict.fromkeys(('to', 'token_file', 'path', 'silent_after', 'ca_file'))\n"
+    code += "a.run_agent(True, True, name='db', every=30, **options)\n"
+    code += "print([name for name in sys.modules if 'peewee' in name or 'recovery.store' in name or 'worker' in name])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert ended.stdout.strip().endswith("[]"), ended.stdout + ended.stderr
+
+
+# -- what comes back
+
+
+def tell(url: str, **more: Any) -> None:
+    Teller(url, lambda: "t0ken", Http(), **more).send(READINGS, "d1")
+
+
+def test_a_report_carries_the_token_and_the_delivery(site: Site) -> None:
+    tell(site.url)
+    method, path, headers, body = site.asked[0]
+    assert (method, path, headers["authorization"]) == ("POST", "/webhooks/probe", "Bearer t0ken")
+    assert headers["x-medic-delivery"] == "d1" and json.loads(body) == READINGS
+
+
+ODD_ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str, bool, float]] = {
+    "wrong token": (
+        401,
+        {},
+        b'{"detail": "the token is \\u001b[31mwrong"}',
+        "refuses the token: the token is  [31m",
+        True,
+        0,
+    ),
+    "forbidden": (403, {}, b"", "refuses the token", True, 0),
+    "not ours": (404, {}, b"<html>", "is this the address of n8n-medic", True, 0),
+    "refused": (400, {}, b'{"detail": "[0].component"}', "answered 400: [0].component", True, 0),
+    "too many": (429, {"Retry-After": "7"}, b"", "fewer calls", False, 7),
+    "odd wait": (429, {"Retry-After": "Wed, 21 Oct 2026 07:28:00 GMT"}, b"", "fewer calls", False, 0),
+    "endless wait": (503, {"Retry-After": "99999999"}, b'{"detail": 7}', "answered 503", False, 300),
+    "broken": (500, {}, b"\xff\x00", "answered 500", False, 0),
+    "nested": (502, {}, b"[" * 60_000, "answered 502", False, 0),
+    "elsewhere": (301, {"Location": "https://other.example.com/"}, b"", "it redirects", True, 0),
+    "a page": (200, {}, b"<html>welcome</html>", "answered 200", True, 0),
+    "garbage": (202, {}, b"thanks", "not as n8n-medic does", True, 0),
+    "another count": (202, {}, b'{"signals": []}', "not as n8n-medic does", True, 0),
+    "no list": (202, {}, b'{"signals": {"a": 1}}', "not as n8n-medic does", True, 0),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ANSWERS)
+def test_an_answer_that_is_no_receipt_is_said_plainly(site: Site, name: str) -> None:
+    status, headers, text, said, permanent, wait = ODD_ANSWERS[name]
+    site.answers["/webhooks/probe"] = (status, headers, text)
+    with pytest.raises(NotTaken, match=re.escape(said)) as problem:
+        tell(site.url)
+    assert (problem.value.permanent, problem.value.wait_seconds) == (permanent, wait)
+    assert "\x1b" not in str(problem.value) and "t0ken" not in str(problem.value) and len(site.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("talk", "said"),
+    [
+        (silent, "no answer"),
+        (reset, "broke the connection off"),
+        (answer(b"SSH-2.0-OpenSSH\r\n"), "HTTP"),
+        (answer(b"HTTP/1.1 202 Accepted\r\nContent-Length: 500\r\n\r\n{"), "HTTP"),
+    ],
+)
+def test_a_server_that_hangs_breaks_off_or_talks_nonsense_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, talk: Callable[[socket.socket], None], said: str
+) -> None:
+    monkeypatch.setattr(agent_telling, "TIMEOUT_SECONDS", 0.4)
+    with raw_server(talk) as port, pytest.raises(NotTaken, match=said) as problem:
+        tell(f"http://127.0.0.1:{port}")
+    assert not problem.value.permanent
+
+
+def test_the_servers_time_is_told_where_this_clock_is_wrong(site: Site) -> None:
+    teller = Teller(site.url, lambda: "t", Http())
+    now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+    teller.send(READINGS, "d")
+    assert teller.servers_time(now) == now, "a second or two is no difference"
+    theirs = datetime.now(UTC) + timedelta(hours=3)
+    head = f"HTTP/1.1 401 No\r\nDate: {theirs:%a, %d %b %Y %H:%M:%S} GMT\r\nContent-Length: 0\r\n\r\n".encode()
+    with raw_server(answer(head)) as port, pytest.raises(NotTaken):
+        teller._to = f"http://127.0.0.1:{port}"
+        teller.send(READINGS, "d")
+    assert abs(teller.servers_time(now) - now - timedelta(hours=3)) < timedelta(seconds=3)
+
+
+@pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 99999 99:99:99 GMT"])
+def test_an_odd_date_changes_nothing(date: str) -> None:
+    text = f"HTTP/1.1 202 OK\r\nDate: {date}\r\nContent-Length: {len(RECEIPT)}\r\n\r\n".encode() + RECEIPT
+    with raw_server(answer(text)) as port:
+        teller = Teller(f"http://127.0.0.1:{port}", lambda: "t", Http())
+        teller.send(READINGS, "d")
+    assert teller.servers_time(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+# -- round after round
+
+
+class Over(BaseException):
+    """The test has seen enough."""
+
+
+def run(site: Site, seconds: float, every: float = 0.2, do: Callable[[float], None] = lambda at: None) -> Agent:
+    """Let an agent run for so long; `do` is called whenever it waits, with the time since the start."""
+    begin = time.monotonic()
+
+    def wait(pause: float) -> None:
+        do(time.monotonic() - begin)
+        if time.monotonic() - begin > seconds:
+            raise Over
+        time.sleep(min(pause, 0.02))
+
+    plan = AgentPlan("db", config(tcp("part", free_port())), every, 60, site.url, lambda: "t")
+    agent = Agent(plan, wait)
+    with pytest.raises(Over):
+        agent.run()
+    return agent
+
+
+def test_each_round_is_one_call_with_readings_of_its_own(site: Site) -> None:
+    site.answers["/webhooks/probe"] = (202, {}, b'{"signals": [1, 2]}')
+    run(site, 1.1)
+    assert 4 <= len(site.asked) <= 7
+    assert len({headers["x-medic-delivery"] for _, _, headers, _ in site.asked}) == len(site.asked)
+    assert len({one["observed_at"] for batch in sent(site) for one in batch}) == 2 * len(site.asked)
+
+
+def test_while_the_server_is_away_only_the_newest_round_is_kept_and_tried_ever_more_seldom(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "medic.agent")
+    site.answers["/webhooks/probe"] = (503, {}, b"")
+
+    before: list[int] = []
+
+    def come_back(at: float) -> None:
+        if at > 2.5 and not before:
+            before.append(len(site.asked))
+            site.answers["/webhooks/probe"] = (202, {}, b'{"signals": [1, 2]}')
+
+    run(site, 3.9, do=come_back)
+    times = [batch[0]["observed_at"] for batch in sent(site)]
+    assert times == sorted(times)
+    assert before == [2], "at once, and after 1 s; the next after 2 s more"
+    assert datetime.now(UTC) - datetime.fromisoformat(times[2]) < timedelta(seconds=1.5), "it was not the oldest"
+    said = [record.message for record in caplog.records]
+    assert sum("answered 503" in one for one in said) == 1 and said.count("reports are taken again") == 1
+
+
+def test_a_repeat_of_a_round_has_the_same_delivery(site: Site) -> None:
+    site.answers["/webhooks/probe"] = (500, {}, b"")
+    run(site, 1.4, every=30)
+    first, second = site.asked[:2]
+    assert first[2]["x-medic-delivery"] == second[2]["x-medic-delivery"] and first[3] == second[3]
+
+
+def test_a_refused_token_is_said_once_and_tried_seldom(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.answers["/webhooks/probe"] = (401, {}, b"")
+    run(site, 1.5)
+    assert len(site.asked) == 1 and sum("refuses the token" in record.message for record in caplog.records) == 1
+
+
+def test_a_round_that_fails_in_an_unknown_way_ends_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.answers["/webhooks/probe"] = (202, {}, b'{"signals": [1, 2]}')
+    real, calls = Agent.look, []
+
+    def look(agent: Agent) -> Batch:
+        calls.append(1)
+        if len(calls) < 3:
+            raise RuntimeError("can't start new thread")
+        return real(agent)
+
+    monkeypatch.setattr(Agent, "look", look)
+    run(site, 1.0)
+    assert site.asked
