@@ -54,6 +54,10 @@ components:
     check: {kind: heartbeat, cron: "0 3 * * *", timezone: Asia/Seoul, grace: 2h}
   - name: db-server
     check: {kind: pushed, silent_after: 2m}
+  - name: orders-search
+    check: {kind: http, url: "https://search.example.com/health", error_rate: {window: 15m, at_most: 20%}}
+  - name: failures of the orders workflow
+    check: {kind: error_rate, workflow: Orders, window: 15m, at_most: 20%, at_least: 10 executions}
   - name: n8n
     check: {kind: n8n}
   - name: stuck executions

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from pydantic import (
 from pydantic import model_validator as whole
 
 from recovery.checks import check
+from recovery.checks.rates import LookShare, Rate, too_high
 from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
@@ -85,6 +87,11 @@ class Args(BaseModel):
         examples=["800ms"],
     )
     window: Annotated[StrictInt, Field(ge=5, le=200)] = Field(20, description="how many answers `slow` looks at")
+    error_rate: Rate | None = Field(
+        None,
+        description="not healthy where too large a share of the looks failed: `window`, `at_most` and `at_least`",
+        examples=[{"window": "15m", "at_most": "20%", "at_least": 10}],
+    )
     verify_tls: StrictBool = Field(True, description="whether the certificate must be trusted and not expired")
 
     @field_validator("url")
@@ -110,7 +117,29 @@ async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
     connection that breaks and a certificate that is not trusted are `server_unresponsive`; a wrong status, text or JSON
     value is an `api_error`. They are looked for in the first 64 KiB. Proxies and credentials in the environment are not
     used. The check `certificate` tells when a certificate is about to end.
+
+    An `error_rate` (of 15 minutes, 20 % and 10 looks unless it says otherwise) sees what fails now and then, and never
+    often enough in a row: that is a `high_error_rate`. Three failures in a row are an outage, told as such, and no
+    longer counted when it is over; a restart begins the count anew. Once too large, a share is good again at half of
+    `at_most`.
     """
+    reading = await _look(args, doors, past)
+    return _counted(args.error_rate, reading, past) if args.error_rate else reading
+
+
+def _counted(rate: Rate, reading: Reading, past: Past) -> Reading:
+    """The reading, or that too many have failed where this one did not."""
+    share = LookShare(rate, past, bool(reading.healthy))
+    was_high = past.memory.get("high") is True
+    kept = reading.memory or {name: value for name, value in past.memory.items() if name == "latencies"}
+    high = too_high(rate, share.good, share.bad, "looks", was_high)
+    reading = replace(reading, memory={**kept, "rate": share.memory, "high": bool(high)})
+    if not high or not reading.healthy:
+        return reading
+    return replace(reading, healthy=False, because=high, failure_type=FailureType.HIGH_ERROR_RATE, certain=True)
+
+
+async def _look(args: Args, doors: Doors, past: Past) -> Reading:
     try:
         answer = await doors.http.ask(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
     except DoorError as problem:

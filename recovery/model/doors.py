@@ -63,7 +63,7 @@ class Past:
         memory: the `memory` of its last reading; {} at first. Seconds and numbers, never more than a few hundred.
         beat: what the component told of itself: `success_at`, `fail_at`, `start_at` (ISO 8601), `took_seconds` and
             `message` of a heartbeat; `heard_at` of whatever was pushed of it, where its silence is a failure, and
-            `listening_since` where nobody could be heard before.
+            `listening_since` where nobody could be heard before. And `acted_at`, when an action last ended on it.
     """
 
     now: datetime

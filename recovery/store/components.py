@@ -72,6 +72,13 @@ def note_heard(name: str, at: datetime, declared: float | None, silent_at: datet
     ).execute()
 
 
+def note_acted(name: str, at: datetime) -> None:
+    """An action has ended on it: checks that count failures begin anew."""
+    known = bulk.find_row(ComponentRow, "name = ?", name)
+    if known:
+        bulk.set_row(ComponentRow, known.id, {"beat": {**(known.beat or {}), "acted_at": at.isoformat()}})
+
+
 def await_word(now: datetime, was_away: bool) -> None:
     """A worker begins: plan the looks at those whose senders want their silence noticed.
 

@@ -99,6 +99,8 @@ def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
         else:
             state, told = _told(answer)
             recorded = steps.finish_step(row, state, now, **told)
+            if recorded and state is StepState.SUCCEEDED and row.component:
+                components.note_acted(row.component, now)
         if recorded:
             recoveries.wake_recoveries([row.incident_id], now)
 

@@ -1,5 +1,6 @@
 """The checks of n8n itself on both n8ns: `recovery.checks.n8n`, `recovery.checks.n8n_stuck`,
-`recovery.checks.n8n_webhooks` and `recovery.checks.n8n_schedules`; test_n8n_more_checks.py has the others.
+`recovery.checks.n8n_webhooks`, `recovery.checks.n8n_schedules` and `recovery.checks.error_rate`;
+test_n8n_more_checks.py has the others.
 """
 
 import base64
@@ -102,6 +103,36 @@ def test_an_execution_that_hangs_is_stuck_until_it_ends(world: World) -> None:
     assert look("n8n_stuck", world.door, longer_than="1h", at_least="0s").healthy
     world.n8n.ended(workflow_id)
     assert look("n8n_stuck", world.door, timedelta(seconds=30), **strict).healthy
+
+
+def test_the_share_of_a_workflows_failures_is_counted_by_its_name_or_its_id(world: World) -> None:
+    workflow_id, path = world.publish(w.http("Call", world.url("/shaky")), name="Shaky orders")
+    world.service.behave("/shaky", *[200] * 4, *[503] * 4)
+    for number in range(8):
+        world.n8n.call(path, {"id": str(number)})
+        world.n8n.ended(workflow_id, number + 1)
+    for name in (workflow_id, f"Shaky orders {path}"):
+        reading = look("error_rate", world.door, workflow=name, at_least=8, at_most="40%")
+        assert (reading.healthy, reading.failure_type) == (False, FailureType.HIGH_ERROR_RATE), reading.because
+        assert "50 % of its executions failed within 15m (limit 40 %): 4 of 8" in reading.because
+    assert look("error_rate", world.door, workflow=workflow_id, at_least=8, at_most="50%").healthy
+    assert "too few to judge" in look("error_rate", world.door, workflow=workflow_id, at_least=9).because
+    assert look("error_rate", world.door, timedelta(minutes=20), workflow=workflow_id, at_least=1).healthy
+
+
+def test_a_workflow_whose_successes_are_not_saved_is_told_to_a_person(world: World) -> None:
+    made = w.workflow(
+        "Forgetful", w.webhook("forgetful"), w.http("Call", world.url("/bad")), saveDataSuccessExecution="none"
+    )
+    workflow_id = world.n8n.create_workflow(made)
+    world.n8n.activate(workflow_id, "forgetful")
+    world.service.behave("/bad", 503)
+    world.n8n.call("forgetful", {"id": "a"})
+    world.n8n.ended(workflow_id)
+    reading = look("error_rate", world.door, workflow="Forgetful", at_least=1)
+    assert reading.permanent and "does not save this workflow's successes" in reading.because
+    missing = look("error_rate", world.door, workflow="No such workflow at all")
+    assert missing.permanent and "n8n has no workflow" in missing.because
 
 
 def run(number: int, seconds: float, status: str = "success") -> dict[str, Any]:

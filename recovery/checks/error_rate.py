@@ -1,0 +1,164 @@
+"""A workflow of n8n that fails too often, each run for a reason of its own."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from recovery.checks import check
+from recovery.checks.rates import Rate, acted_at, too_high
+from recovery.checks.unconfigured import no_n8n
+from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model.moments import read_aware, write_length
+
+BY_HAND = ("manual", "evaluation")
+STATUSES = ("success", "error", "crashed")
+PAGE, MOST_PAGES = 250, 8
+FIND_AGAIN = timedelta(hours=1)
+MOST_SAVED, MOST_LOOKED_AT = 20, 5
+
+
+def _as_name(value: Any) -> Any:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=200),
+    BeforeValidator(_as_name),
+    WithJsonSchema({"type": ["string", "integer"], "minLength": 1, "maxLength": 200}),
+]
+
+
+class Args(Rate):
+    """Which workflow, and how large the share of its failures may be."""
+
+    workflow: Name = Field(description="the workflow's id, or its name", examples=["Orders"])
+    site: str = Field("default", description="the name of an n8n of the configuration", max_length=40)
+
+
+class Unknowable(Exception):  # noqa: N818 as it is said
+    """The share cannot be told, until a person changes something."""
+
+
+@check("error_rate", remembers=True)
+def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
+    """Asks n8n for the finished executions of a workflow, and judges the share that failed or crashed in the window.
+
+    Too large a share is `high_error_rate`, and good again at half of `at_most`; fewer executions than `at_least` are
+    never judged. Runs by hand and retries do not count, nor does what ended before the last restart of this component.
+    Of a busy workflow the newest 2,000 of each kind are counted. A workflow whose successes or failures n8n does not
+    save cannot be judged: a person is told, for a share of 100 % or 0 % would be made up. The API key needs the scopes
+    execution:list, workflow:list and workflow:read.
+    """
+    try:
+        door = doors.n8n(args.site)
+        if door is None:
+            return no_n8n(args.site)
+        found = _found(args, door, past)
+        since = past.now - timedelta(seconds=args.window)
+        since = max(since, acted_at(past) or since)
+        good, bad, since = _count(door, found["id"], since, args.window)
+        if good + bad >= args.at_least:
+            _must_be_saved(door, found["id"], bool(good))
+    except Unknowable as problem:
+        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=True)
+    except DoorError as problem:
+        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    high = too_high(args, good, bad, "executions", found.get("high") is True)
+    failure = FailureType.HIGH_ERROR_RATE if high else None
+    return Reading(
+        "",
+        not high,
+        high or _words(args, good, bad, past.now - since),
+        failure,
+        certain=True,
+        memory={**found, "high": bool(high)},
+    )
+
+
+def _words(args: Args, good: int, bad: int, span: timedelta) -> str:
+    total = good + bad
+    few = f", too few to judge (less than {args.at_least})" if total < args.at_least else ""
+    return f"{bad} of {total} executions failed within {write_length(span)}{few}"
+
+
+def _found(args: Args, door: N8nDoor, past: Past) -> dict[str, Any]:
+    """The workflow's id, as it was found within the last hour, else looked for anew: {id, asked, at}."""
+    at = read_aware(past.memory.get("at"))
+    if at and past.memory.get("asked") == args.workflow and timedelta(0) <= past.now - at < FIND_AGAIN:
+        return past.memory
+    return {
+        "high": past.memory.get("high"),
+        "id": _id_of(args.workflow, door),
+        "asked": args.workflow,
+        "at": past.now.isoformat(),
+    }
+
+
+def _id_of(wanted: str, door: N8nDoor) -> str:
+    published = door.published_workflows()
+    if any(one.get("id") == wanted for one in published):
+        return wanted
+    named = [str(one.get("id")) for one in published if one.get("name") == wanted]
+    if len(named) > 1:
+        raise Unknowable(f"{len(named)} published workflows are called {wanted!r}: write the id of one of them")
+    if not named and door.workflow(wanted) is None:
+        raise Unknowable(f"n8n has no workflow with the id {wanted!r}, and no published one of that name")
+    return named[0] if named else wanted
+
+
+def _count(door: N8nDoor, workflow_id: str, since: datetime, window: float) -> tuple[int, int, datetime]:
+    """How many succeeded and failed, and since when: later than asked where n8n has more than is read."""
+    after = since - timedelta(seconds=window)  # what ends in the window may have begun before it
+    read = {status: _ended(door, status, workflow_id, after) for status in STATUSES}
+    since = max([since, *(oldest for _, oldest in read.values() if oldest)])
+    counts = {status: sum(1 for at in ended if at >= since) for status, (ended, _) in read.items()}
+    return counts["success"], counts["error"] + counts["crashed"], since
+
+
+def _ended(door: N8nDoor, status: str, workflow_id: str, after: datetime) -> tuple[list[datetime], datetime | None]:
+    """When each ended, newest first; and when the oldest did, where n8n has more of them than are read."""
+    found: list[datetime] = []
+    cursor, oldest = "", None
+    for _ in range(MOST_PAGES):
+        page, cursor = door.executions(status, workflow_id, after.isoformat(), cursor, PAGE)
+        for one in page:
+            ended = read_aware(one.get("stoppedAt")) or read_aware(one.get("startedAt"))
+            oldest = min(ended, oldest or ended) if ended else oldest
+            if ended and one.get("mode") not in BY_HAND and not one.get("retryOf"):
+                found.append(ended)
+        if not cursor:
+            return found, None
+    return found, oldest
+
+
+def _must_be_saved(door: N8nDoor, workflow_id: str, has_success: bool) -> None:
+    """Raises Unknowable where n8n does not save what is to be counted."""
+    settings = _settings(door, workflow_id)
+    if settings.get("saveDataErrorExecution") == "none":
+        raise Unknowable(
+            "n8n does not save this workflow's failed executions (its settings say so): none can be counted"
+        )
+    saved = settings.get("saveDataSuccessExecution")
+    if saved == "none":
+        raise Unknowable("n8n does not save this workflow's successes (its settings say so): no share can be told")
+    if saved != "all" and not has_success and not _saves_by_default(door, workflow_id):
+        raise Unknowable(
+            "n8n has no success of this workflow, and nothing tells whether it saves any: set its settings"
+        )
+
+
+def _saves_by_default(door: N8nDoor, workflow_id: str) -> bool:
+    """Whether n8n saved a success of this workflow, or of one whose settings say as little."""
+    if door.executions("success", workflow_id, limit=1)[0]:
+        return True
+    page, _ = door.executions("success", limit=MOST_SAVED)
+    others = list(dict.fromkeys(str(one.get("workflowId")) for one in page))[:MOST_LOOKED_AT]
+    return any(_settings(door, one).get("saveDataSuccessExecution") not in ("all", "none") for one in others)
+
+
+def _settings(door: N8nDoor, workflow_id: str) -> Mapping[str, Any]:
+    settings = (door.workflow(workflow_id) or {}).get("settings")
+    return settings if isinstance(settings, Mapping) else {}
