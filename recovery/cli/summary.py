@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from recovery.config import Channel, Component, Config, show_duration
-from recovery.config.plans import default_hosts, every_seconds
+from recovery.config.plans import default_hosts, every_seconds, only_hears
 from recovery.config.plugins import meaning_of_check
 from recovery.model import LOOKS, Severity
 from recovery.model.durations import write_duration
@@ -137,6 +137,8 @@ def _tells(component: Component, config: Config) -> str:
 def _looks(component: Component) -> str:
     if component.check is None:
         return "no check, known from probes and workflows"
+    if only_hears(component):
+        return f"{component.check.kind}: known from probes, and missed when it is silent"
     of = _what_is_looked_at(component.check.arguments)
     every = write_duration(every_seconds(component))
     return f"{component.check.kind} check{' of ' + of if of else ''} every {every}"

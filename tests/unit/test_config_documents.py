@@ -40,7 +40,7 @@ def test_the_example_is_valid_as_it_stands() -> None:
 def test_the_example_is_valid_with_everything_switched_on(secrets: Path) -> None:
     (secrets / "medic.yaml").write_text(whole_example(secrets))
     config = load_config(secrets / "medic.yaml", env={})
-    assert len(config.components) == 3
+    assert len(config.components) == 4
     assert [channel.kind for channel in config.alerts.channels] == ["slack", "webhook", "email", "sms"]
     assert config.n8n[0].api_key == "n8n_api_key-value"
 

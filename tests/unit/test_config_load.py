@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from recovery import checks
+from recovery.cli.summary import describe
 from recovery.config import Config, ConfigProblems, load_config
 from recovery.config.notes import notes_on
 from recovery.config.plans import default_hosts
@@ -259,6 +260,7 @@ def test_a_component_that_is_only_heard_of_has_no_check_that_confirms(load: Load
     assert plan.check is None and plan.listens == PlannedCheck("pushed", {"silent_after": "5m"})
     assert "'db' has a restart and no check that confirms" in notes_on(load(text), {})[1]
     assert load(WHOLE).policy().component("orders-api").listens is None
+    assert "db (high): pushed: known from probes, and missed when it is silent" in describe(load(text))
 
 
 def test_anchors_and_merge_keys_work_within_reason(load: Load) -> None:
