@@ -148,8 +148,12 @@ class Agent:
             self._try_at = time.monotonic() + self._pause(problem)
 
     def _pause(self, problem: NotTaken) -> float:
-        """Seconds to the next try: 1, 2, 4 ... 60; a refusal that only a person can mend waits the longest."""
-        pause = LONGEST_PAUSE if problem.permanent else min(2.0 ** min(self._failures - 1, 10), LONGEST_PAUSE)
+        """Seconds to the next try: 1, 2, 4 ... 60; a refusal that only a person can mend waits the longest.
+
+        Never so long that a server which is back would think that the agent is silent.
+        """
+        longest = min(LONGEST_PAUSE, self._plan.silent_after_seconds / 2)
+        pause = longest if problem.permanent else min(2.0 ** min(self._failures - 1, 10), longest)
         pause = max(pause, problem.wait_seconds)
         if str(problem) != self._said:
             log.warning("%s; the newest state is sent again in %g s, and so on", problem, pause)

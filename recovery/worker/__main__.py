@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recovery.config import Config
 
 log = logging.getLogger("medic.worker")
-AWAY = timedelta(seconds=15)  # workers beat every five
+AWAY = timedelta(seconds=7)  # workers beat every five
 FIRST_LOOKS_WITHIN, FIRST_LOOKS_PER_SECOND = 2.0, 100
 
 

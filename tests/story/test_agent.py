@@ -18,7 +18,7 @@ import yaml
 from tests.n8n.real import free_port
 from tests.story.medic import SHORT_RECOVERY, TOKENS, Medic
 
-PUSHED = {"kind": "pushed", "silent_after": "4s"}
+PUSHED = {"kind": "pushed", "silent_after": "10s"}
 
 
 class AgentProcess:
@@ -98,11 +98,11 @@ def test_an_agent_that_is_killed_is_missed_as_one_incident_and_heals_when_it_is_
         medic.wait(
             "all components", lambda: set(health(medic)) >= wanted and set(health(medic).values()) == {"healthy"}
         )
-        time.sleep(6)
+        time.sleep(4)
         assert medic.incidents() == [], "while it reports, nothing is silent"
         agent.end()
         unknown.end()
-        found = medic.wait_for_incident("needs_human", 20, "db-server")
+        found = medic.wait_for_incident("needs_human", 30, "db-server")
         assert found["failure_type"] == "server_unresponsive" and "nothing was heard of it" in found["cause"]
         found = medic.wait_for_incident("needs_human", 60, "gpu-7")
         assert "limit 30s" in found["cause"]

@@ -17,7 +17,9 @@ def make(clock: FakeClock, restart: bool) -> Engine:
     plan = restartable("orders")
     check = PlannedCheck("http", {"url": "http://orders.example.com/health", "error_rate": {"at_least": 10}})
     playbook = replace(plan.playbook, check=check, actions=plan.playbook.actions if restart else ())
-    engine = Engine(clock, components={"orders": replace(plan, playbook=playbook, failure_threshold=2)})
+    engine = Engine(
+        clock, components={"orders": replace(plan, playbook=playbook, failure_threshold=2, every_seconds=3_600)}
+    )
     ComponentRow.insert(name="orders", configured=True, run_at=utc_now()).execute()
     engine.outside.up = True
     return engine

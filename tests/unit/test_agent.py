@@ -342,6 +342,17 @@ def test_a_repeat_of_a_round_has_the_same_delivery(site: Site) -> None:
     assert first[2]["x-medic-delivery"] == second[2]["x-medic-delivery"] and first[3] == second[3]
 
 
+@pytest.mark.parametrize(("silent_after", "pauses"), [(120, [1, 2, 4, 8, 16, 32, 60, 60]), (30, [1, 2, 4, 8, 15, 15])])
+def test_no_pause_is_so_long_that_a_server_which_is_back_calls_it_silent(silent_after: int, pauses: list[int]) -> None:
+    agent = Agent(AgentPlan("db", config(tcp("part", 1)), silent_after_seconds=silent_after))
+    found = []
+    for number in range(len(pauses)):
+        agent._failures = number + 1
+        found.append(agent._pause(NotTaken("away")))
+    assert found == pauses and agent._pause(NotTaken("refused", permanent=True)) == pauses[-1]
+    assert agent._pause(NotTaken("busy", wait_seconds=300)) == 300
+
+
 def test_a_refused_token_is_said_once_and_tried_seldom(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.answers["/webhooks/probe"] = (401, {}, b"")
     run(site, 2, seconds=1.5)
