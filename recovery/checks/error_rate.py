@@ -42,7 +42,7 @@ class Unknowable(Exception):  # noqa: N818 as it is said
     """The share cannot be told, until a person changes something."""
 
 
-@check("error_rate", remembers=True)
+@check("error_rate", remembers=True, every_seconds=30)
 def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks n8n for the finished executions of a workflow, and judges the share that failed or crashed in the window.
 

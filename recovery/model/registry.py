@@ -65,29 +65,24 @@ class Registry:
 
         def keep(run: Callable[..., Any]) -> Callable[..., Any]:
             module = sys.modules[run.__module__]
-            if not run.__doc__:
-                raise TypeError(f"{self.word} {name!r} in {module.__file__} has no docstring")
-            if not hasattr(module, "Args"):
-                raise TypeError(f"{self.word} {name!r} in {module.__file__} has no Args model")
-            taken = self._found.get(name)
-            if taken and taken.module != module.__name__:
-                raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
-            waits = inspect.iscoroutinefunction(run)
+            self._check(name, run, module)
+            facts = {"remembers": remembers, "waits": inspect.iscoroutinefunction(run), "hears": hears}
+            doc = str(run.__doc__)
             self._found[name] = Plugin(
-                name,
-                run,
-                module.Args,
-                safe_to_repeat,
-                run.__doc__,
-                module.__name__,
-                remembers,
-                waits,
-                every_seconds,
-                hears,
+                name, run, module.Args, safe_to_repeat, doc, module.__name__, every_seconds=every_seconds, **facts
             )
             return run
 
         return keep
+
+    def _check(self, name: str, run: Callable[..., Any], module: Any) -> None:
+        if not run.__doc__:
+            raise TypeError(f"{self.word} {name!r} in {module.__file__} has no docstring")
+        if not hasattr(module, "Args"):
+            raise TypeError(f"{self.word} {name!r} in {module.__file__} has no Args model")
+        taken = self._found.get(name)
+        if taken and taken.module != module.__name__:
+            raise TypeError(f"{self.word} {name!r} is in {module.__file__} and in {taken.module} too")
 
     def import_all(self, package: str, path: list[str]) -> None:
         """Import every file of the package, so that each announces itself."""

@@ -230,7 +230,7 @@ components:
     assert found == {"api": 30, "job": 120, "grave": 30, "said": 300, "pushed": 120}
 
 
-@pytest.mark.parametrize("kind", "http tcp host dns database process systemd docker machine gpu n8n".split())
+@pytest.mark.parametrize("kind", "http tcp host dns database process systemd docker machine gpu n8n error_rate".split())
 def test_what_the_mission_names_is_looked_at_every_30_seconds(kind: str) -> None:
     assert checks.REGISTRY.find(kind).every_seconds == 30
 
