@@ -1,5 +1,6 @@
 """How each engine writes a batch of signals in one commit, each at most once by its keys."""
 
+import json
 import logging
 import sqlite3
 from collections.abc import Sequence
@@ -14,13 +15,45 @@ Answer = tuple[int, bool, int | None]
 MOST_DEADLOCKS = 5
 log = logging.getLogger("medic.store")
 COLUMNS = "key, delivery, kind, source, site, body, received_at"
+PLACES = [f"$[{place}]" for place in range(7)]
+
+
+def answer(
+    rows: Sequence[Row], fresh: dict[str, int], known: Sequence[tuple[str, str | None, int, int | None]]
+) -> list[Answer]:
+    """What became of each row: of those with the same key or delivery the first is new, where it is new at all.
+
+    Args:
+        fresh: {key: id} of the new rows. known: (key, delivery, id, incident id) of those that the others are.
+    """
+    by_key = {key: (row_id, incident_id) for key, _, row_id, incident_id in known}
+    by_delivery = {delivery: (row_id, incident_id) for _, delivery, row_id, incident_id in known}
+    left, answers = dict(fresh), list[Answer]()
+    for key, delivery, *_ in rows:
+        if key in left:
+            answers.append((left.pop(key), False, None))
+        elif key in fresh:
+            answers.append((fresh[key], True, None))
+        else:
+            row_id, incident_id = by_key.get(key) or by_delivery[delivery]
+            answers.append((row_id, True, incident_id))
+    return answers
 
 
 class SqliteEngine:
-    """Row by row within one transaction: a row costs microseconds, the commit is shared."""
+    """One statement for the whole batch, which is its own transaction, and one more for what was known already.
 
-    INSERT = f"INSERT INTO signals ({COLUMNS}) VALUES (?,?,?,?,?,?,?) ON CONFLICT DO NOTHING RETURNING id"  # noqa: S608
-    KNOWN = "SELECT id, incident_id FROM signals WHERE key = ? OR (delivery IS NOT NULL AND delivery = ?)"
+    Between two statements a thread waits for Python's lock, for as long as a commit takes: with the turn held.
+    """
+
+    INSERT = (
+        f"INSERT INTO signals ({COLUMNS}) SELECT {', '.join(f'json_extract(value, {place!r})' for place in PLACES)}"  # noqa: S608
+        " FROM json_each(?) WHERE true ON CONFLICT DO NOTHING"
+    )  # fmt: skip
+    KNOWN = (
+        "SELECT key, delivery, id, incident_id FROM signals WHERE key IN (SELECT value FROM json_each(?))"
+        " OR delivery IN (SELECT value FROM json_each(?))"
+    )
 
     def __init__(self, path: str):
         self._path = path
@@ -29,21 +62,16 @@ class SqliteEngine:
     def write(self, rows: Sequence[Row]) -> list[Answer]:
         """Insert all, or nothing."""
         connection = self._connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            answers = [self._write_one(connection, row) for row in rows]
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
-        return answers
-
-    def _write_one(self, connection: sqlite3.Connection, row: Row) -> Answer:
-        inserted = connection.execute(self.INSERT, row).fetchone()
-        if inserted:
-            return inserted[0], False, None
-        known = connection.execute(self.KNOWN, (row[0], row[1])).fetchone()
-        return known[0], True, known[1]
+        done = connection.execute(self.INSERT, (json.dumps(rows, ensure_ascii=False),))
+        first = (done.lastrowid or 0) - done.rowcount + 1  # ids of one statement follow each other
+        if done.rowcount == len(rows):
+            return [(first + place, False, None) for place in range(len(rows))]
+        columns = [row[0] for row in rows], [row[1] for row in rows if row[1]]
+        known = connection.execute(
+            self.KNOWN, [json.dumps(column, ensure_ascii=False) for column in columns]
+        ).fetchall()
+        fresh = {key: row_id for key, _, row_id, _ in known if row_id >= first} if done.rowcount else {}
+        return answer(rows, fresh, known)
 
     def _connection(self) -> sqlite3.Connection:
         if self._open is None:
@@ -89,26 +117,10 @@ class PostgresEngine:
         with connection.transaction():
             columns = [list(column) for column in zip(*rows, strict=True)]
             fresh: dict[str, int] = dict(connection.execute(self.INSERT, columns).fetchall())
-            known = self._find_known(connection, [row for row in rows if row[0] not in fresh])
-        answers: list[Answer] = []
-        for row in rows:
-            if row[0] in fresh:
-                answers.append((fresh.pop(row[0]), False, None))
-                known.setdefault(row[0], (answers[-1][0], None))
-            else:
-                row_id, incident_id = known.get(row[0]) or known[f"delivery {row[1]}"]
-                answers.append((row_id, True, incident_id))
-        return answers
-
-    def _find_known(self, connection: psycopg.Connection, rows: Sequence[Row]) -> dict[str, tuple[int, int | None]]:
-        if not rows:
-            return {}
-        keys, deliveries = [row[0] for row in rows], [row[1] for row in rows if row[1]]
-        known: dict[str, tuple[int, int | None]] = {}
-        for key, delivery, row_id, incident_id in connection.execute(self.KNOWN, (keys, deliveries)):
-            known[key] = (row_id, incident_id)
-            known[f"delivery {delivery}"] = (row_id, incident_id)
-        return known
+            others = [row for row in rows if row[0] not in fresh]
+            names = [row[0] for row in others], [row[1] for row in others if row[1]]
+            known = connection.execute(self.KNOWN, names).fetchall() if others else []
+        return answer(rows, fresh, known)
 
     def _connection(self) -> psycopg.Connection:
         if self._open is None or self._open.closed:

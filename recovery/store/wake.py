@@ -22,33 +22,43 @@ def wake_worker() -> None:
     path = fifo_path()
     if path is None:
         database.proxy.obj.execute_sql(f"NOTIFY {CHANNEL}")
-    else:
-        _poke(path)
-
-
-def wake_from_writer(engine: Any) -> None:
-    """The same, from the thread that writes signals with a connection of its own."""
-    path = fifo_path()
-    if path is not None:
-        _poke(path)
         return
-    try:
-        engine.notify(CHANNEL)
-    except psycopg.Error:  # the rows are stored; the worker looks once a second anyway
-        engine.reset()
+    pipe = _poke(path, None)
+    if pipe is not None:
+        os.close(pipe)
 
 
-def _poke(path: Path) -> None:
+class Bell:
+    """Wakes the worker again and again, for the thread that writes signals with a connection of its own."""
+
+    def __init__(self, engine: Any):
+        self._engine = engine
+        self._path = fifo_path()
+        self._pipe: int | None = None
+
+    def ring(self) -> None:
+        """Tell the worker that there is something to do."""
+        if self._path is not None:
+            self._pipe = _poke(self._path, self._pipe)
+            return
+        try:
+            self._engine.notify(CHANNEL)
+        except psycopg.Error:  # the rows are stored; the worker looks once a second anyway
+            self._engine.reset()
+
+
+def _poke(path: Path, pipe: int | None) -> int | None:
+    """Write into the FIFO, which is opened where it is not; None where no worker listens."""
     try:
-        pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-    except OSError:  # no worker listens
-        return
-    try:
+        pipe = os.open(path, os.O_WRONLY | os.O_NONBLOCK) if pipe is None else pipe
         os.write(pipe, b"w")
     except BlockingIOError:  # full of wake-ups already
         pass
-    finally:
-        os.close(pipe)
+    except OSError:  # no worker listens, or another one by now
+        if pipe is not None:
+            os.close(pipe)
+        return None
+    return pipe
 
 
 class WakeListener:

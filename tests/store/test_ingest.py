@@ -112,6 +112,29 @@ def test_text_that_no_engine_takes_is_stored_all_the_same(store: str) -> None:
     assert ingest.dump({"a": "워크플로\x00"}) == '{"a":"워크플로\\u0000"}'
 
 
+def test_names_that_no_engine_takes_are_stored_all_the_same_and_kept_apart(store: str) -> None:
+    writer = SignalWriter()
+    names = ["a", "a\x00b", "a\x00c", "a\ud800", "a\udfff", "가\U0001f600", "'\"\\"]
+    receipts = writer.add([make(name, f"delivery {name}") for name in names], utc_now())
+    assert len({one.id for one in receipts}) == len(names) and not any(one.duplicate for one in receipts)
+    again = writer.add([make(name, f"delivery {name}") for name in reversed(names)], utc_now())
+    assert [one.id for one in again] == [one.id for one in reversed(receipts)] and all(one.duplicate for one in again)
+
+
+def test_what_is_known_and_what_is_new_are_told_apart_within_one_batch(store: str) -> None:
+    writer = SignalWriter()
+    [known, triaged] = writer.add([make("known"), make("triaged")], utc_now())
+    SignalRow.update(incident_id=7).where(SignalRow.key == "triaged").execute()
+    batch = [make("new"), make("known"), make("new"), make("triaged"), make("other", "d"), make("last", "d")]
+    found = writer.add(batch, utc_now())
+    assert [one.duplicate for one in found] == [False, True, True, True, False, True]
+    assert (found[1].id, found[3].id, found[3].incident_id) == (known.id, triaged.id, 7)
+    assert found[2].id == found[0].id and found[5].id == found[4].id
+    stored = dict(SignalRow.select(SignalRow.key, SignalRow.id).tuples())
+    assert stored == {"known": known.id, "triaged": triaged.id, "new": found[0].id, "other": found[4].id}
+    assert all(one.duplicate for one in writer.add(batch, utc_now())), "none of them is new"
+
+
 def test_two_processes_that_store_the_same_signals_in_another_order_both_succeed(postgres_url: str) -> None:
     database.open_database(postgres_url)
     start, rounds = threading.Barrier(2), 40
