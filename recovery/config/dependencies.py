@@ -4,6 +4,7 @@ from typing import Any
 
 from recovery.config.problems import Problem, suggest
 from recovery.config.translate import Translator
+from recovery.model import CONNECTIVITY
 
 Needs = dict[str, list[str]]
 
@@ -17,10 +18,10 @@ def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Pro
     for place, one in enumerate(listed if isinstance(listed, list) else []):
         if isinstance(one, dict):
             found += _check_one(place, str(one.get("name")), needs, translator)
-    if "connectivity" in needs and data.get("connectivity"):
-        place = list(needs).index("connectivity")
-        way_out = "n8n-medic calls its own machine's connection so, where `connectivity` is configured"
-        found.append(translator.problem(("components", place, "name"), "'connectivity'", "another name", way_out))
+    if CONNECTIVITY in needs:
+        place = list(needs).index(CONNECTIVITY)
+        way_out = "n8n-medic calls its own machine's connection so"
+        found.append(translator.problem(("components", place, "name"), repr(CONNECTIVITY), "another name", way_out))
     return found + _check_maintenance(data.get("maintenance"), needs, translator)
 
 

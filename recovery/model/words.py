@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "CONNECTIVITY",
     "AlertKind",
     "AlertState",
     "Cause",
@@ -25,6 +26,8 @@ __all__ = [
     "StepState",
     "Success",
 ]
+
+CONNECTIVITY = "connectivity"  # the component that this machine's own connection is
 
 
 class FailureType(StrEnum):

@@ -6,7 +6,8 @@ from datetime import datetime
 from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
 from recovery.store import wake
 from recovery.store.database import skip_locked, write
-from recovery.store.tables import EventRow, IncidentRow, OrderRow, RecoveryRow, StepRow
+from recovery.store.events import add_event
+from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 
 PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
 WHY_NOT_PAUSABLE: dict[str, str] = {
@@ -174,16 +175,7 @@ def _refuse_stale(what: OrderWhat, standing: Standing, step: int | None, stage: 
 
 
 def _write_history(order: OrderRow, now: datetime, before: str, after: str, because: str) -> None:
-    EventRow.create(
-        at=now,
-        incident_id=order.incident_id,
-        subject="order",
-        subject_id=str(order.id),
-        before=before,
-        after=f"{order.what} {after}",
-        because=because,
-        who=order.who,
-    )
+    add_event(now, "order", order.id, f"{order.what} {after}", because, order.incident_id, before, order.who)
 
 
 def find_untaken(limit: int) -> list[OrderRow]:

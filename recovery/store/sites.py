@@ -1,12 +1,14 @@
 """What is known of each n8n, and of each worker."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.clock import from_micros, to_micros
 from recovery.store import bulk
 from recovery.store.events import add_event
 from recovery.store.tables import SiteRow, WorkerRow
+
+LIVING = timedelta(seconds=60)  # a worker that has been silent for longer is gone
 
 
 def find_site(name: str) -> SiteRow | None:
@@ -62,6 +64,16 @@ def beat(worker: str, now: datetime) -> None:
     WorkerRow.insert(name=worker, started_at=now, beat_at=now).on_conflict(
         conflict_target=[WorkerRow.name], update={"beat_at": now}
     ).execute()
+
+
+def compare_workers(worker: str, offline: bool, now: datetime) -> tuple[bool, bool]:
+    """Note whether this worker's machine is offline; whether any other living one is online, and whether any is not."""
+    WorkerRow.insert(name=worker, started_at=now, beat_at=now, offline=offline).on_conflict(
+        conflict_target=[WorkerRow.name], update={"beat_at": now, "offline": offline}
+    ).execute()
+    living = WorkerRow.select(WorkerRow.offline).where(WorkerRow.name != worker, WorkerRow.beat_at > now - LIVING)
+    others = {row[0] for row in living.tuples()}
+    return False in others, True in others
 
 
 def latest_beat() -> datetime | None:

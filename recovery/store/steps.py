@@ -1,6 +1,6 @@
 """Steps: one action or one check each, claimed and fenced."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -62,9 +62,12 @@ def find_present_steps(recovery_ids: Iterable[int]) -> dict[int, list[StepRow]]:
     return found
 
 
-def claim_steps(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[StepRow]:
-    """Claim queued steps that are due."""
-    query = StepRow.select().where(StepRow.run_at <= now).order_by(StepRow.run_at).limit(limit)
+def claim_steps(
+    now: datetime, lease_until: datetime, worker: str, limit: int, but_of: Sequence[str] = ()
+) -> list[StepRow]:
+    """Claim queued steps that are due, but for those of some components."""
+    due = StepRow.select().where(StepRow.run_at <= now)
+    query = (due.where(StepRow.component.not_in(list(but_of))) if but_of else due).order_by(StepRow.run_at).limit(limit)
     claimed = []
     for row in database.skip_locked(query):
         row.fence += 1
@@ -151,9 +154,15 @@ def find_lost_steps(now: datetime, limit: int = 100) -> list[StepRow]:
     return list(database.skip_locked(StepRow.select().where(StepRow.lease_until <= now).limit(limit)))
 
 
-def requeue_step(row: StepRow, why: str, now: datetime) -> None:
-    """A lost step that may run again."""
-    values = {"state": StepState.QUEUED, "run_at": now, "lease_until": None, "started_at": None, "process_group": None}
+def requeue_step(row: StepRow, why: str, now: datetime, at: datetime | None = None) -> None:
+    """A step that may run again, from `at` on: its worker was lost, or it came to nothing."""
+    values = {
+        "state": StepState.QUEUED,
+        "run_at": at or now,
+        "lease_until": None,
+        "started_at": None,
+        "process_group": None,
+    }
     if _take_over(row, values):
         _tell(row, StepState.QUEUED, why, now)
 

@@ -278,23 +278,13 @@ class WorkerRow(Table):
     name = pw.TextField(unique=True)
     started_at = TimeField()
     beat_at = TimeField()
+    offline = pw.BooleanField(default=False)  # its machine is
 
     class Meta:
         table_name = "workers"
 
 
 TABLES = (
-    SignalRow,
-    IncidentRow,
-    RecoveryRow,
-    StepRow,
-    ExecutionRow,
-    MemberRow,
-    ComponentRow,
-    OrderRow,
-    AlertRow,
-    MaintenanceRow,
-    EventRow,
-    SiteRow,
-    WorkerRow,
-)
+    SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
+    MaintenanceRow, EventRow, SiteRow, WorkerRow,
+)  # fmt: skip

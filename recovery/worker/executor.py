@@ -1,7 +1,7 @@
 """Steps: claim, run, record. Three short transactions around an effect, and a fence that drops what came too late."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recovery import actions
@@ -24,6 +24,8 @@ from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
 
+LOOK_AGAIN = timedelta(seconds=10)
+
 
 def run_steps(ctx: Context, now: datetime) -> None:
     """Claim the steps that are due, and run each in a thread."""
@@ -31,7 +33,7 @@ def run_steps(ctx: Context, now: datetime) -> None:
     if pool.free <= 0:
         return
     with database.write():
-        claimed = steps.claim_steps(now, ctx.lease(now), ctx.worker, pool.free)
+        claimed = steps.claim_steps(now, ctx.lease(now), ctx.worker, pool.free, ctx.connectivity.out_of_reach(ctx))
     for row in claimed:
         pool.run(run_step, ctx, row)
 
@@ -88,7 +90,10 @@ def _look(ctx: Context, row: StepRow) -> Reading:
 
 def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
     now = now_for_effect()
-    with database.write():
+    with database.decide():
+        if isinstance(answer, Reading) and ctx.connectivity.doubts(ctx, replace(answer, component=row.component), now):
+            steps.requeue_step(row, "this machine may be offline: it is looked at again", now, now + LOOK_AGAIN)
+            return
         if isinstance(answer, Reading):
             reading = replace(answer, component=row.component)
             state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED
@@ -119,7 +124,7 @@ def take_over_lost_steps(ctx: Context, now: datetime) -> None:
         lost = steps.find_lost_steps(now)
     for row in lost:
         _end_survivor(ctx, row)
-    with database.write():
+    with database.decide():
         for row in lost:
             _take_over(row, now)
 

@@ -15,7 +15,7 @@ HOLDABLE = (RecoveryState.RUNNING, RecoveryState.WAITING, RecoveryState.HELD)
 
 def hold_of(ctx: Context, component: str, now: datetime) -> Hold | None:
     """Why nothing is done about the component now; None where nothing stands against it."""
-    offline = ctx.connectivity.hold(ctx, component, now)
+    offline = ctx.connectivity.hold(ctx, component)
     if offline:
         return offline
     upstream = ctx.policy.upstream(component)

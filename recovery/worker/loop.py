@@ -63,8 +63,9 @@ def tick(ctx: Context, now: datetime) -> bool:
     _notice_clock(ctx, now)
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
-        words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full()
-        if (ctx.looks.ended or ctx.looks.died or ctx.connectivity.told) and "components" not in failed:
+        words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full() - ctx.connectivity.leaves()
+        watched = ctx.looks.ended or ctx.looks.died or ctx.connectivity.is_due(ctx, now)
+        if watched and "components" not in failed:
             words.add("components")
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's
@@ -141,7 +142,8 @@ class Loop:
 
     def _seconds_to_next(self, ctx: Context) -> float:
         # What finds no free thread is looked at again when one is freed.
-        times = [at for word, at in due.read_agenda().items() if word not in ctx.full()]
+        busy = ctx.full() | ctx.connectivity.leaves()
+        times = [at for word, at in due.read_agenda().items() if word not in busy]
         if not times:
             return LONGEST_WAIT
         return min(max((min(times) - utc_now()).total_seconds(), 0.02), LONGEST_WAIT)

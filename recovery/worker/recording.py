@@ -65,7 +65,7 @@ def hear(row: ExecutionRow, door: N8nDoor, chain: Chain, state: ExecutionState) 
     """A retry failed: its failure is a signal like any other, and triage says what follows."""
     details = read_details_or(door, chain.leaf)
     now = now_for_effect()
-    with database.write():
+    with database.decide():
         fresh = signals.add_signals([source.receive_failure(details, row.site, row.workflow_name)], now)
         heard_before = not fresh and row.looks >= 2
         told = WAITING if heard_before else state

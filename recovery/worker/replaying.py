@@ -158,7 +158,7 @@ def _catch_up(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
     """Somebody retried it and failed, and we had not heard: learn why before anything is done."""
     details = read_details_or(door, chain.leaf)
     now = now_for_effect()
-    with database.write():
+    with database.decide():
         fresh = signals.add_signals([source.receive_failure(details, row.site, row.workflow_name)], now)
         because = f"somebody's retry {chain.leaf_id} failed too"
         # What a person allowed was for the run before.

@@ -20,8 +20,8 @@ from recovery.decide.triage import (
     triage_failure,
     triage_success,
 )
-from recovery.model import CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
-from recovery.sources import n8n_error, read
+from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.sources import n8n_error, probe, read
 from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ExecutionRow, IncidentRow
@@ -148,6 +148,8 @@ class _Batch:
         if isinstance(facts, Failure):
             called_back = signal.source == n8n_error.SOURCE
             return triage_failure(facts, signal.site, self.view, policy, signal.received_at, called_back)
+        if isinstance(facts, Reading) and facts.component == CONNECTIVITY and signal.source != probe.OWN:
+            return Verdict(Move.IGNORE, "only n8n-medic itself can tell of its own connection")
         if isinstance(facts, Reading):
             return triage_reading(facts, self.view, policy, signal.received_at)
         return triage_success(facts, signal.site, self.view)

@@ -2,20 +2,25 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from recovery.clock import utc_now
 from recovery.model import OrderWhat
-from recovery.store import database, incidents, orders
+from recovery.store import database, incidents, orders, recoveries
+from recovery.store.tables import StepRow
 from recovery.worker import triaging
+from recovery.worker.cases import Known
+from recovery.worker.executor import take_over_lost_steps
 from recovery.worker.looking import look_at_incidents
 from recovery.worker.ordering import carry_out_orders
 from recovery.worker.planning import plan_recoveries
 from recovery.worker.triaging import triage_signals
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, item
+from tests.story.engine import Engine, Inline, item, restartable
 
 DECIDE = [carry_out_orders, triage_signals, look_at_incidents, plan_recoveries]
 
@@ -83,3 +88,65 @@ def test_a_failure_that_joins_while_another_worker_resolves_is_never_left_in_sil
     moves = [line.split(":")[0] for line in engine.history("execution") + engine.history("incident")]
     assert engine.chains()["2"] == "waiting" and moves[-1] == "resolved"
     assert engine.incident().signal_count == 2, "who resolves sees the failure that joined before"
+
+
+class OtherProcess(Other):
+    """Another worker's process: its turn to write is its own, too."""
+
+    def run(self) -> None:
+        mine, database._turn = database._turn, database.Turn(None)
+        try:
+            super().run()
+        finally:
+            database._turn = mine
+
+
+class Kept:
+    """Threads that begin nothing by themselves."""
+
+    free = 100
+
+    def __init__(self) -> None:
+        self.work: list[tuple[Any, Any]] = []
+
+    def run(self, work: Any, *args: Any) -> None:
+        self.work.append((work, args))
+
+
+@pytest.mark.timeout(60)
+def test_a_step_that_ends_while_another_worker_plans_is_seen_by_that_plan_or_the_next(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, kept, others = engine.ctx.pools, Kept(), []
+    engine.ctx.policy = replace(engine.ctx.policy, components={"api": restartable("api")})
+    for _ in range(2):
+        engine.probe("api", False)
+    engine.ctx.pools = {"steps": kept, "executions": Inline(), "alerts": Inline()}
+    engine.tick()
+    real = Known.of.__func__
+
+    def of(cls: Any, cases: Any) -> Any:
+        found = real(cls, cases)  # the step runs, as far as this worker knows
+        if not others:
+            work, args = kept.work.pop(0)
+            others.append(OtherProcess(work, *args))
+            others[0].over.wait(0.5)
+        return found
+
+    monkeypatch.setattr(Known, "of", classmethod(of))
+    recoveries.wake_recoveries([engine.incident().id], utc_now())
+    engine.tick(1)
+    others[0].join(10)
+    assert StepRow.get(StepRow.number == 1).state == "failed" and engine.recovery().wake_at, "or nobody looks again"
+    engine.ctx.pools = plain
+
+
+@pytest.mark.timeout(60)
+def test_whoever_wakes_a_recovery_waits_for_the_one_that_plans(engine: Engine) -> None:
+    engine.hear(item("1"))
+    engine.tick()
+    lost = utc_now() + timedelta(hours=1)
+    with database.decide():
+        others = [OtherProcess(take_over_lost_steps, engine.ctx, lost)]
+        assert not others[0].over.wait(0.5)
+    others[0].join(10)

@@ -119,6 +119,18 @@ def test_what_others_tell_us_never_makes_this_machine_offline(engine: Engine, ne
     assert net.asked == 0 and engine.ctx.connectivity.offline_since is None
 
 
+def test_nobody_else_can_tell_of_this_machines_connection(engine: Engine, net: Net) -> None:
+    for _ in range(3):
+        engine.probe("connectivity", False)
+    engine.tick()
+    assert not engine.incidents()
+    net.works = False
+    engine.run(60, 5)
+    engine.probe("connectivity", True)
+    engine.run(30, 5)
+    assert engine.incident("connectivity").state == "needs_human"
+
+
 def test_what_is_looked_at_on_the_machine_itself_is_healed_all_the_same(engine: Engine, net: Net) -> None:
     net.works = False
     engine.run(60, 5)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import ComponentPlan, ExecutionState, ReplayLimits
+from recovery.model import ComponentPlan, ExecutionState, OrderWhat, ReplayLimits
 from recovery.sources import n8n_execution
 from recovery.store import database, orders, signals
 from recovery.store.tables import EventRow, RecoveryRow, StepRow
@@ -664,3 +664,16 @@ def test_the_component_that_names_the_port_claims_it_before_one_that_names_the_h
     engine.hear(item("2", host="api.example.com:9000"))
     engine.tick()
     assert [one.component for one in engine.incidents()] == ["exact", "wide"]
+
+
+def test_history_tells_what_an_order_did_before_it_is_done(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+    for _ in range(2):
+        engine.probe("orders", False)
+    engine.tick()
+    last = EventRow.select().order_by(EventRow.id.desc()).first().id
+    orders.add_order(engine.incident().id, OrderWhat.PAUSE, "ann", utc_now())
+    engine.tick(1)
+    ours = EventRow.subject.in_(["order", "recovery"])
+    lines = EventRow.select(EventRow.subject).where(EventRow.id > last, ours).order_by(EventRow.id)
+    assert [row.subject for row in lines] == ["order", "recovery", "order"]
