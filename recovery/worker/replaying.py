@@ -31,11 +31,12 @@ from recovery.worker.retrying import RETRYING, SECOND_LOOK, ask_n8n
 from recovery.worker.upkeep import Keeper
 
 log = logging.getLogger("medic.worker")
+THREADS = 4  # more of them keep the loop from its turn, and a new failure waits
 
 
 def run_executions(ctx: Context, now: datetime) -> None:
     """Claim the chains that are due, and work on each in a thread."""
-    pool = ctx.pool("executions", 16)
+    pool = ctx.pool("executions", THREADS)
     if pool.free <= 0:
         return
     with database.write():
