@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from recovery.checks import check
 from recovery.checks.rates import Rate, acted_at, too_high
+from recovery.checks.remembering import known_time
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.moments import read_aware, write_length
@@ -86,8 +87,8 @@ def _words(args: Args, good: int, bad: int, span: timedelta) -> str:
 
 def _found(args: Args, door: N8nDoor, past: Past) -> dict[str, Any]:
     """The workflow's id, as it was found within the last hour, else looked for anew: {id, asked, at}."""
-    at = read_aware(past.memory.get("at"))
-    if at and past.memory.get("asked") == args.workflow and timedelta(0) <= past.now - at < FIND_AGAIN:
+    at = known_time(past.memory.get("at"), past.now)
+    if at and past.memory.get("asked") == args.workflow and past.now - at < FIND_AGAIN:
         return past.memory
     return {
         "high": past.memory.get("high"),

@@ -7,9 +7,10 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from recovery.checks import check
+from recovery.checks.remembering import known_time
 from recovery.model import Doors, FailureType, Past, Reading
 from recovery.model.durations import Duration
-from recovery.model.moments import read_aware, write_length
+from recovery.model.moments import write_length
 
 
 class Args(BaseModel):
@@ -31,6 +32,8 @@ class Args(BaseModel):
         try:
             if value:
                 next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
+            if len(value.split()) > 5:
+                raise CronSimError("a sixth field")
         except (CronSimError, StopIteration):
             raise ValueError('write five fields of cron, such as "0 3 * * *" (each night at 3:00)') from None
         return value
@@ -57,24 +60,27 @@ def look_for_heartbeat(args: Args, doors: Doors, past: Past) -> Reading:
 
     Missed is `schedule_missed`, and so is a run that takes longer than `longest`; `/fail`, with whatever text, is
     `workflow_failed`. `/start` before the work lets the run's time be measured. A job that has never told of itself is
-    missed once it should have, counted from the first look.
+    missed once it should have, counted from the first look; the time in which n8n-medic itself was away does not count.
     """
     beat = past.beat
-    done, failed, began = (read_aware(beat.get(f"{word}_at")) for word in ("success", "fail", "start"))
-    since = read_aware(past.memory.get("since")) or past.now
+    done, failed, began, listening = (
+        known_time(beat.get(word), past.now) for word in ("success_at", "fail_at", "start_at", "listening_since")
+    )
+    since = known_time(past.memory.get("since"), past.now) or past.now
     memory = {"since": since.isoformat()}
-    last = max((at for at in (done, failed) if at), default=None)
+    last = max(filter(None, (done, failed)), default=None)
+    heard = max(filter(None, (last, listening)), default=None)  # what came before `listening` could not be heard
     if failed and (done is None or failed > done):
         because = f"its last run failed: {beat.get('message') or 'it did not say why'}"[:500]
         return Reading("", False, because, FailureType.WORKFLOW_FAILED, certain=True, memory=memory)
-    if args.longest is not None and began and (last is None or began > last):
+    if args.longest is not None and began and (heard is None or began > heard):
         runs = past.now - began
         if runs > timedelta(seconds=args.longest):
             because = (
                 f"its run has taken {write_length(runs)}, longer than {write_length(timedelta(seconds=args.longest))}"
             )
             return Reading("", False, because, FailureType.SCHEDULE_MISSED, certain=True, memory=memory)
-    due = _due(args, last or since, past.now)
+    due = _due(args, heard or since, past.now)
     if due is not None:
         when = f"the last was {last:%Y-%m-%d %H:%M} UTC" if last else "it has never told of itself"
         because = f"no heartbeat since it was due at {due:%Y-%m-%d %H:%M} UTC: {when}"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from recovery.checks import check
 from recovery.checks.naming import name_some
+from recovery.checks.remembering import known_seconds
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
@@ -54,9 +55,13 @@ class _Turn:
     def __init__(self, past: Past, credentials: Mapping[str, Any]):
         memory = past.memory
         self.now = past.now.timestamp()
-        self.began, self.after = memory.get("began"), str(memory.get("after") or "")
+        self.began, self.after = known_seconds(memory.get("began"), past.now), str(memory.get("after") or "")
         known = memory.get("bad")
-        self.bad = {one: row for one, row in known.items() if one in credentials} if isinstance(known, dict) else {}
+        self.bad = {
+            one: [times, known_seconds(at, past.now) or 0.0, words]
+            for one, (times, at, words) in (known.items() if isinstance(known, dict) else ())
+            if one in credentials
+        }
 
     @property
     def memory(self) -> dict[str, Any]:

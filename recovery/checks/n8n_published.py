@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
 from recovery.checks.naming import length, name_some
+from recovery.checks.remembering import known_seconds
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
@@ -70,9 +71,8 @@ def _unpublished_since(past: Past, published: set[str]) -> dict[str, float]:
     """Of each workflow that was published and is not: when that was first seen, in seconds."""
     gone = past.memory.get("gone")
     since = {**gone} if isinstance(gone, dict) else {}
-    for one in _known(past):
-        since.setdefault(one, past.now.timestamp())
-    return dict([(one, at) for one, at in since.items() if one not in published][:MOST_KNOWN])
+    missing = [one for one in dict.fromkeys([*since, *_known(past)]) if one not in published][:MOST_KNOWN]
+    return {one: known_seconds(since.get(one), past.now) or past.now.timestamp() for one in missing}
 
 
 def _missing(args: Args, door: N8nDoor, since: Mapping[str, float], past: Past) -> Iterator[tuple[str, str]]:

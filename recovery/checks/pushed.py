@@ -5,9 +5,10 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.remembering import known_time
 from recovery.model import Doors, FailureType, Past, Reading
 from recovery.model.durations import Period, write_duration
-from recovery.model.moments import read_aware, write_length
+from recovery.model.moments import write_length
 
 
 class Args(BaseModel):
@@ -27,10 +28,9 @@ async def look_for_silence(args: Args, doors: Doors, past: Past) -> Reading:
     the time in which n8n-medic itself was away does not count. As it only hears, it confirms nothing: a `restart`
     needs `trust_probes: true`.
     """
-    told = [read_aware(past.beat.get(name)) for name in ("heard_at", "listening_since")]
-    known = [at for at in told if at and at <= past.now]  # one from the future is of a clock that was wrong
-    first = read_aware(past.memory.get("since")) or past.now
-    quiet = past.now - max(known, default=first)
+    told = [known_time(past.beat.get(name), past.now) for name in ("heard_at", "listening_since")]
+    first = known_time(past.memory.get("since"), past.now) or past.now
+    quiet = past.now - max(filter(None, told), default=first)
     memory = {"since": first.isoformat()}
     if quiet < timedelta(seconds=args.silent_after):
         because = f"heard of {write_length(quiet)} ago" if told[0] else "waits to be told of it"

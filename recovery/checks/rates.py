@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema
 
+from recovery.checks.remembering import known_seconds, known_time
 from recovery.model import Past
 from recovery.model.durations import Period, write_duration
-from recovery.model.moments import read_aware
 
 __all__ = ["LookShare", "Rate", "acted_at", "too_high"]
 
@@ -80,7 +80,7 @@ def too_high(rate: Rate, good: int, bad: int, what: str, was_high: bool) -> str:
 
 def acted_at(past: Past) -> datetime | None:
     """When an action last ended on the component: what failed before says nothing of it any more."""
-    return read_aware(past.beat.get("acted_at"))
+    return known_time(past.beat.get("acted_at"), past.now)
 
 
 class LookShare:
@@ -99,7 +99,8 @@ class LookShare:
         at, begin = past.now.timestamp(), past.now.timestamp() - rate.window
         acted = acted_at(past)
         begin = max(begin, acted.timestamp()) if acted else begin
-        steps = [list(one) for one in known.get("steps", []) if begin < one[0] <= at]
+        seen = [[known_seconds(one[0], past.now), *one[1:]] for one in known.get("steps", [])]
+        steps = [one for one in seen if one[0] is not None and begin < one[0]]
         failing = 0 if acted and known.get("at", 0) <= acted.timestamp() else int(known.get("failing", 0))
         if healthy:
             self._add(steps, at, rate.window / BUCKETS, 1, failing if failing < OUTAGE else 0)

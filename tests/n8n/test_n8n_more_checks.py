@@ -205,6 +205,8 @@ def test_a_workflow_that_is_not_published_any_more_is_missed_until_it_is(world: 
     again = look("n8n_published", world.door, 3 * MINUTE, missed.memory)
     assert again.healthy and again.memory and workflow_id in again.memory["known"]
     assert world.n8n.api("POST", deactivate).ok
+    ahead = {**then.memory, "gone": {workflow_id: (utc_now() + 300 * DAY).timestamp()}}
+    assert look("n8n_published", world.door, memory=ahead).memory["gone"][workflow_id] <= utc_now().timestamp()
     gone = look("n8n_published", world.door, 4 * MINUTE, again.memory)
     assert not look("n8n_published", world.door, 6 * MINUTE, gone.memory).healthy
     assert world.n8n.api("POST", f"workflows/{workflow_id}/archive").ok
@@ -321,6 +323,19 @@ class Vault:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+def test_a_round_that_a_clock_which_was_ahead_began_is_over() -> None:
+    vault = Vault(2)
+    vault.answers["c00"] = (False, "Unauthorized")
+    first = look("n8n_credentials", vault, 300 * DAY, per_look=1, unused=True)
+    then = look("n8n_credentials", vault, 300 * DAY, first.memory, unused=True)
+    vault.tested.clear()
+    vault.answers.clear()
+    assert look("n8n_credentials", vault, memory=then.memory, unused=True).healthy and set(vault.tested) == {
+        "c00",
+        "c01",
+    }
 
 
 def test_a_few_are_tested_in_each_look_and_each_of_them_once_in_a_round() -> None:

@@ -266,6 +266,13 @@ def test_odd_memory_stops_nothing(memory: dict[str, Any]) -> None:
     assert one.look("..").healthy
 
 
+def test_an_action_that_a_clock_which_was_ahead_wrote_down_does_not_end_the_counting() -> None:
+    one = Endpoint()
+    one.beat = {"acted_at": (NOW + timedelta(days=300)).isoformat()}
+    assert not one.look("...x..x..x.").healthy
+    assert not look(N8n(*runs(0, 12, 5)), beat=one.beat).healthy
+
+
 def test_a_clock_that_is_set_back_forgets_what_lies_ahead() -> None:
     one = Endpoint()
     one.look("...x..x..x.")

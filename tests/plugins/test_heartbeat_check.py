@@ -47,6 +47,26 @@ def test_a_failure_stays_one_until_the_next_success():
     assert look({**failed, "success_at": ago(minutes=5), "took_seconds": 12.5}).because.endswith("its run took 12.5 s")
 
 
+def test_what_a_clock_that_was_ahead_wrote_down_does_not_count():
+    ahead = (NOW + timedelta(days=300)).isoformat()
+    assert look({"fail_at": ahead, "success_at": ago(minutes=1)}).healthy
+    assert not look({"success_at": ahead}, memory={"since": ago(days=2)}).healthy
+    assert not look(memory={"since": ahead}, now=NOW + timedelta(days=301)).healthy
+    assert look(memory={"since": ahead}).memory["since"] == NOW.isoformat()
+
+
+def test_what_could_not_be_heard_is_not_missed():
+    """n8n-medic was away when the job told of itself: it has one more period, or waits for the next due time."""
+    away = {"success_at": ago(hours=5), "listening_since": ago(minutes=10)}
+    assert look(away).healthy
+    late = look(away, now=NOW + timedelta(minutes=56))
+    assert not late.healthy and "the last was 2026-11-24 07:00 UTC" in late.because
+    nightly = {"cron": "0 3 * * *", "grace": "30m"}
+    assert not look({"success_at": ago(days=1)}, **nightly).healthy
+    assert look({"success_at": ago(days=1), "listening_since": ago(hours=8)}, **nightly).healthy
+    assert look({**away, "start_at": ago(hours=4)}, longest="1h", period="1d").healthy, "its end was not heard"
+
+
 @pytest.mark.parametrize(("began", "healthy"), [(50, True), (70, False)])
 def test_a_run_that_takes_too_long_is_told_while_it_runs(began, healthy):
     beat = {"success_at": ago(minutes=120), "start_at": ago(minutes=began)}
@@ -70,7 +90,7 @@ def test_a_schedule_in_its_own_time_zone(last, now, healthy):
 
 @pytest.mark.parametrize(
     "args",
-    [{}, {"period": "1h", "cron": "0 3 * * *"}, {"cron": "nonsense"}, {"cron": "61 * * * *"},
+    [{}, {"period": "1h", "cron": "0 3 * * *"}, {"cron": "nonsense"}, {"cron": "61 * * * *"}, {"cron": "0 0 3 * * *"},
      {"cron": "0 3 * * *", "timezone": "Mars/Olympus"}, {"period": "-1h"}, {"period": "x"}],
 )  # fmt: skip
 def test_what_says_no_time_is_refused(args):

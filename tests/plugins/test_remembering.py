@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from recovery.checks.filling import Filling
-from recovery.checks.remembering import MOST_STEPS, Growth, held_seconds
+from recovery.checks.remembering import MOST_STEPS, Growth, held_seconds, known_seconds, known_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -54,6 +54,30 @@ def test_what_is_bad_is_counted_from_its_first_look():
     assert held_seconds(since, "disk", True, at(90)) == 90
     assert held_seconds(since, "disk", False, at(120)) is None
     assert held_seconds(since, "disk", True, at(150)) == 0
+
+
+YEAR = 365 * 86_400
+
+
+def test_a_time_that_lies_ahead_is_forgotten_but_for_what_another_machine_may_be_ahead():
+    for ahead, known in ((-5, -5), (0, 0), (30, 0), (61, None), (YEAR, None)):
+        assert known_seconds(at(ahead).timestamp(), at(0)) == (None if known is None else at(known).timestamp())
+        assert known_time(at(ahead).isoformat(), at(0)) == (None if known is None else at(known))
+    for odd in (None, "x", True, float("nan"), float("inf"), [], {}, "2026"):
+        assert known_seconds(odd, at(0)) is None and known_time(odd, at(0)) is None
+
+
+def test_growth_that_was_seen_by_a_clock_that_was_ahead_is_forgotten():
+    first = Growth(None, 0, at(YEAR), 600)
+    second = Growth(first.memory, 9, at(YEAR + 30), 600)
+    assert second.total == 9 and Growth(second.memory, 9, at(YEAR + 60), 600).total == 9
+    assert Growth(second.memory, 9, at(0), 600).total == 0
+
+
+def test_what_is_bad_since_a_time_to_come_counts_from_now():
+    since = {"disk": at(YEAR).timestamp()}
+    assert held_seconds(since, "disk", True, at(0)) == 0
+    assert held_seconds(since, "disk", True, at(90)) == 90
 
 
 def fill(used, every=60):
