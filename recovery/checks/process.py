@@ -1,15 +1,16 @@
 """A process on this machine: alive, and not restarting in a loop."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from recovery.checks import check
-from recovery.model import DoorError, Doors, FailureType, Past, Reading
+from recovery.checks.remembering import known_seconds
+from recovery.model import DoorError, Doors, FailureType, FoundProcess, Past, Reading
 from recovery.model.durations import Duration
 
-KEPT_STARTS = 50
+MOST_STARTS = MOST_PIDS = 50
 
 
 class Args(BaseModel):
@@ -25,8 +26,8 @@ class Args(BaseModel):
     )
     pid_file: str = Field("", description="a file that holds its number", examples=["/run/nginx.pid"], max_length=4_096)
     count: Annotated[StrictInt, Field(ge=1, le=10_000)] = Field(1, description="how many there must be at least")
-    restarts: Annotated[StrictInt, Field(ge=0, le=KEPT_STARTS)] = Field(
-        5, description="how many new starts `within` are a loop; 0: none are"
+    restarts: Annotated[StrictInt, Field(ge=0, le=MOST_STARTS)] = Field(
+        5, description="more new starts than this `within` are a loop; 0: none are"
     )
     within: Duration = Field(600.0, description="the time in which starts are counted")
 
@@ -44,18 +45,15 @@ def look_at_process(args: Args, doors: Doors, past: Past) -> Reading:
     """Looks for a process on this machine by its name, a part of its command line, or its PID file.
 
     Gone, or fewer than `count`, is `server_unresponsive`; started anew more than `restarts` times `within` is
-    `high_error_rate`. Its death is seen at once, not at the next look, where the kernel has pidfds (Linux 5.3).
+    `high_error_rate`. Processes that another one of them has started (the workers of a server) are no new start when
+    they are replaced, and what a look finds started together is one. Its death is seen at once, not at the next look, where the kernel has pidfds (Linux 5.3).
     """
     try:
         found = doors.processes.find(args.name, args.command, args.pid_file)
     except DoorError as problem:
         return Reading("", False, str(problem), FailureType.SERVER_UNRESPONSIVE)
-    starts = _starts(args, past, [one.started for one in found])
-    memory = {
-        "pids": [one.pid for one in found][:KEPT_STARTS],
-        "known": sorted({one.started for one in found})[-KEPT_STARTS:],
-    }
-    memory |= {"starts": starts}
+    newest, starts = _starts(args, past, found)
+    memory = {"pids": [one.pid for one in found][:MOST_PIDS], "newest": newest, "starts": starts}
     if len(found) < args.count:
         because = _what(args) + (" is gone" if not found else f" runs {len(found)} times instead of {args.count}")
         return Reading("", False, because, FailureType.SERVER_UNRESPONSIVE, certain=True, memory=memory)
@@ -67,21 +65,21 @@ def look_at_process(args: Args, doors: Doors, past: Past) -> Reading:
     return Reading("", True, because, memory=memory)
 
 
-def _starts(args: Args, past: Past, present: list[float]) -> list[float]:
-    """When it was seen started anew, in seconds since 1970, as far back as they count."""
-    now = _seconds(past.now)
-    kept = [at for at in _numbers(past.memory.get("starts")) if now - at <= args.within]
-    known = _numbers(past.memory.get("known"))
-    fresh = [one for one in present if known and one > max(known)]
-    return [*kept, *(now for _ in fresh)][-KEPT_STARTS:]
+def _starts(args: Args, past: Past, found: Sequence[FoundProcess]) -> tuple[float | None, list[float]]:
+    """When the newest began, seconds since boot; and when it was seen started anew, as far back as that counts.
 
-
-def _numbers(value: Any) -> list[float]:
-    return [one for one in value if isinstance(one, int | float)] if isinstance(value, list) else []
-
-
-def _seconds(moment: datetime) -> float:
-    return moment.timestamp()
+    What was newest is kept while none is there: what comes back is a new start.
+    """
+    now, pids = past.now.timestamp(), {one.pid for one in found}
+    told = past.memory.get("starts")
+    seen = [known_seconds(at, past.now) for at in told] if isinstance(told, list) else []
+    kept = [at for at in seen if at is not None and now - at <= args.within]
+    before = past.memory.get("newest")
+    before = before if isinstance(before, int | float) else None
+    newest = max((one.started for one in found if one.parent not in pids), default=before)
+    if before is not None and newest is not None and newest > before:
+        kept.append(now)
+    return newest, kept[-MOST_STARTS - 1 :]
 
 
 def _what(args: Args) -> str:

@@ -256,11 +256,12 @@ class MachineDoor(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FoundProcess:
-    """A living process: its number, when it began (seconds since boot) and its name."""
+    """A living process: its number, when it began (seconds since boot), its name, and its parent's number."""
 
     pid: int
     started: float
     name: str
+    parent: int = 0
 
 
 class ProcessDoor(Protocol):

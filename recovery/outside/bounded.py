@@ -21,7 +21,7 @@ class Bounded:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._latest: dict[str, threading.Thread] = {}
+        self._busy: dict[str, threading.Lock] = {}
 
     def call(self, name: str, work: Callable[[], T], seconds: float) -> T:
         """What `work` gives, or what it raises.
@@ -31,27 +31,24 @@ class Bounded:
         """
         end = time.monotonic() + seconds
         ended: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-        thread = threading.Thread(target=_keep, args=(work, ended), name=f"bounded {name}", daemon=True)
         with self._lock:
-            earlier, self._latest[name] = self._latest.get(name), thread
-        if earlier:
-            earlier.join(seconds)
-        if earlier and earlier.is_alive():
-            self._latest[name] = earlier
+            busy = self._busy.setdefault(name, threading.Lock())
+        if not busy.acquire(timeout=seconds):
             raise DoorError(f"{name} still does not answer", "timeout")
-        thread.start()
+        threading.Thread(target=_keep, args=(work, ended, busy), name=f"bounded {name}", daemon=True).start()
         try:
             good, answer = ended.get(timeout=max(0.0, end - time.monotonic()))
         except Empty:
             raise DoorError(f"no answer from {name} within {seconds:g} s", "timeout") from None
-        thread.join()
         if not good:
             raise answer
         return answer
 
 
-def _keep(work: Callable[[], Any], ended: "SimpleQueue[tuple[bool, Any]]") -> None:
+def _keep(work: Callable[[], Any], ended: "SimpleQueue[tuple[bool, Any]]", busy: threading.Lock) -> None:
     try:
-        ended.put((True, work()))
+        answer = (True, work())
     except BaseException as problem:  # noqa: BLE001 it is raised again where it is waited for
-        ended.put((False, problem))
+        answer = (False, problem)
+    busy.release()
+    ended.put(answer)

@@ -2,14 +2,18 @@
 
 import os
 import select
+import stat
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from recovery.model import DoorError, FoundProcess
+from recovery.outside.bounded import Bounded
 from recovery.outside.shell import process_start
 
 __all__ = ["Processes"]
+
+READ_SECONDS = 5.0
 
 
 class Processes:
@@ -17,11 +21,22 @@ class Processes:
 
     def __init__(self) -> None:
         self._watch = _Watch()
+        self._bounded = Bounded()
 
     def find(self, name: str = "", command: str = "", pid_file: str = "") -> list[FoundProcess]:
         """The living processes that fit. See `ProcessDoor.find`."""
-        pids = [_pid_in(pid_file)] if pid_file else _all_pids()
+        pids = [self._pid_in(pid_file)] if pid_file else _all_pids()
         return [found for pid in pids if pid and (found := _look(pid, name, command))]
+
+    def _pid_in(self, pid_file: str) -> int:
+        try:
+            text = self._bounded.call(f"the PID file {pid_file}", lambda: _text_of(pid_file), READ_SECONDS).strip()[:20]
+        except FileNotFoundError:
+            return 0
+        except (OSError, ValueError) as problem:
+            why = getattr(problem, "strerror", None) or str(problem)
+            raise DoorError(f"the PID file {pid_file} cannot be read: {why}", "client") from None
+        return int(text) if text.isascii() and text.isdigit() else 0
 
     def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
         """Tell when any of them has died. See `ProcessDoor.watch`."""
@@ -32,29 +47,26 @@ def _all_pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208 a Path each would double it
 
 
-def _pid_in(pid_file: str) -> int:
-    try:
-        text = Path(pid_file).read_text(errors="replace").strip()[:20]
-    except FileNotFoundError:
-        return 0
-    except (OSError, ValueError) as problem:
-        why = getattr(problem, "strerror", None) or str(problem)
-        raise DoorError(f"the PID file {pid_file} cannot be read: {why}", "client") from None
-    return int(text) if text.isascii() and text.isdigit() else 0
+def _text_of(path: str) -> str:
+    """The beginning of a regular file. A pipe would be waited for, and a device never ends."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        return file.read(200).decode(errors="replace")
 
 
 def _look(pid: int, name: str, command: str) -> FoundProcess | None:
-    stat = _read(f"/proc/{pid}/stat")
-    own, _, rest = stat.partition("(")[2].rpartition(")")
+    own, _, rest = _read(f"/proc/{pid}/stat").partition("(")[2].rpartition(")")
+    state, parent = rest.split()[:2] if rest else ("X", "0")
     # The kernel cuts names to 15 bytes.
-    if not rest or rest.split()[0] in "ZX" or (name and own != name[:15]):
+    if state in "ZX" or (name and own != name[:15]):
         return None
     words = _read(f"/proc/{pid}/cmdline").replace("\0", " ").strip() if command or len(name) > 15 else ""
     if (command and command not in words) or (len(name) > 15 and name not in words):
         return None
     if command and pid == os.getpid():
         return None
-    return FoundProcess(pid, process_start(pid) or 0.0, own)
+    return FoundProcess(pid, process_start(pid) or 0.0, own, int(parent))
 
 
 def _read(path: str) -> str:
