@@ -46,7 +46,8 @@ def look_at_process(args: Args, doors: Doors, past: Past) -> Reading:
 
     Gone, or fewer than `count`, is `server_unresponsive`; started anew more than `restarts` times `within` is
     `high_error_rate`. Processes that another one of them has started (the workers of a server) are no new start when
-    they are replaced, and what a look finds started together is one. Its death is seen at once, not at the next look, where the kernel has pidfds (Linux 5.3).
+    they are replaced, and what a look finds started together is one. Its death is seen at once, not at the next look,
+    where the kernel has pidfds (Linux 5.3).
     """
     try:
         found = doors.processes.find(args.name, args.command, args.pid_file)

@@ -12,6 +12,7 @@ import requests
 import urllib3
 
 from recovery.model import N8nError
+from recovery.outside.n8n_session import new_session
 from recovery.outside.n8n_watching import ID_SHAPE, N8nWatching
 
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
@@ -44,8 +45,8 @@ class _Answer:
 class N8n(N8nWatching):
     """One n8n's public REST API (`/api/v1`); implements `N8nDoor`. Threads may share it.
 
-    Bodies are read within the deadline. No error, log line or repr holds the key. Redirects are not followed,
-    because the key would go with them.
+    Each answer is read to its end within the deadline. No error, log line or repr holds the key. Redirects are not
+    followed, because the key would go with them.
 
     Args:
         site: the name that the configuration gives this n8n.
@@ -104,7 +105,7 @@ class N8n(N8nWatching):
             raise N8nError("n8n has no execution with such an id", "not_found", permanent=True)
         try:
             # A fresh connection: one that n8n closes just then would leave open whether the run began.
-            with self._new_session() as session:
+            with new_session() as session:
                 answer = self._ask("POST", f"/api/v1/executions/{execution_id}/retry", {}, session, body={})
         except _NoAnswerInTime:
             return None
@@ -130,14 +131,9 @@ class N8n(N8nWatching):
             self._refuse(answer, scope)
         return self._object(answer)
 
-    def _new_session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False
-        return session
-
     def _session(self) -> requests.Session:
         if not hasattr(self._threads, "session"):
-            self._threads.session = self._new_session()
+            self._threads.session = new_session()
         session: requests.Session = self._threads.session
         return session
 
@@ -162,7 +158,7 @@ class N8n(N8nWatching):
                 params=query,
                 json=body,
                 headers=sent,
-                timeout=self._timeout,
+                timeout=urllib3.Timeout(total=self._timeout),  # type: ignore[arg-type]
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -170,7 +166,7 @@ class N8n(N8nWatching):
                 return _Answer(response.status_code, _parsed(self._read(response, until), kept), kept)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             # `from None`: requests may put headers, and so the key, into its messages.
-            raise self._no_answer(error) from None
+            raise self._no_answer(error, time.monotonic() >= until) from None
 
     def _usable_key(self) -> str:
         if not self._key:
@@ -187,14 +183,16 @@ class N8n(N8nWatching):
             if len(found) > LARGEST_ANSWER_BYTES:
                 raise N8nError(f"n8n at {self._where} sent more than {LARGEST_ANSWER_BYTES >> 20} MiB", "status")
             if time.monotonic() > until:
-                raise requests.ReadTimeout
+                break
+        if time.monotonic() >= until:  # headers that were cut then look like an answer without a body
+            raise requests.ReadTimeout
         return bytes(found)
 
-    def _no_answer(self, error: Exception) -> N8nError:
+    def _no_answer(self, error: Exception, is_late: bool) -> N8nError:
         causes = _causes(error)
         kind, words = next(row[1:] for row in _NO_ANSWER if any(isinstance(one, row[0]) for one in causes))
-        if kind == "timeout" and not isinstance(error, requests.ConnectTimeout):
-            return _NoAnswerInTime(f"n8n at {self._where} did not answer within {self._timeout:g} s", kind)
+        if (kind == "timeout" and not isinstance(error, requests.ConnectTimeout)) or (is_late and kind == "reset"):
+            return _NoAnswerInTime(f"n8n at {self._where} did not answer within {self._timeout:g} s", "timeout")
         return N8nError(f"n8n at {self._where} cannot be reached: {words}", kind)
 
     def _object(self, answer: _Answer) -> dict[str, Any]:

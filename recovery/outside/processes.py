@@ -49,10 +49,13 @@ def _all_pids() -> list[int]:
 
 def _text_of(path: str) -> str:
     """The beginning of a regular file. A pipe would be waited for, and a device never ends."""
-    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
             raise ValueError("it is no regular file")
-        return file.read(200).decode(errors="replace")
+        return os.read(number, 200).decode(errors="replace")
+    finally:
+        os.close(number)
 
 
 def _look(pid: int, name: str, command: str) -> FoundProcess | None:

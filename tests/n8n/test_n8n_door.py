@@ -2,12 +2,16 @@
 
 import json
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+import trustme
 
 from recovery.model import N8nError
 from recovery.outside import n8n as door_module
@@ -105,8 +109,36 @@ def test_an_answer_that_drips_is_given_up(service: Service) -> None:
         assert (error.kind, time.monotonic() - began < 2) == ("timeout", True)
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nX: y\r\n"])
+def test_headers_that_drip_are_given_up(head: bytes) -> None:
+    for ask, said in ((lambda door: refused_by(door.executions).kind, "timeout"), (lambda door: door.retry("7"), None)):
+        with dripping(head) as url:
+            began = time.monotonic()
+            assert ask(door_to(url, 0.5)) == said
+            assert time.monotonic() - began < 2
+    with dripping(head) as url:
+        assert "did not answer within 0.5 s" in door_to(url, 0.5).ready()
+
+
+def test_headers_that_drip_over_tls_are_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "ca.pem"))
+    with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ", server) as url:
+        began = time.monotonic()
+        error = refused_by(door_to(url.replace("http:", "https:"), 0.5).executions)
+        assert (error.kind, time.monotonic() - began < 2) == ("timeout", True)
+
+
 class dripping:
-    """A server that sends one byte of a huge answer every 50 ms."""
+    """A server that sends one byte of a huge answer every 50 ms, after what is given."""
+
+    def __init__(
+        self, head: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", tls: ssl.SSLContext | None = None
+    ):
+        self._head, self._tls = head, tls
 
     def __enter__(self) -> str:
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -117,7 +149,9 @@ class dripping:
     def _serve(self) -> None:
         try:
             peer = self._listener.accept()[0]
-            peer.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            peer = self._tls.wrap_socket(peer, server_side=True) if self._tls else peer
+            peer.recv(65_536)
+            peer.sendall(self._head)
             while not self._over.wait(0.05):
                 peer.sendall(b" ")
         except OSError:

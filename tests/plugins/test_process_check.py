@@ -146,14 +146,18 @@ def test_workers_are_known_by_their_parent(sleeper):
     assert [(it.pid, it.parent) for it in Processes().find(command="sleep 303.5")] == [(one.pid, os.getpid())]
 
 
-def test_a_pid_file_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path):
-    os.mkfifo(tmp_path / "pid")
-    for odd in (tmp_path / "pid", "/dev/zero"):
-        ended, reading = threading.Event(), []
-        work = lambda odd=odd: (reading.append(look(pid_file=str(odd))), ended.set())  # noqa: E731
-        threading.Thread(target=work, daemon=True).start()
-        assert ended.wait(3), "it is waited for without end"
-        assert not reading[0].healthy and "no regular file" in reading[0].because
+@pytest.mark.parametrize("odd", ["pipe", "/dev/zero"])
+def test_a_pid_file_that_is_a_pipe_or_a_device_is_refused_at_once(tmp_path, odd):
+    os.mkfifo(tmp_path / "pipe")
+    ended, readings = threading.Event(), []
+
+    def work():
+        readings.append(look(pid_file=str(tmp_path / odd)))
+        ended.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    assert ended.wait(3), "it is waited for without end"
+    assert not readings[0].healthy and "no regular file" in readings[0].because
 
 
 def test_a_pid_file_on_a_dead_disk_costs_one_thread_and_is_told(monkeypatch):
