@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from recovery.checks import check
-from recovery.checks.rates import Rate, acted_at, too_high
+from recovery.checks.rates import Rate, acted_at, is_unjudged, too_high, unjudged
 from recovery.checks.remembering import known_time
 from recovery.checks.unconfigured import no_n8n
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
@@ -48,7 +48,8 @@ def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks n8n for the finished executions of a workflow, and judges the share that failed or crashed in the window.
 
     Too large a share is `high_error_rate`, and good again at half of `at_most`; fewer executions than `at_least` are
-    never judged. Runs by hand and retries do not count, nor does what ended before the last restart of this component.
+    never judged. Runs by hand and retries do not count, nor does what ended before the last restart of this component,
+    which is verified once `at_least` have ended since, or a `window` is over.
     Of a busy workflow the newest 2,000 of each kind are counted. A workflow whose successes or failures n8n does not
     save cannot be judged: a person is told, for a share of 100 % or 0 % would be made up. The API key needs the scopes
     execution:list, workflow:list and workflow:read.
@@ -67,16 +68,15 @@ def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=True)
     except DoorError as problem:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    return _judged(args, good, bad, past, found, since)
+
+
+def _judged(args: Args, good: int, bad: int, past: Past, found: Mapping[str, Any], since: datetime) -> Reading:
+    if is_unjudged(args, good + bad, past):
+        return Reading("", None, unjudged(args, good, bad, "executions"), memory={**found, "high": True})
     high = too_high(args, good, bad, "executions", found.get("high") is True)
-    failure = FailureType.HIGH_ERROR_RATE if high else None
-    return Reading(
-        "",
-        not high,
-        high or _words(args, good, bad, past.now - since),
-        failure,
-        certain=True,
-        memory={**found, "high": bool(high)},
-    )
+    failure, said = FailureType.HIGH_ERROR_RATE if high else None, high or _words(args, good, bad, past.now - since)
+    return Reading("", not high, said, failure, certain=True, memory={**found, "high": bool(high)})
 
 
 def _words(args: Args, good: int, bad: int, span: timedelta) -> str:

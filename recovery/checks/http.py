@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,7 +19,8 @@ from pydantic import (
 from pydantic import model_validator as whole
 
 from recovery.checks import check
-from recovery.checks.rates import LookShare, Rate, too_high
+from recovery.checks.rates import ErrorRate, acted_at, counting
+from recovery.checks.remembering import known_seconds
 from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
@@ -31,6 +31,7 @@ _STATUS_SCHEMA: dict[str, Any] = {
 }
 _STATUS_SCHEMA |= {"minimum": 100, "maximum": 599}
 FEWEST_TO_JUDGE = 5
+IN_TIME, WELL_AGAIN = 95, 97.5  # percent
 FAILURES = {"timeout": FailureType.API_TIMEOUT, "client": FailureType.API_ERROR}
 
 
@@ -87,11 +88,7 @@ class Args(BaseModel):
         examples=["800ms"],
     )
     window: Annotated[StrictInt, Field(ge=5, le=200)] = Field(20, description="how many answers `slow` looks at")
-    error_rate: Rate | None = Field(
-        None,
-        description="not healthy where too large a share of the looks failed: `window`, `at_most` and `at_least`",
-        examples=[{"window": "15m", "at_most": "20%", "at_least": 10}],
-    )
+    error_rate: ErrorRate = None
     verify_tls: StrictBool = Field(True, description="whether the certificate must be trusted and not expired")
 
     @field_validator("url")
@@ -110,6 +107,7 @@ class Args(BaseModel):
 
 
 @check("http", remembers=True, every_seconds=30)
+@counting
 async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
     """Asks an address once, following up to 5 redirects; a good status, and what else is expected, is healthy.
 
@@ -120,58 +118,51 @@ async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
 
     An `error_rate` (of 15 minutes, 20 % and 10 looks unless it says otherwise) sees what fails now and then, and never
     often enough in a row: that is a `high_error_rate`. Three failures in a row are an outage, told as such, and no
-    longer counted when it is over; a restart begins the count anew. Once too large, a share is good again at half of
-    `at_most`.
+    longer counted when it is over; a restart begins the count anew, and is verified once enough looks were counted.
+    Once too large, a share is good again at half of `at_most`; and so is `slow`, when half as many answers are slow.
     """
-    reading = await _look(args, doors, past)
-    return _counted(args.error_rate, reading, past) if args.error_rate else reading
-
-
-def _counted(rate: Rate, reading: Reading, past: Past) -> Reading:
-    """The reading, or that too many have failed where this one did not."""
-    share = LookShare(rate, past, bool(reading.healthy))
-    was_high = past.memory.get("high") is True
-    kept = reading.memory or {name: value for name, value in past.memory.items() if name == "latencies"}
-    high = too_high(rate, share.good, share.bad, "looks", was_high)
-    reading = replace(reading, memory={**kept, "rate": share.memory, "high": bool(high)})
-    if not high or not reading.healthy:
-        return reading
-    return replace(reading, healthy=False, because=high, failure_type=FailureType.HIGH_ERROR_RATE, certain=True)
-
-
-async def _look(args: Args, doors: Doors, past: Past) -> Reading:
     try:
         answer = await doors.http.ask(args.method, args.url, timeout_seconds=args.timeout, verify=args.verify_tls)
     except DoorError as problem:
         return Reading("", False, str(problem), FAILURES.get(problem.kind, FailureType.SERVER_UNRESPONSIVE))
     wrong = _what_is_wrong(args, answer.status, answer.text)
-    slow, memory = _slowness(args, answer.latency_ms, past)
+    slow, said, memory = _slowness(args, answer.latency_ms, past)
     failure = FailureType.API_ERROR if wrong else FailureType.API_TIMEOUT if slow else None
     return Reading(
         component="",
-        healthy=not (wrong or slow),
-        because=wrong or slow or f"answered {answer.status}",
+        healthy=False if wrong or slow else None if slow is None else True,
+        because=wrong or said or f"answered {answer.status}",
         failure_type=failure,
         status_code=answer.status,
         latency_ms=answer.latency_ms,
+        certain=bool(slow and not wrong),
         memory=memory,
     )
 
 
-def _slowness(args: Args, latency_ms: float, past: Past) -> tuple[str, dict[str, Any] | None]:
-    """Whether it is slow, now as most of the time of late; and the answers' times to be kept."""
+def _slowness(args: Args, latency_ms: float, past: Past) -> tuple[bool | None, str, dict[str, Any] | None]:
+    """Whether it is slow (None: not known yet since the last action), in words, and what is to be kept.
+
+    The window alone says so, and one slow answer alone never does. What was slow is well again when half as many
+    answers are slow, so that one near the limit is no new failure each minute.
+    """
     if args.slow is None:
-        return "", None
-    known = past.memory.get("latencies")
-    earlier = [one for one in known if isinstance(one, int | float)] if isinstance(known, list) else []
+        return False, "", None
+    known, was_slow, acted = past.memory.get("latencies"), past.memory.get("slow") is True, acted_at(past)
+    looked = known_seconds(past.memory.get("at"), past.now)
+    is_old = acted is not None and (looked is None or looked <= acted.timestamp())
+    earlier = [one for one in known if isinstance(one, int | float)] if isinstance(known, list) and not is_old else []
     kept = [*earlier, round(latency_ms, 1)][-args.window :]
-    p95 = sorted(kept)[max(0, math.ceil(len(kept) * 0.95) - 1)]
+    share = WELL_AGAIN if was_slow else IN_TIME
+    mark = sorted(kept)[max(0, math.ceil(len(kept) * share / 100) - 1)]
     limit = args.slow * 1000
-    is_slow = len(kept) >= FEWEST_TO_JUDGE and p95 > limit and latency_ms > limit
-    said = (
-        f"slow: 95 % of the last {len(kept)} answers within {p95:.0f} ms, more than {limit:.0f} ms" if is_slow else ""
-    )
-    return said, {"latencies": kept}
+    too_few = len(kept) < FEWEST_TO_JUDGE
+    waits = too_few and was_slow and acted is not None
+    is_slow = not too_few and mark > limit and (was_slow or sum(one > limit for one in kept) > 1)
+    said = f"{share:g} % of the last {len(kept)} answers within {mark:.0f} ms, more than {limit:.0f} ms"
+    said = f"slow: {said}" if is_slow else "too early to tell whether it is faster now" if waits else ""
+    memory = {"latencies": kept, "slow": is_slow or waits, "at": past.now.timestamp()}
+    return None if waits else is_slow, said, memory
 
 
 def _wrong_value(args: Args, text: str) -> str:

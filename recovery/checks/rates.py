@@ -5,16 +5,19 @@ sixty buckets that are kept with the component. Executions are counted where the
 """
 
 import re
-from datetime import datetime
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import wraps
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictInt, WithJsonSchema
 
 from recovery.checks.remembering import known_seconds, known_time
-from recovery.model import Past
+from recovery.model import Doors, FailureType, Past, Reading
 from recovery.model.durations import Period, write_duration
 
-__all__ = ["LookShare", "Rate", "acted_at", "too_high"]
+__all__ = ["ErrorRate", "LookShare", "Rate", "acted_at", "counting", "is_unjudged", "too_high", "unjudged"]
 
 BUCKETS = 60
 OUTAGE = 3
@@ -83,6 +86,22 @@ def acted_at(past: Past) -> datetime | None:
     return known_time(past.beat.get("acted_at"), past.now)
 
 
+def is_unjudged(rate: Rate, total: int, past: Past) -> bool:
+    """Whether an action has ended on what was too high, and too few came since to tell that it helped.
+
+    That is not known yet, so that nothing is verified by it; for one window at most, for there may never be more.
+    """
+    acted = acted_at(past)
+    waits = acted is not None and past.now - acted < timedelta(seconds=rate.window)
+    return past.memory.get("high") is True and waits and total < rate.at_least
+
+
+def unjudged(rate: Rate, good: int, bad: int, what: str) -> str:
+    """What is said then."""
+    few = f"{good + bad} of {rate.at_least} {what} since the last action"
+    return f"too early to tell whether fewer of its {what} fail: {few}, {bad} of them failed"
+
+
 class LookShare:
     """Counts looks from one to the next, in at most a few dozen numbers.
 
@@ -126,3 +145,46 @@ class LookShare:
     def bad(self) -> int:
         """How many failed, but for outages."""
         return int(sum(one[2] for one in self._steps))
+
+
+ErrorRate = Annotated[
+    Rate | None,
+    Field(
+        description="not healthy where too large a share of the looks failed: `window`, `at_most` and `at_least`",
+        examples=[{"window": "15m", "at_most": "20%", "at_least": 10}],
+    ),
+]
+"""What a check whose looks may be counted takes as `error_rate`, None unless it is given."""
+
+
+Look = Callable[[Any, Doors, Past], Awaitable[Reading]]
+
+
+def counting(look: Look) -> Look:
+    """Decorator for a check's coroutine whose `Args` have an `error_rate`: judges the share of its looks.
+
+    Three failures in a row are an outage, told as such, and no longer counted when it is over; a restart begins the
+    count anew. Once too large, a share is good again at half of `at_most`.
+    """
+
+    @wraps(look)
+    async def counted(args: Any, doors: Doors, past: Past) -> Reading:
+        reading = await look(args, doors, past)
+        return _judged(args.error_rate, reading, past) if args.error_rate else reading
+
+    return counted
+
+
+def _judged(rate: Rate, reading: Reading, past: Past) -> Reading:
+    """The reading, or that too many have failed where this one did not."""
+    share = LookShare(rate, past, reading.healthy is not False)
+    high = too_high(rate, share.good, share.bad, "looks", past.memory.get("high") is True)
+    waits = is_unjudged(rate, share.good + share.bad, past)
+    kept = {name: value for name, value in past.memory.items() if name not in ("rate", "high")}
+    memory = {**(reading.memory or kept), "rate": share.memory, "high": bool(high) or waits}
+    reading = replace(reading, memory=memory)
+    if reading.healthy and waits:
+        return replace(reading, healthy=None, because=unjudged(rate, share.good, share.bad, "looks"))
+    if not high or not reading.healthy:
+        return reading
+    return replace(reading, healthy=False, because=high, failure_type=FailureType.HIGH_ERROR_RATE, certain=True)

@@ -81,12 +81,12 @@ class Connectivity:
         held = self.offline_since is not None
         return [name for name, plan in ctx.policy.components.items() if held and plan.outside and name in self._silent]
 
-    def doubts(self, ctx: "Context", reading: Reading, now: datetime) -> bool:
-        """Whether a look says nothing, because it got no answer and it may be this machine that is offline."""
+    def believed(self, ctx: "Context", reading: Reading, now: datetime) -> Reading:
+        """The reading; one that says nothing where it got no answer and it may be this machine that is offline."""
         if not ctx.policy.component(reading.component).outside or not is_unanswered(reading):
-            return False
+            return reading
         unproved = has_passed(self._proved_at, PROVED_FOR, now) and self._suspects(ctx, now)
-        return self.offline_since is not None or unproved
+        return _unbelieved(reading) if self.offline_since or unproved else reading
 
     def _suspects(self, ctx: "Context", now: datetime) -> bool:
         return is_suspicious(self._silent.values(), ctx.policy, now)
@@ -107,7 +107,7 @@ class Connectivity:
         if has_passed(self._compared_at, ASK_AGAIN, now):
             self._compared_at = now
             self._compare(ctx, now)
-        return [(row, _unbelieved(one) if self.doubts(ctx, one, now) else one) for row, one in ended]
+        return [(row, self.believed(ctx, one, now)) for row, one in ended]
 
     def resume(self, ctx: "Context", now: datetime) -> None:
         """Where an earlier worker said that the machine is offline: it is, until an anchor answers."""

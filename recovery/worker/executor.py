@@ -24,7 +24,7 @@ from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
 
-LOOK_AGAIN = timedelta(seconds=10)
+LOOK_AGAIN = timedelta(seconds=30)
 
 
 def run_steps(ctx: Context, now: datetime) -> None:
@@ -91,8 +91,10 @@ def _look(ctx: Context, row: StepRow) -> Reading:
 def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
     now = now_for_effect()
     with database.decide():
-        if isinstance(answer, Reading) and ctx.connectivity.doubts(ctx, replace(answer, component=row.component), now):
-            steps.requeue_step(row, "this machine may be offline: it is looked at again", now, now + LOOK_AGAIN)
+        if isinstance(answer, Reading):
+            answer = ctx.connectivity.believed(ctx, replace(answer, component=row.component), now)
+        if isinstance(answer, Reading) and answer.healthy is None:
+            steps.requeue_step(row, answer.because, now, now + LOOK_AGAIN)  # nothing is confirmed or verified by it
             return
         if isinstance(answer, Reading):
             reading = replace(answer, component=row.component)

@@ -97,6 +97,15 @@ def test_what_failed_before_a_restart_says_nothing_any_more() -> None:
     assert not look(n8n).healthy
     after = {"acted_at": (NOW - timedelta(minutes=4)).isoformat()}
     assert "0 of 0 executions failed within 4 min" in look(n8n, beat=after).because
+    early = look(n8n, beat=after, memory={"high": True})
+    assert (
+        early.healthy is None and "0 of 10 executions since the last action" in early.because and early.memory["high"]
+    )
+    assert (
+        look(n8n, beat={"acted_at": (NOW - timedelta(minutes=16)).isoformat()}, memory={"high": True}).healthy is False
+    )
+    gone_by = {"acted_at": (NOW - timedelta(minutes=16)).isoformat()}
+    assert look(N8n(*runs(0, 9)), beat=gone_by, memory={"high": True}).healthy is True
     assert not look(n8n, beat={"acted_at": (NOW - timedelta(days=4)).isoformat()}).healthy
 
 
@@ -196,13 +205,13 @@ class Endpoint:
     def __init__(self, **args: Any):
         self.args = HTTP.args.model_validate({"url": "http://a.example.com/", "error_rate": {"at_least": 10}, **args})
         self.now, self.memory, self.beat = NOW, {}, {}
-        self.answers = True
+        self.answers, self.took = True, 5.0
         self.http = self
 
     async def ask(self, *_: Any, **more: Any) -> HttpAnswer:
         if not self.answers:
             raise DoorError("connection refused", "refused")
-        return HttpAnswer(200, "ok", 5.0)
+        return HttpAnswer(200, "ok", self.took)
 
     def look(self, pattern: str) -> Any:
         for sign in pattern:
@@ -245,8 +254,41 @@ def test_a_restart_begins_the_count_anew() -> None:
     one = Endpoint()
     assert not one.look("...x..x..x.").healthy
     one.beat = {"acted_at": one.now.isoformat()}
-    assert one.look(".").healthy
     assert not one.look("x.x.x.x.x.").healthy
+
+
+def test_whether_a_restart_helped_is_not_known_before_enough_looks() -> None:
+    one = Endpoint()
+    assert not one.look("...x..x..x.").healthy
+    one.beat = {"acted_at": one.now.isoformat()}
+    early = one.look(".........")
+    assert (early.healthy, early.failure_type) == (None, None)
+    assert early.because.endswith("9 of 10 looks since the last action, 0 of them failed")
+    assert one.look("x").healthy is False, "a look that fails is known to"
+    assert one.look(".").healthy is True
+    two = Endpoint(error_rate={"window": "5m", "at_least": 11})
+    two.memory, two.beat = {"high": True}, {"acted_at": two.now.isoformat()}
+    assert two.look("." * 9).healthy is None and two.look(".").healthy, "never enough of them: for one window at most"
+
+
+def test_an_outage_that_a_restart_ended_is_verified_at_once() -> None:
+    one = Endpoint()
+    one.look("...xxx")
+    one.beat = {"acted_at": one.now.isoformat()}
+    assert one.look(".").healthy
+
+
+def test_answers_that_were_slow_say_nothing_after_a_restart() -> None:
+    one = Endpoint(slow="1s", error_rate=None)
+    one.took = 5_000.0
+    assert one.look(".....").because == "slow: 95 % of the last 5 answers within 5000 ms, more than 1000 ms"
+    one.took = 5.0
+    slow = one.look(".")
+    assert (slow.healthy, slow.certain, slow.failure_type) == (False, True, FailureType.API_TIMEOUT)
+    one.beat = {"acted_at": one.now.isoformat()}
+    early = one.look("....")
+    assert early.healthy is None and early.because == "too early to tell whether it is faster now"
+    assert one.look(".").healthy is True
 
 
 def test_it_remembers_little_however_often_it_is_looked_at_and_keeps_what_else_there_is() -> None:
