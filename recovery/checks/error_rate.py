@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.rates import Rate, acted_at, is_unjudged, too_high, unjudged
 from recovery.checks.remembering import known_time
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.moments import read_aware, write_length
 
 BY_HAND = ("manual", "evaluation")
@@ -44,7 +44,8 @@ class Unknowable(Exception):  # noqa: N818 as it is said
 
 
 @check("error_rate", remembers=True, every_seconds=30)
-def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_at_error_rate(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Asks n8n for the finished executions of a workflow, and judges the share that failed or crashed in the window.
 
     Too large a share is `high_error_rate`, and good again at half of `at_most`; fewer executions than `at_least` are
@@ -55,9 +56,6 @@ def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
     execution:list, workflow:list and workflow:read.
     """
     try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
         found = _found(args, door, past)
         since = past.now - timedelta(seconds=args.window)
         since = max(since, acted_at(past) or since)
@@ -66,8 +64,6 @@ def look_at_error_rate(args: Args, doors: Doors, past: Past) -> Reading:
             _must_be_saved(door, found["id"], bool(good))
     except Unknowable as problem:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=True)
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
     return _judged(args, good, bad, past, found, since)
 
 

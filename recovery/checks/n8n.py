@@ -6,9 +6,9 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.remembering import held_seconds
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, N8nNumbers, Past, Reading
+from recovery.model import DoorError, FailureType, N8nDoor, N8nNumbers, Past, Reading
 from recovery.model.durations import Duration
 
 REFUSED = {"auth": FailureType.CREDENTIAL_EXPIRED, "forbidden": FailureType.CREDENTIAL_EXPIRED}
@@ -28,7 +28,8 @@ class Args(BaseModel):
 
 
 @check("n8n", remembers=True, every_seconds=30)
-def look_at_n8n(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_at_n8n(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Asks n8n whether it is ready, which a dead database or a full connection pool denies, and uses the API key once.
 
     Not ready, or not there, is `n8n_unready`; a key that is refused, lacks a scope or is about to end is
@@ -37,9 +38,6 @@ def look_at_n8n(args: Args, doors: Doors, past: Past) -> Reading:
     database connections that is full for `pool_full`, with requests that wait, is `n8n_unready` too.
     """
     try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
         if unready := door.ready():
             return Reading("", False, unready, FailureType.N8N_UNREADY)
         door.executions(limit=1)

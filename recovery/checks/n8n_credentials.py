@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import name_some
 from recovery.checks.remembering import known_seconds
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import DoorError, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -96,7 +96,8 @@ class _Turn:
 
 
 @check("n8n_credentials", remembers=True)
-def look_for_bad_credentials(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_bad_credentials(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Lets n8n test its credentials, a few in each look, and names those that no longer work, never what is in them.
 
     One that is refused is `credential_expired`, and calls a person at once. Types that n8n cannot test (such as Header
@@ -104,15 +105,9 @@ def look_for_bad_credentials(args: Args, doors: Doors, past: Past) -> Reading:
     answers with 429 or 5xx, is no fault of its credential. The API key needs the scopes credential:list,
     credential:read and workflow:list, and must belong to n8n's owner or an admin.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        credentials = _meant(args, door)
-        turn = _Turn(past, credentials)
-        _test(args, door, credentials, turn)
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    credentials = _meant(args, door)
+    turn = _Turn(past, credentials)
+    _test(args, door, credentials, turn)
     if not turn.bad:
         return Reading("", True, f"none of {len(credentials)} credentials is known to fail", memory=turn.memory)
     told = [

@@ -7,10 +7,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions, number_of
 from recovery.checks.naming import length, name_some
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -38,7 +38,8 @@ class Args(BaseModel):
 
 
 @check("n8n_pruning", remembers=True)
-def look_for_failures_that_end(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_failures_that_end(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Looks for executions that failed, were not retried, and are about to be deleted by n8n, by age or by number.
 
     It is `workflow_failed`, because that is what is left to be done: somebody must retry them, or let them go; so a
@@ -47,15 +48,9 @@ def look_for_failures_that_end(args: Args, doors: Doors, past: Past) -> Reading:
     Of the failures the newest 1,000 of each kind are looked at, and those of age always. n8n never deletes executions
     that somebody has rated or tagged; they are told all the same: `ignore` their workflow.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        newest = door.executions(limit=250)[0]
-        failed = _failed(args, door, past.now)
-        retried = {str(one.get("retryOf")) for one in (*failed, *newest, *door.executions("running", limit=250)[0])}
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    newest = door.executions(limit=250)[0]
+    failed = _failed(args, door, past.now)
+    retried = {str(one.get("retryOf")) for one in (*failed, *newest, *door.executions("running", limit=250)[0])}
     last_of_count = _last_of_count(args, newest)
     open_ones = [one for one in failed if _is_open(args, one, retried)]
     told = [words for one in open_ones if (words := _end(args, one, last_of_count, past.now))]

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import length, name_some
 from recovery.checks.remembering import known_seconds
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 
 MOST_KNOWN, MOST_GONE = 300, 20
@@ -33,7 +33,8 @@ class Args(BaseModel):
 
 
 @check("n8n_published", remembers=True)
-def look_for_unpublished(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_unpublished(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Remembers which workflows are published (the first 300 that it sees), and misses those that are no longer.
 
     n8n unpublishes a workflow by itself where it cannot be started with n8n, and, if it is told to, after repeated
@@ -42,15 +43,9 @@ def look_for_unpublished(args: Args, doors: Doors, past: Past) -> Reading:
     published, archived, deleted, or unpublished for longer than `forget_after`. The API key needs the scopes
     workflow:list and workflow:read.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        published = {str(one.get("id")) for one in door.published_workflows() if _meant(args, one)}
-        since = _unpublished_since(past, published)
-        missing = dict(_missing(args, door, since, past))
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    published = {str(one.get("id")) for one in door.published_workflows() if _meant(args, one)}
+    since = _unpublished_since(past, published)
+    missing = dict(_missing(args, door, since, past))
     # Those known before come first: an n8n with more workflows than are kept does not push out what is watched.
     known = [one for one in _known(past) if one in published]
     known += sorted(published - set(known))[: MOST_KNOWN - len(known)]

@@ -7,11 +7,11 @@ from datetime import timedelta
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import number_of
 from recovery.checks.naming import length
 from recovery.checks.remembering import held_seconds
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, N8nNumbers, Past, Reading
+from recovery.model import FailureType, N8nDoor, N8nNumbers, Past, Reading
 from recovery.model.durations import Duration
 
 GAUGE = "scaling_mode_queue_jobs_"
@@ -43,7 +43,8 @@ class _Queue:
 
 
 @check("n8n_queue", remembers=True)
-def look_at_queue(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_at_queue(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Compares the queue with the last looks: executions that wait while none begins and none ends is `queue_stalled`.
 
     The numbers are those of n8n's `/metrics`, which need N8N_METRICS and N8N_METRICS_INCLUDE_QUEUE_METRICS, both true.
@@ -51,13 +52,7 @@ def look_at_queue(args: Args, doors: Doors, past: Past) -> Reading:
     asked for, one by one, and are not counted beyond 5. With several main processes behind one address use the
     metrics of one of them, or none.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        queue = _from_metrics(door.numbers()) or _from_api(door)
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    queue = _from_metrics(door.numbers()) or _from_api(door)
     since: dict[str, float] = dict(past.memory.get("since") or {}) if past.memory.get("mark") == queue.mark else {}
     still = held_seconds(since, "still", queue.waiting > 0, past.now)
     memory = {"mark": queue.mark, "since": since}

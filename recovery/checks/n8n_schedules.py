@@ -8,9 +8,9 @@ from cronsim import CronSim, CronSimError
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import name_some
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -38,21 +38,16 @@ class Args(BaseModel):
 
 
 @check("n8n_schedules", remembers=True)
-def look_for_schedules(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_schedules(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Compares each published workflow's Schedule Trigger with its last execution.
 
     One that should have run and did not is `schedule_missed`: unpublish and publish it again. A workflow that does not
     save its successes cannot be told from one that stopped, and is not looked at. The API key needs the scope
     workflow:list.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        planned = [(one, period) for one in door.published_workflows() if (period := period_of(one))][:MOST_ASKED]
-        late = [told for one, period in planned if (told := _lateness(args, door, one, period, past.now))]
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    planned = [(one, period) for one in door.published_workflows() if (period := period_of(one))][:MOST_ASKED]
+    late = [told for one, period in planned if (told := _lateness(args, door, one, period, past.now))]
     if not late:
         return Reading("", True, f"all {len(planned)} schedules run")
     because = f"{len(late)} stopped: {name_some(late)}"

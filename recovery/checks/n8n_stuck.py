@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions
 from recovery.checks.naming import length, name_some
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -33,21 +33,16 @@ class Args(BaseModel):
 
 
 @check("n8n_stuck", remembers=True)
-def look_for_stuck_executions(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_stuck_executions(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Lists the executions that run in n8n, and compares how long with a limit and with their workflow's own past.
 
     One that is stuck is `workflow_stuck`. Runs by hand do not count; a workflow with fewer than 5 saved successes is
     measured by `longer_than` alone.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
-        running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
-        stuck = _stuck(args, door, running, past.now)
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY)
+    listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
+    running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
+    stuck = _stuck(args, door, running, past.now)
     if not stuck:
         return Reading("", True, f"none of {len(running)} running executions is stuck")
     stuck.sort(key=lambda one: one[1])

@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions
 from recovery.checks.naming import length, name_some
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, Past, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -30,19 +30,14 @@ class Args(BaseModel):
 
 
 @check("n8n_waiting", remembers=True)
-def look_for_waiting_executions(args: Args, doors: Doors, past: Past) -> Reading:
+@asking_n8n
+def look_for_waiting_executions(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Lists the executions that wait (a Wait node, a form, an approval), and tells those that nothing will wake.
 
     One that should have gone on by now and did not, and one that waits for a call longer than `longer_than`, is
     `workflow_stuck`. One that waits until a time that is still to come is not, however far that is.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        waiting, all_of_them = list_executions(door, "waiting")
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    waiting, all_of_them = list_executions(door, "waiting")
     at_least = "" if all_of_them else "at least "
     stuck = sorted(found for one in waiting if (found := _stuck(args, one, past.now)))
     if not stuck:

@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery.checks import check
+from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import name_some
-from recovery.checks.unconfigured import no_n8n
-from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.model import FailureType, N8nDoor, Past, Reading
 
 WEBHOOK = "n8n-nodes-base.webhook"
 MOST_ASKED = 200
@@ -22,21 +22,16 @@ class Args(BaseModel):
     site: str = Field("default", description="the name of an n8n of the configuration", max_length=40)
 
 
-@check("n8n_webhooks")
-def look_for_webhooks(args: Args, doors: Doors) -> Reading:
+@check("n8n_webhooks", remembers=True)
+@asking_n8n
+def look_for_webhooks(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Asks n8n for each published workflow's webhooks whether they are registered, without running anything.
 
     One that answers nobody though its workflow is published is `webhook_unregistered`: unpublish and publish it again.
     The API key needs the scope workflow:list. Webhooks with parameters in their path are not asked.
     """
-    try:
-        door = doors.n8n(args.site)
-        if door is None:
-            return no_n8n(args.site)
-        hooks = [hook for workflow in door.published_workflows() for hook in _webhooks(workflow)][:MOST_ASKED]
-        missing = [(name, method, path) for name, method, path in hooks if method not in door.webhook_methods(path)]
-    except DoorError as problem:
-        return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+    hooks = [hook for workflow in door.published_workflows() for hook in _webhooks(workflow)][:MOST_ASKED]
+    missing = [(name, method, path) for name, method, path in hooks if method not in door.webhook_methods(path)]
     if not missing:
         return Reading("", True, f"all {len(hooks)} webhooks of published workflows are registered")
     told = [f"{method} {path} of {name}" for name, method, path in missing]

@@ -41,6 +41,28 @@ def test_one_that_is_away_and_one_that_is_not_configured_are_not(kind: str) -> N
     assert not missing.healthy and missing.permanent and "'other'" in missing.because
 
 
+@pytest.mark.parametrize(
+    ("kind", "slow"), [("n8n_webhooks", "webhook_methods"), ("n8n_schedules", "executions"), ("n8n", "executions")]
+)
+def test_a_look_at_an_n8n_that_is_slow_ends(monkeypatch: pytest.MonkeyPatch, kind: str, slow: str) -> None:
+    """Each answer comes within its own deadline, but hundreds of them hold the look for minutes."""
+    monkeypatch.setattr("recovery.checks.asking_n8n.LOOK_SECONDS", 0.2)
+    hook = {"type": "n8n-nodes-base.webhook", "parameters": {"path": "x"}}
+    workflow = {"id": "w", "name": "w", "active": True, "nodes": [hook, schedule(field="minutes")]}
+    door = SimpleNamespace(ready=lambda: "", published_workflows=lambda: [workflow] * 200, key_ends=lambda: None)
+    asked = []
+
+    def answer(*args: Any, **more: Any) -> Any:
+        time.sleep(0.05 if kind != "n8n" else 0.3)
+        asked.append(args)
+        return frozenset({"GET"}) if slow == "webhook_methods" else ([], "")
+
+    setattr(door, slow, answer)
+    reading = look(kind, door)
+    assert not reading.healthy and "longer than 0.2 s for what one look asks" in reading.because
+    assert reading.failure_type == FailureType.N8N_UNREADY and len(asked) <= 5
+
+
 def test_a_wrong_key_calls_a_person(world: World) -> None:
     reading = look("n8n", N8n("default", world.n8n.url, "wrong"))
     assert (reading.healthy, reading.permanent) == (False, True)

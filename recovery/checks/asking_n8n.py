@@ -1,0 +1,47 @@
+"""What every check of an n8n does around its look: which n8n it asks, how long, and what its silence means."""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
+
+__all__ = ["asking_n8n"]
+
+LOOK_SECONDS = 60.0
+
+Look = Callable[[Any, N8nDoor, Past], Reading]
+
+
+def asking_n8n(look: Look) -> Callable[[Any, Doors, Past], Reading]:
+    """Decorator for a check of the n8n that its arguments call `site`: it is given that n8n instead of all doors.
+
+    An n8n that does not answer, or not within a minute for all that one look asks, is a bad reading; one that is not
+    configured, and one that only a person can make answer, calls a person.
+    """
+
+    @wraps(look)
+    def framed(args: Any, doors: Doors, past: Past) -> Reading:
+        try:
+            door = doors.n8n(args.site)
+            if door is None:
+                because = f"no n8n named {args.site!r} with an API key is configured"
+                return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
+            return look(args, cast(N8nDoor, _InTime(door)), past)
+        except DoorError as problem:
+            return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+
+    return framed
+
+
+class _InTime:
+    """A door that asks nothing more once its time is over: hundreds of slow answers would hold a thread for long."""
+
+    def __init__(self, door: N8nDoor):
+        self._door, self._until = door, time.monotonic() + LOOK_SECONDS
+
+    def __getattr__(self, name: str) -> Any:
+        if time.monotonic() > self._until:
+            raise DoorError(f"n8n needs longer than {LOOK_SECONDS:g} s for what one look asks", "timeout")
+        return getattr(self._door, name)
