@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
+from recovery.checks.executions import saves_successes, settings_of
 from recovery.checks.rates import Rate, acted_at, is_unjudged, too_high, unjudged
 from recovery.checks.remembering import known_time
 from recovery.model import FailureType, N8nDoor, Past, Reading
@@ -17,7 +18,6 @@ BY_HAND = ("manual", "evaluation")
 STATUSES = ("success", "error", "crashed")
 PAGE, MOST_PAGES = 250, 8
 FIND_AGAIN = timedelta(hours=1)
-MOST_SAVED, MOST_LOOKED_AT = 20, 5
 
 
 def _as_name(value: Any) -> Any:
@@ -133,7 +133,7 @@ def _ended(door: N8nDoor, status: str, workflow_id: str, after: datetime) -> tup
 
 def _must_be_saved(door: N8nDoor, workflow_id: str, has_success: bool) -> None:
     """Raises Unknowable where n8n does not save what is to be counted."""
-    settings = _settings(door, workflow_id)
+    settings = settings_of(door.workflow(workflow_id))
     if settings.get("saveDataErrorExecution") == "none":
         raise Unknowable(
             "n8n does not save this workflow's failed executions (its settings say so): none can be counted"
@@ -141,21 +141,7 @@ def _must_be_saved(door: N8nDoor, workflow_id: str, has_success: bool) -> None:
     saved = settings.get("saveDataSuccessExecution")
     if saved == "none":
         raise Unknowable("n8n does not save this workflow's successes (its settings say so): no share can be told")
-    if saved != "all" and not has_success and not _saves_by_default(door, workflow_id):
+    if not has_success and not saves_successes(door, workflow_id, saved):
         raise Unknowable(
             "n8n has no success of this workflow, and nothing tells whether it saves any: set its settings"
         )
-
-
-def _saves_by_default(door: N8nDoor, workflow_id: str) -> bool:
-    """Whether n8n saved a success of this workflow, or of one whose settings say as little."""
-    if door.executions("success", workflow_id, limit=1)[0]:
-        return True
-    page, _ = door.executions("success", limit=MOST_SAVED)
-    others = list(dict.fromkeys(str(one.get("workflowId")) for one in page))[:MOST_LOOKED_AT]
-    return any(_settings(door, one).get("saveDataSuccessExecution") not in ("all", "none") for one in others)
-
-
-def _settings(door: N8nDoor, workflow_id: str) -> Mapping[str, Any]:
-    settings = (door.workflow(workflow_id) or {}).get("settings")
-    return settings if isinstance(settings, Mapping) else {}

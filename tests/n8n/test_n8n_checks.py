@@ -6,15 +6,16 @@ test_n8n_more_checks.py has the others.
 import base64
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from recovery.checks.n8n_schedules import period_of
+from recovery.checks import REGISTRY
+from recovery.checks.n8n_schedules import due_of
 from recovery.clock import utc_now
-from recovery.model import FailureType, N8nError, N8nNumbers
+from recovery.model import FailureType, N8nError, N8nNumbers, Past
 from recovery.outside.n8n import N8n
 from tests.n8n import workflows as w
 from tests.n8n.looking import look
@@ -227,29 +228,144 @@ def test_a_schedule_runs_and_is_missed_when_it_does_not(real_n8n: Any) -> None:
     assert look("n8n_schedules", door, timedelta(minutes=10), **strict).healthy, "it is not published any more"
 
 
+NOON = datetime(2026, 11, 24, 12, 30, 20, tzinfo=UTC)  # a Tuesday
+
+
 @pytest.mark.parametrize(
-    ("interval", "seconds"),
+    ("interval", "since"),
     [
-        ({"field": "seconds", "secondsInterval": 10}, 10), ({"field": "minutes"}, 300), ({}, 86_400),
-        ({"field": "hours", "hoursInterval": 2}, 7_200), ({"field": "weeks"}, 604_800),
-        ({"field": "cronExpression", "expression": "*/15 * * * *"}, 900),
-        ({"field": "cronExpression", "expression": "0 */15 * * * *"}, 900),
-        ({"field": "cronExpression", "expression": "0 9 * * 1-5"}, 3 * 86_400),
-        ({"field": "cronExpression", "expression": "nonsense"}, 0), ({"field": "hours", "hoursInterval": "x"}, 0),
-        ({"field": "minutes", "minutesInterval": -5}, 0), ({"field": "eons"}, 0),
+        ({"field": "seconds", "secondsInterval": 10}, "24 12:25:05"), ({"field": "minutes"}, "24 12:17:50"),
+        ({}, "23 00:25:20"), ({"field": "hours", "hoursInterval": 2}, "24 09:25:20"),
+        ({"field": "weeks"}, "14 00:25:20"),
+        ({"field": "cronExpression", "expression": "*/15 * * * *"}, "24 12:14:00"),
+        ({"field": "cronExpression", "expression": "0 */15 * * * *"}, "24 12:14:00"),
+        ({"field": "cronExpression", "expression": "0 9 * * 1-5"}, "24 08:59:00"),
+        ({"field": "cronExpression", "expression": "0 15 * * 1-5"}, "23 14:59:00"),
+        ({"field": "cronExpression", "expression": "nonsense"}, ""), ({"field": "hours", "hoursInterval": "x"}, ""),
+        ({"field": "cronExpression", "expression": "0 0 30 2 *"}, ""),
+        ({"field": "minutes", "minutesInterval": -5}, ""),
+        ({"field": "cronExpression", "expression": 7}, ""), ({"field": "eons"}, ""),
     ],
 )  # fmt: skip
-def test_the_period_of_a_schedule_is_read(interval: dict[str, Any], seconds: float) -> None:
-    assert period_of({"nodes": [schedule(**interval)]}) == seconds
-    assert period_of({"nodes": [{**schedule(**interval), "disabled": True}]}) == 0
+def test_since_when_a_schedule_should_have_run_is_read(interval: dict[str, Any], since: str) -> None:
+    args = REGISTRY.find("n8n_schedules").args(timezone="UTC")
+    found = due_of(args, {"nodes": [schedule(**interval)]}, NOON)
+    assert (f"{found[0]:%d %H:%M:%S}" if found else "") == since
+    assert due_of(args, {"nodes": [{**schedule(**interval), "disabled": True}]}, NOON) is None
 
 
-def test_one_that_saves_no_successes_was_just_changed_or_cannot_be_read_is_not_late() -> None:
+class Scheduled:
+    """A door to an n8n with one published workflow of a cron schedule, and the runs that n8n still keeps."""
+
+    def __init__(self, cron: str, *ran: str, **settings: Any):
+        rule = {"field": "cronExpression", "expression": cron}
+        self.settings = {"saveDataSuccessExecution": "all", "timezone": "UTC", **settings}
+        self.ran, self.asked, self.rules = list(ran), 0, [rule]
+
+    def published_workflows(self) -> Any:
+        nodes = [schedule(**rule) for rule in self.rules]
+        return [{"id": "w", "name": "Office", "updatedAt": OLD, "settings": self.settings, "nodes": nodes}]
+
+    def workflow(self, workflow_id: str) -> Any:
+        return {"settings": self.settings}
+
+    def executions(self, status: str = "", *args: Any, **more: Any) -> Any:
+        self.asked += 1
+        found = [] if status == "running" else [{"startedAt": at, "workflowId": "w"} for at in sorted(self.ran)[::-1]]
+        return found, ""
+
+    def look(self, now: str, memory: Any = None, **args: Any) -> Any:
+        plugin = REGISTRY.find("n8n_schedules")
+        past = Past(datetime.fromisoformat(now), json.loads(json.dumps(memory or {})))
+        return plugin.run(plugin.args(**args), SimpleNamespace(n8n=lambda site: self), past)
+
+
+OLD = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("cron", "last", "now", "healthy"),
+    [
+        ("*/5 9-17 * * 1-5", "2026-11-24T17:55:00Z", "2026-11-24T20:15:00Z", True),  # in the evening
+        ("*/5 9-17 * * 1-5", "2026-11-27T17:55:00Z", "2026-11-29T20:15:00Z", True),  # on a Sunday
+        ("*/5 9-17 * * 1-5", "2026-11-24T09:30:00Z", "2026-11-24T09:43:00Z", False),
+        ("0 9 * * 1-5", "2026-11-23T09:00:00Z", "2026-11-24T09:04:00Z", True),  # within the grace
+        ("0 9 * * 1-5", "2026-11-23T09:00:00Z", "2026-11-24T09:06:00Z", False),
+        ("0 9 * * 1-5", "2026-11-24T08:59:30Z", "2026-11-24T09:06:00Z", True),  # n8n's clock is behind
+    ],
+)
+def test_a_schedule_of_cron_is_missed_once_it_was_due(cron: str, last: str, now: str, healthy: bool) -> None:
+    reading = Scheduled(cron, last).look(now)
+    assert reading.healthy is healthy, reading.because
+    if not healthy:
+        assert reading.failure_type == FailureType.SCHEDULE_MISSED and "Office (last ran 2026" in reading.because
+        assert "was due at 2026-11-24 09:" in reading.because
+
+
+def test_a_schedule_is_meant_in_the_workflows_time_zone_or_in_n8ns() -> None:
+    last, now = "2026-11-24T00:00:00Z", "2026-11-25T00:10:00Z"  # nine in the morning in Seoul
+    assert not Scheduled("0 9 * * *", last, timezone="Asia/Seoul").look(now).healthy
+    assert not Scheduled("0 9 * * *", last, timezone="DEFAULT").look(now, timezone="Asia/Seoul").healthy
+    assert Scheduled("0 9 * * *", last, timezone="America/New_York").look("2026-11-24T14:04:00Z").healthy
+    assert not Scheduled("0 9 * * *", last, timezone="America/New_York").look("2026-11-24T14:06:00Z").healthy
+    for unknown in ("DEFAULT", None, 7):
+        door = Scheduled("0 9 * * *", last, timezone=unknown)
+        assert door.look("2026-11-24T23:00:00Z").healthy, "nine o'clock may be yet to come in n8n's own time zone"
+        assert not door.look("2026-11-25T01:10:00Z").healthy, "it was nine o'clock everywhere"
+        assert not Scheduled("*/5 * * * *", last, timezone=unknown).look("2026-11-24T00:15:00Z").healthy
+    assert Scheduled("0 9 * * *", last, timezone="Mars/Olympus").look(now).healthy
+
+
+def test_the_last_run_is_remembered_when_n8n_has_deleted_it() -> None:
+    door = Scheduled("0 6 1 * *", "2026-11-01T06:00:00Z")
+    reading = door.look("2026-11-02T00:00:00Z")
+    asked, door.ran = door.asked, []
+    for day in range(3, 31):
+        reading = door.look(f"2026-11-{day:02}T00:00:00Z", reading.memory)
+        assert reading.healthy, reading.because
+    assert door.asked == asked, "n8n is asked only where a run is missing"
+    missed = door.look("2026-12-01T06:10:00Z", reading.memory)
+    assert not missed.healthy and "last ran 2026-11-01 06:00 UTC" in missed.because
+    assert not door.look("2026-12-13T06:10:00Z", missed.memory).healthy
+    door.ran = ["2026-12-13T12:00:00Z"]
+    assert door.look("2026-12-13T13:00:00Z", missed.memory).healthy
+    later = Scheduled("0 6 1 * *").look("2027-01-20T00:00:00Z", missed.memory)
+    assert later.healthy, "what ran meanwhile may have been deleted unseen"
+
+
+def test_a_run_that_n8n_may_have_deleted_unseen_is_not_missed() -> None:
+    assert Scheduled("0 6 1 * *").look("2026-11-20T00:00:00Z").healthy
+    assert not Scheduled("0 6 1 * *").look("2026-11-10T00:00:00Z").healthy
+    assert Scheduled("0 6 1 * *").look("2026-11-10T00:00:00Z", max_age="168h").healthy
+
+
+def test_where_successes_are_not_known_to_be_saved_nothing_is_missed() -> None:
+    now = "2026-11-24T12:00:00Z"
+    assert not Scheduled("*/5 * * * *").look(now).healthy
+    for saved in (None, "DEFAULT", "none"):
+        assert Scheduled("*/5 * * * *", saveDataSuccessExecution=saved).look(now).healthy
+    assert not Scheduled("*/5 * * * *", "2026-11-24T09:00:00Z", saveDataSuccessExecution=None).look(now).healthy
+
+
+def test_of_several_rules_the_one_that_should_have_run_last_counts() -> None:
+    door = Scheduled("0 3 * * *", "2026-11-24T03:00:00Z")
+    assert door.look("2026-11-24T12:00:00Z").healthy
+    door.rules += [{"field": "hours"}, {"field": "eons"}]
+    late = door.look("2026-11-24T12:00:00Z")
+    assert not late.healthy and "should every 1:00:00" in late.because
+
+
+@pytest.mark.parametrize("memory", [{"ran": 7, "at": 1}, {"ran": {"w": "x"}, "at": NOON.timestamp()}, {"at": "x"}])
+def test_odd_memory_of_schedules_stops_nothing(memory: Any) -> None:
+    assert Scheduled("*/5 * * * *", "2026-11-24T12:30:00Z").look(NOON.isoformat(), memory).healthy
+
+
+def test_one_that_was_just_changed_or_cannot_be_read_is_not_late() -> None:
     old = (utc_now() - timedelta(days=9)).isoformat()
-    base = {"id": "w", "name": "Tick", "updatedAt": old, "nodes": [schedule(field="minutes")]}
+    saving = {"saveDataSuccessExecution": "all"}
+    base = {"id": "w", "name": "Tick", "updatedAt": old, "settings": saving, "nodes": [schedule(field="minutes")]}
     for one, healthy in (
         (base, False),
-        ({**base, "settings": {"saveDataSuccessExecution": "none"}}, True),
         ({**base, "updatedAt": utc_now().isoformat()}, True),
         ({**base, "nodes": [{"type": "n8n-nodes-base.scheduleTrigger", "parameters": {"rule": 7}}, None]}, False),
     ):
