@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, StrictBool, StrictInt, field_validator
 
 from recovery.checks import check
-from recovery.model import DatabaseAddress, DatabaseState, DoorError, Doors, FailureType, Reading
+from recovery.checks.rates import ErrorRate, counting
+from recovery.model import DatabaseAddress, DatabaseState, DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Period, Timeout
 from recovery.model.secrets import SecretFields
 
@@ -62,6 +63,7 @@ class Args(SecretFields):
         True, description="look through an SQLite file of up to 64 MiB for damage, for half the timeout at most"
     )
     timeout: Timeout = Field(5.0, description="how long the whole look may take", examples=["10s"])
+    error_rate: ErrorRate = None
 
     @field_validator("host", "path", "database", "user", "ca_file")
     @classmethod
@@ -103,8 +105,9 @@ class Args(SecretFields):
         )
 
 
-@check("database", every_seconds=30)
-async def look_at_database(args: Args, doors: Doors) -> Reading:
+@check("database", remembers=True, every_seconds=30)
+@counting
+async def look_at_database(args: Args, doors: Doors, past: Past) -> Reading:
     """Connects to a database, asks it a question in a transaction that may only read, and closes the connection.
 
     Beside the answer and its time it sees whether the connections are nearly used up (PostgreSQL, MySQL, MariaDB,

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from recovery.checks import check
-from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.checks.rates import ErrorRate, counting
+from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
 FAILURES = {"client": FailureType.API_ERROR}
@@ -36,6 +37,7 @@ class Args(BaseModel):
         max_length=64,
     )
     timeout: Timeout = Field(5.0, description="how long the answer may take", examples=["2s"])
+    error_rate: ErrorRate = None
 
     @field_validator("name")
     @classmethod
@@ -55,8 +57,9 @@ class Args(BaseModel):
         return tuple(str(ip_address(one)) for one in value)
 
 
-@check("dns", every_seconds=30)
-async def look_over_dns(args: Args, doors: Doors) -> Reading:
+@check("dns", remembers=True, every_seconds=30)
+@counting
+async def look_over_dns(args: Args, doors: Doors, past: Past) -> Reading:
     """Resolves a name; at least one address, and none but the expected ones where any are given, is healthy.
 
     The system's resolver is asked as every program asks it (with /etc/hosts, its search list and its cache); a

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from recovery.checks import check
-from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.checks.rates import ErrorRate, counting
+from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
 Port = Annotated[StrictInt, Field(ge=1, le=65_535)]
@@ -23,6 +24,7 @@ class Args(BaseModel):
         (22, 80, 443), description="the ports that are knocked at, all at once", min_length=1, max_length=16
     )
     timeout: Timeout = Field(5.0, description="how long the first answer may take", examples=["10s"])
+    error_rate: ErrorRate = None
 
     @field_validator("host")
     @classmethod
@@ -32,8 +34,9 @@ class Args(BaseModel):
         return value.removeprefix("[").removesuffix("]")
 
 
-@check("host", every_seconds=30)
-async def look_at_host(args: Args, doors: Doors) -> Reading:
+@check("host", remembers=True, every_seconds=30)
+@counting
+async def look_at_host(args: Args, doors: Doors, past: Past) -> Reading:
     """Knocks at a few TCP ports of a machine; one that takes **or refuses** the connection is a living machine.
 
     This is a ping that needs no special rights, and that tells a machine that is down from a service on it that is:

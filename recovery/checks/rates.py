@@ -150,7 +150,8 @@ class LookShare:
 ErrorRate = Annotated[
     Rate | None,
     Field(
-        description="not healthy where too large a share of the looks failed: `window`, `at_most` and `at_least`",
+        description="not healthy where too large a share of the looks failed, as told at `http`: "
+        "`window`, `at_most` and `at_least`",
         examples=[{"window": "15m", "at_most": "20%", "at_least": 10}],
     ),
 ]

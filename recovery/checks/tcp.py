@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
 
 from recovery.checks import check
-from recovery.model import DoorError, Doors, FailureType, Reading
+from recovery.checks.rates import ErrorRate, counting
+from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
 
 FAILURES = {"timeout": FailureType.API_TIMEOUT, "client": FailureType.API_ERROR}
@@ -19,6 +20,7 @@ class Args(BaseModel):
     host: str = Field(description="a name or an IP address", examples=["db.example.com"], min_length=1, max_length=253)
     port: Annotated[StrictInt, Field(ge=1, le=65_535)] = Field(description="the port", examples=[5432])
     timeout: Timeout = Field(5.0, description="how long the connection may take", examples=["10s"])
+    error_rate: ErrorRate = None
 
     @field_validator("host")
     @classmethod
@@ -28,8 +30,9 @@ class Args(BaseModel):
         return value.removeprefix("[").removesuffix("]")
 
 
-@check("tcp", every_seconds=30)
-async def look_over_tcp(args: Args, doors: Doors) -> Reading:
+@check("tcp", remembers=True, every_seconds=30)
+@counting
+async def look_over_tcp(args: Args, doors: Doors, past: Past) -> Reading:
     """Opens a TCP connection and closes it again: taken in time is healthy. Nothing is sent.
 
     A connection that is not taken in time is an `api_timeout`; a refused one and a name that cannot be resolved are

@@ -17,9 +17,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def raw_server(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None):
-    """A TCP server that gives each connection to `talk`; yields its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def raw_server(talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None, port: int = 0):
+    """A TCP server that gives each connection to `talk`; yields its port, which is `port` where one is given."""
+    listener = socket.create_server(("127.0.0.1", port))
     ended = threading.Event()
 
     def one(connection: socket.socket) -> None:

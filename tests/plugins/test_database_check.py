@@ -15,12 +15,10 @@ from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
 from recovery.model import DatabaseState, FailureType
-from recovery.outside.background import Background
 from recovery.outside.databases import Databases
 from tests.plugins.databases import PostgreSQL, mariadb_server, redis_server
+from tests.plugins.plugins import run_plugin
 from tests.plugins.servers import answer, free_port, raw_server, reset
-
-BACKGROUND = Background()
 
 
 class Doors:
@@ -29,7 +27,7 @@ class Doors:
 
 def look(doors=Doors, **args):
     plugin = REGISTRY.find("database")
-    return BACKGROUND.run(plugin.run(plugin.args.model_validate(args), doors()))
+    return run_plugin(plugin, plugin.args.model_validate(args), doors())
 
 
 def fails(reading, failure=FailureType.DATABASE_CONNECTION):

@@ -14,10 +14,8 @@ from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
 from recovery.model import FailureType
-from recovery.outside.background import Background
 from recovery.outside.network import Network
-
-BACKGROUND = Background()
+from tests.plugins.plugins import run_plugin
 
 
 class Doors:
@@ -26,7 +24,7 @@ class Doors:
 
 def look(**args):
     plugin = REGISTRY.find("dns")
-    return BACKGROUND.run(plugin.run(plugin.args.model_validate(args), Doors()))
+    return run_plugin(plugin, plugin.args.model_validate(args), Doors())
 
 
 class Zone:

@@ -9,11 +9,9 @@ from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
 from recovery.model import FailureType
-from recovery.outside.background import Background
 from recovery.outside.network import Network
+from tests.plugins.plugins import run_plugin
 from tests.plugins.servers import free_port
-
-BACKGROUND = Background()
 
 
 class Doors:
@@ -22,7 +20,7 @@ class Doors:
 
 def look(**args):
     plugin = REGISTRY.find("host")
-    return BACKGROUND.run(plugin.run(plugin.args.model_validate(args), Doors()))
+    return run_plugin(plugin, plugin.args.model_validate(args), Doors())
 
 
 @contextmanager
