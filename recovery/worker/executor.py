@@ -92,24 +92,32 @@ def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
     now = now_for_effect()
     with database.decide():
         if isinstance(answer, Reading):
-            answer = ctx.connectivity.believed(ctx, replace(answer, component=row.component), now)
-        if isinstance(answer, Reading) and answer.healthy is None:
-            steps.requeue_step(row, answer.because, now, now + LOOK_AGAIN)  # nothing is confirmed or verified by it
-            return
-        if isinstance(answer, Reading):
-            reading = replace(answer, component=row.component)
-            state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED
-            told = {"result": reading.because} if reading.healthy else {"error": reading.because}
-            recorded = steps.finish_step(row, state, now, **told)
-            if recorded and row.component:
-                signals.add_signals([probe.own_signal(reading, f"step:{row.id}:{row.fence}")], now)
+            reading = ctx.connectivity.believed(ctx, replace(answer, component=row.component), now)
+            recorded = _record_reading(row, reading, now)
         else:
-            state, told = _told(answer)
-            recorded = steps.finish_step(row, state, now, **told)
-            if recorded and state is StepState.SUCCEEDED and row.component:
-                components.note_acted(row.component, now)
+            recorded = _record_result(row, answer, now)
         if recorded:
             recoveries.wake_recoveries([row.incident_id], now)
+
+
+def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
+    if reading.healthy is None:  # nothing is confirmed or verified by it
+        steps.requeue_step(row, reading.because, now, now + LOOK_AGAIN)
+        return False
+    state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED
+    told = {"result": reading.because} if reading.healthy else {"error": reading.because}
+    recorded = steps.finish_step(row, state, now, **told)
+    if recorded and row.component:
+        signals.add_signals([probe.own_signal(reading, f"step:{row.id}:{row.fence}")], now)
+    return recorded
+
+
+def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
+    state, told = _told(answer)
+    recorded = steps.finish_step(row, state, now, **told)
+    if recorded and state is StepState.SUCCEEDED and row.component:
+        components.note_acted(row.component, now)
+    return recorded
 
 
 def _told(answer: Result) -> tuple[StepState, dict[str, str]]:
