@@ -27,10 +27,15 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing is done before `until`, or before it has ended; `because` says why."""
+    """Nothing is done before `until`, or before it has ended; `because` says why.
+
+    Fields:
+        bounded: a person is called all the same when the incident's time has run out.
+    """
 
     because: str
     until: datetime | None = None
+    bounded: bool = False
 
 
 def planned_windows(plans: Iterable[MaintenancePlan], now: datetime) -> list[Window]:
@@ -50,7 +55,7 @@ def why_held(component: str, policy: Policy, failing: Collection[str], windows: 
     """Why nothing is done about a component; None where nothing stands against it.
 
     Args:
-        failing: the components that have an open incident of being unavailable.
+        failing: the components that have an open incident of being down.
     """
     window = next((one for one in windows if one.covers(component)), None)
     if window:
@@ -58,4 +63,5 @@ def why_held(component: str, policy: Policy, failing: Collection[str], windows: 
         until = f" until {window.ends_at:%Y-%m-%d %H:%M} UTC" if window.ends_at else ""
         return Hold(f"{what}{until}{f': {window.note}' if window.note else ''}", window.ends_at)
     needed = next((name for name in policy.upstream(component) if name in failing), None)
-    return Hold(f"{component} needs {needed}, which is down: that comes first") if needed else None
+    because = f"{component} needs {needed}, which is down: that comes first"
+    return Hold(because, bounded=True) if needed else None

@@ -115,7 +115,7 @@ Move = Begin | CallPerson | Settle | Unsettle | Resolve | Leave
 
 def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     """The one next move of an incident that is not resolved."""
-    if view.escalate_at and now >= view.escalate_at and not view.told:
+    if is_overdue(view, now):
         minutes = policy.escalate_after_seconds / 60
         return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")
     unwell = why_not_resolved(view)
@@ -127,6 +127,11 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     if view.settle_at is None or view.settle_at < view.last_signal_at + settle:
         return Settle(now + settle, _why_resolved(view))
     return Resolve(_why_resolved(view)) if now >= view.settle_at else Leave(_next_look(view))
+
+
+def is_overdue(view: IncidentView, now: datetime) -> bool:
+    """Whether a person must be called by now, whatever is under way."""
+    return bool(view.escalate_at and now >= view.escalate_at and not view.told)
 
 
 def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPerson | Leave:
@@ -210,7 +215,7 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
         if view.begun_lately > policy.recurrences_per_hour:
             return CallPerson(f"it was healed {view.begun_lately} times within an hour, and fails again")
         return begin(view, policy, now)
-    if view.state is IncidentState.NEEDS_HUMAN and _can_now(view, policy):
+    if view.state is IncidentState.NEEDS_HUMAN and (view.waiting or fails) and _can_now(view, policy):
         return Begin(playbook_of(view.component, policy), f"now something can be done: {unwell}")
     if view.state is IncidentState.NEEDS_HUMAN and _may_try_again(view, policy):
         return Begin(mended_playbook(view.component, policy), "a sign of health: one execution tries it")
@@ -218,10 +223,10 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
 
 
 def _can_now(view: IncidentView, policy: Policy) -> bool:
-    """A person was called because nothing could be done, and since then something came that can be healed."""
+    """A person was called before anything was done: nothing could be, or it was held. Now something can be healed."""
     if view.paused or view.tried or view.flapping or view.outlook is Outlook.PERMANENT:
         return False
-    return bool(view.waiting) and not _why_helpless(view, playbook_of(view.component, policy), policy)
+    return not _why_helpless(view, playbook_of(view.component, policy), policy)
 
 
 def _may_try_again(view: IncidentView, policy: Policy) -> bool:

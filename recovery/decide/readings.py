@@ -53,8 +53,6 @@ def _bad(reading: Reading, known: ComponentFacts, view: View, policy: Policy, no
     move, incident_id, because, too_often = incident_for(cause, observed, view, policy, now)
     if move is Move.LATE:
         move, because = Move.COUNT, "an older reading than the resolution"
-    if move is Move.JOIN and not is_open:  # a consequence of another incident: seen, and no incident of its own
-        return Verdict(Move.COUNT, because, None, None, None, facts)
     return Verdict(move, because, cause, incident_id, None, facts, too_often)
 
 

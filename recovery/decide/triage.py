@@ -19,6 +19,8 @@ from recovery.model import (
     Success,
 )
 
+Meant = tuple["Move", int | None, str, bool]
+
 
 class Move(StrEnum):
     """What a signal does to incidents."""
@@ -34,12 +36,21 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IncidentFacts:
-    """The newest incident of a fingerprint."""
+    """The newest incident of a fingerprint.
+
+    Fields:
+        down: it says that the component does not answer.
+        told: a person was called in this episode.
+        was_held: it was resolved before anything was done about it, and nobody heard of it.
+    """
 
     id: int
     state: IncidentState
     resolved_at: datetime | None = None
     recurred_at: tuple[datetime, ...] = ()
+    down: bool = True
+    told: bool = False
+    was_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ def triage_failure(
         return Verdict(Move.IGNORE, because)
     cause = classify(failure, site, policy)
     failed_at = min(failure.failed_at or now, now)
-    move, incident_id, because, flapping = incident_for(cause, failed_at, view, policy, now)
+    move, incident_id, because, flapping = _cause_of(cause, failed_at, view, policy, now)
     if chain and chain.state is ExecutionState.RETRYING and move is not Move.JOIN and chain.incident_id == incident_id:
         because = "a person resolved its incident while this retry of it ran"
         left = ChainMove(chain.id, root_id, failure.execution_id, ExecutionState.LEFT_ALONE, because)
@@ -197,16 +208,13 @@ def _chain_move(
     return ChainMove(chain.id, root_id, failure.execution_id, state, because, setback)
 
 
-def incident_for(
-    cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime
-) -> tuple[Move, int | None, str, bool]:
+def _cause_of(cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime) -> Meant:
+    return _consequence(cause, view, policy) or incident_for(cause, failed_at, view, policy, now)
+
+
+def incident_for(cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime) -> Meant:
     """Which incident a failure opens, joins or reopens, why, and whether that was too often."""
     known = view.incidents.get(cause.fingerprint)
-    if known is None or known.state is IncidentState.RESOLVED:
-        needed, upstream = _failing_upstream(cause, view, policy)
-        if upstream is not None:
-            because = f"a consequence of incident {upstream}: {cause.component} needs {needed}, which is down"
-            return Move.JOIN, upstream, because, False
     if known is None:
         return Move.OPEN, None, f"first failure of this cause: {cause.because}", False
     if known.state is not IncidentState.RESOLVED or known.resolved_at is None:
@@ -220,21 +228,26 @@ def incident_for(
         )
     if now - known.resolved_at <= timedelta(seconds=policy.recurrence_seconds):
         recent = [at for at in known.recurred_at if now - at < timedelta(hours=1)]
-        flapping = len(recent) + 1 > policy.recurrences_per_hour
+        flapping = len(recent) + (not known.was_held) > policy.recurrences_per_hour
         because = f"incident {known.id} came back within {policy.recurrence_seconds / 60:g} minutes"
         return Move.REOPEN, known.id, because, flapping
     return Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}", False
 
 
-def _failing_upstream(cause: Cause, view: View, policy: Policy) -> tuple[str, int | None]:
-    """What the component needs and is down, with its incident; ("", None) where nothing is."""
-    if cause.cause_class is not CauseClass.UNAVAILABLE:
-        return "", None
+def _consequence(cause: Cause, view: View, policy: Policy) -> Meant | None:
+    """The incident of what a failure's component needs and is down; None where it is an incident of its own.
+
+    One of which a person was told takes no more: what fails so much later must be told of by itself.
+    """
+    own = view.incidents.get(cause.fingerprint)
+    if cause.cause_class is not CauseClass.UNAVAILABLE or (own and own.state is not IncidentState.RESOLVED):
+        return None
     for name in policy.upstream(cause.component):
         found = view.incidents.get(fingerprint("", name, CauseClass.UNAVAILABLE))
-        if found and found.state is not IncidentState.RESOLVED:
-            return name, found.id
-    return "", None
+        if found and found.state is not IncidentState.RESOLVED and found.down and not found.told:
+            because = f"a consequence of incident {found.id}: {cause.component} needs {name}, which is down"
+            return Move.JOIN, found.id, because, False
+    return None
 
 
 def triage_success(success: Success, site: str, view: View) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = [
     "CONNECTIVITY",
+    "DOWN",
     "AlertKind",
     "AlertState",
     "Cause",
@@ -47,6 +48,18 @@ class FailureType(StrEnum):
     CREDENTIAL_EXPIRED = "credential_expired"
     QUEUE_STALLED = "queue_stalled"
     N8N_UNREADY = "n8n_unready"
+
+
+# What these tell of does not answer: what needs it cannot work either. A full disk or a missed run is none of them.
+DOWN = frozenset(
+    (
+        FailureType.API_TIMEOUT,
+        FailureType.API_ERROR,
+        FailureType.DATABASE_CONNECTION,
+        FailureType.SERVER_UNRESPONSIVE,
+        FailureType.N8N_UNREADY,
+    )
+)
 
 
 class Severity(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.clock import from_micros, to_micros
-from recovery.model import Cause, CauseClass, IncidentState
+from recovery.model import DOWN, Cause, CauseClass, IncidentState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ExecutionRow, IncidentRow
@@ -120,7 +120,7 @@ def reopen_incident(
         "resolved_at": None,
         "episode": row.episode + 1,
         "episode_at": now,
-        "recurred_at": [*recent, to_micros(now)],
+        "recurred_at": recent if row.held else [*recent, to_micros(now)],
         "flapping": flapping,
         **_told_of(cause),
         "told_at": None,
@@ -163,14 +163,22 @@ def move_incident(
 
 
 def resolve_incident(row: IncidentRow, because: str, now: datetime, who: str = "medic") -> None:
-    """It is over."""
-    changes = {"open_key": None, "resolved_at": now, "escalate_at": None, "flapping": False}
+    """It is over. One that was held, and that nobody heard of, stays marked so: its return is no recurrence."""
+    unheard = row.held and row.state == IncidentState.OPEN
+    changes = {"open_key": None, "resolved_at": now, "escalate_at": None, "flapping": False, "held": unheard}
     move_incident(row, IncidentState.RESOLVED, because, now, who, wake_at=None, **changes)
 
 
 def set_incident(incident_id: int, **changes: Any) -> None:
     """Change what is no state, and so needs no history."""
     bulk.set_row(IncidentRow, incident_id, changes)
+
+
+def put_off_held(names: Iterable[str], until: datetime) -> None:
+    """Look at what is held of these components only then: nobody knows yet whether it still fails."""
+    for first in range(0, len(wanted := list(names)), 500):
+        of_these = IncidentRow.component.in_(wanted[first : first + 500]) & IncidentRow.open_key.is_null(False)
+        IncidentRow.update(wake_at=until).where(of_these, IncidentRow.held).execute()
 
 
 def set_aside(incident_id: int, until: datetime) -> None:
@@ -195,11 +203,12 @@ def wake_all_incidents(now: datetime) -> None:
 
 
 def find_failing(names: Iterable[str]) -> set[str]:
-    """Those of the components that have an open incident of being unavailable."""
+    """Those of the components that have an open incident of being down; a warning of one is none."""
     query = IncidentRow.select(IncidentRow.component).where(
         IncidentRow.component.in_(list(names)),
         IncidentRow.open_key.is_null(False),
         IncidentRow.cause_class == CauseClass.UNAVAILABLE,
+        IncidentRow.failure_type.in_(list(DOWN)),
     )
     return {row[0] for row in query.tuples()}
 

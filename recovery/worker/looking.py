@@ -17,6 +17,7 @@ from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import LOOK_AGAIN, hold_of
 
+NEEDED_AGAIN, SEEN_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
 AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
 
 
@@ -61,12 +62,12 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
     view = view_of(row, known, now)
     move = decide.look(view, ctx.policy, now)
     hold = hold_of(ctx, row.component, now) if isinstance(move, decide.Begin | decide.CallPerson) else None
-    if hold:
+    if hold and not (hold.bounded and decide.is_overdue(view, now)):
         _hold(ctx, row, hold, now)
     elif isinstance(move, decide.Begin):
         begin_recovery(ctx, row, recovery, move.playbook, move.because, now)
     elif isinstance(move, decide.CallPerson):
-        calling.call_person(ctx, row, move.because, now)
+        calling.call_person(ctx, row, f"{hold.because}; {move.because}" if hold else move.because, now)
     elif isinstance(move, decide.Settle):
         incidents.set_incident(row.id, settle_at=move.at, wake_at=move.at)
     elif isinstance(move, decide.Unsettle):
@@ -78,12 +79,23 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
 
 
 def _hold(ctx: Context, row: IncidentRow, hold: Hold, now: datetime) -> None:
-    """Nothing is done, and nobody is called, as long as it is held; then its time counts anew."""
-    again = hold.until or now + LOOK_AGAIN
-    escalate_at = again + timedelta(seconds=ctx.policy.escalate_after_seconds)
+    """Nothing is done as long as it is held, and nobody is called: its time counts anew then, unless it is bounded."""
+    again = hold.until or now + (NEEDED_AGAIN if hold.bounded else LOOK_AGAIN)
+    changes: dict[str, Any] = {"because": hold.because, "held": True, "wake_at": again}
+    if not hold.bounded:
+        changes["escalate_at"] = again + timedelta(seconds=ctx.policy.escalate_after_seconds)
+    elif row.escalate_at and not (row.told_at or row.acknowledged_at):
+        changes["wake_at"] = min(again, row.escalate_at)
     if row.because != hold.because:
         events.add_event(now, "incident", row.id, f"{row.state}, held", hold.because, row.id, row.state)
-    incidents.set_incident(row.id, because=hold.because, held=True, wake_at=again, escalate_at=escalate_at)
+    incidents.set_incident(row.id, **changes)
+
+
+def _let_go_of_dependents(ctx: Context, component: str, now: datetime) -> None:
+    """What needs it may be well again with it: that is seen first, and what says nothing of itself still fails."""
+    names = [name for name in ctx.policy.components if component in ctx.policy.upstream(name)]
+    components.hurry_components(names, now)
+    incidents.put_off_held(names, now + SEEN_WITHIN)
 
 
 def resolve(
@@ -94,6 +106,8 @@ def resolve(
         recoveries.end_recovery(recovery, RecoveryState.SUCCEEDED, because, now, who)
     was_told = row.state != IncidentState.OPEN
     incidents.resolve_incident(row, because, now, who)
+    if row.cause_class == CauseClass.UNAVAILABLE:
+        _let_go_of_dependents(ctx, row.component, now)
     if was_told:
         calling.tell(ctx, row, AlertKind.RECOVERED, because, now)
 

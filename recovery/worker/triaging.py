@@ -20,7 +20,7 @@ from recovery.decide.triage import (
     triage_failure,
     triage_success,
 )
-from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.model import CONNECTIVITY, DOWN, CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
 from recovery.sources import n8n_error, probe, read
 from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
@@ -120,8 +120,7 @@ class _Batch:
                 prints += [cause.fingerprint, *self._upstream(cause.component)]
                 pairs += [(signal.site, facts.execution_id), (signal.site, facts.retry_of)]
             elif isinstance(facts, Reading):
-                cause = classify_reading(facts, self.ctx.policy)
-                prints += [cause.fingerprint, *self._upstream(cause.component)]
+                prints.append(classify_reading(facts, self.ctx.policy).fingerprint)
                 names.append(facts.component)
             else:
                 pairs.append((signal.site, facts.retry_of))
@@ -267,7 +266,9 @@ class _Batch:
 
 
 def _incident_facts(row: IncidentRow) -> IncidentFacts:
-    return IncidentFacts(row.id, IncidentState(row.state), row.resolved_at, incidents.recent_recurrences(row))
+    state, recurred_at = IncidentState(row.state), incidents.recent_recurrences(row)
+    told = bool(row.told_at or row.acknowledged_at)
+    return IncidentFacts(row.id, state, row.resolved_at, recurred_at, row.failure_type in DOWN, told, row.held)
 
 
 def _chain_facts(row: ExecutionRow) -> ChainFacts:

@@ -8,7 +8,8 @@ import pytest
 from recovery.clock import utc_now
 from recovery.model import ComponentPlan, MaintenancePlan
 from recovery.store import maintenance
-from recovery.store.tables import RecoveryRow
+from recovery.store.tables import AlertRow, IncidentRow, RecoveryRow
+from recovery.worker.__main__ import prepare
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, item, restartable
 from tests.story.memory_n8n import Flow, MemoryN8n
@@ -39,24 +40,107 @@ def fail(engine: Engine, name: str) -> None:
     engine.tick()
 
 
-def test_what_needs_something_that_is_down_is_no_incident_of_its_own(engine: Engine) -> None:
+def told_of(name: str) -> list[str]:
+    of_it = IncidentRow.select(IncidentRow.id).where(IncidentRow.component == name)
+    return [row.kind for row in AlertRow.select().where(AlertRow.incident_id.in_(of_it)).order_by(AlertRow.id)]
+
+
+def test_nothing_is_done_and_nobody_is_called_for_what_needs_something_that_is_down(engine: Engine) -> None:
     fail(engine, "db")
     fail(engine, "api")
-    assert [one.component for one in engine.incidents()] == ["db"]
-    assert engine.component("api").health == "unhealthy", "it is seen all the same"
+    engine.run(600, 5)
+    row = engine.incident("api")
+    assert (row.state, row.because, row.held) == ("open", "api needs db, which is down: that comes first", True)
     assert all(command == ["restart", "db"] for command in engine.outside.commands)
+    assert told_of("api") == []
 
 
-def test_it_becomes_one_where_it_still_fails_once_what_it_needs_is_well(engine: Engine) -> None:
+def test_what_is_well_with_what_it_needs_is_resolved_without_a_word(engine: Engine) -> None:
+    prepare(engine.ctx)  # so that its check looks at it
     fail(engine, "db")
     fail(engine, "api")
     engine.outside.up = True
     engine.run(120, 5)
-    assert engine.incident("db").state == "resolved"
-    engine.outside.up = False
-    engine.probe("api", False)
+    assert {engine.incident(name).state for name in ("db", "api")} == {"resolved"}
+    assert told_of("api") == [] and ["restart", "api"] not in engine.outside.commands
+
+
+def test_what_still_fails_once_what_it_needs_is_well_is_healed(fake_clock: FakeClock) -> None:
+    """Its sender speaks only on change: no further word comes."""
+    plans = {"db": ComponentPlan("db"), "app": ComponentPlan("app", depends_on=("db",))}
+    engine = Engine(fake_clock, components=plans)
+    fail(engine, "db")
+    fail(engine, "app")
+    engine.run(60, 5)
+    engine.probe("db", True)
+    engine.run(30, 5)
+    assert engine.incident("db").state == "resolved" and told_of("app") == [], "it may be well again with it"
+    engine.run(60, 5)
+    assert engine.incident("app").state == "needs_human", "no action is known for it"
+
+
+def test_a_person_is_told_in_time_of_what_is_held_by_what_it_needs(engine: Engine) -> None:
+    fail(engine, "db")
+    fail(engine, "api")
+    engine.run(890, 5)
+    assert told_of("api") == []
+    engine.run(20, 5)
+    assert told_of("api") == ["needs_human"]
+    because = AlertRow.select().order_by(AlertRow.id.desc()).first().facts["because"]
+    engine.run(86_400, 300)
+    assert told_of("api") == ["needs_human"] and ["restart", "api"] not in engine.outside.commands
+    assert because.startswith("api needs db, which is down: that comes first; not resolved within 15 minutes")
+    engine.outside.heals_on_restart = True
+    engine.probe("db", True)
+    engine.run(180, 5)
+    assert engine.incident("api").state == "resolved" and ["restart", "api"] in engine.outside.commands
+
+
+def test_a_person_is_told_in_time_of_a_recovery_that_is_held_by_what_it_needs(engine: Engine) -> None:
+    fail(engine, "api")
+    fail(engine, "db")
+    engine.run(910, 5)
+    assert told_of("api") == ["opened", "needs_human"]
+
+
+@pytest.mark.parametrize("kind", ["resource_exhausted", "credential_expired", "high_error_rate", "schedule_missed"])
+def test_a_warning_of_what_it_needs_holds_nothing(engine: Engine, kind: str) -> None:
+    for _ in range(2):
+        engine.probe("db", False, failure_type=kind)
     engine.tick()
-    assert engine.incident("api").state == "recovering"
+    fail(engine, "api")
+    engine.hear(item("7", host=API, status=503))
+    engine.tick()
+    assert engine.incident("api").state == "recovering" and ["restart", "api"] in engine.outside.commands
+    assert engine.chain("7").incident_id == engine.incident("api").id
+
+
+def test_an_execution_that_fails_after_a_person_was_told_of_what_it_needs_is_told_of_too(fake_clock: FakeClock) -> None:
+    engine, n8n = with_n8n(fake_clock)
+    fail(engine, "db")
+    engine.run(1_000, 5)
+    assert engine.incident("db").told_at
+    engine.hear(n8n.tell(n8n.call("w")))
+    engine.run(890, 10)
+    assert engine.incident("api").held and not told_of("api")
+    engine.run(30, 10)
+    assert told_of("api") == ["needs_human"]
+
+
+def test_what_was_held_and_resolved_unheard_is_no_recurrence(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+    maintenance.add_window(["orders"], utc_now(), utc_now() + timedelta(minutes=40), "deploys", "ann", utc_now())
+    for _ in range(7):
+        fail(engine, "orders")
+        engine.run(60, 5)
+        engine.probe("orders", True)
+        engine.run(180, 5)
+    assert engine.incident().episode > 5 and engine.alerts() == [] and not engine.incident().recurred_at
+    engine.run(660, 5)
+    engine.outside.heals_on_restart = True
+    fail(engine, "orders")
+    engine.run(60, 5)
+    assert engine.outside.commands, engine.incident().because
 
 
 def test_executions_that_fail_as_a_consequence_are_healed_with_the_cause(fake_clock: FakeClock) -> None:
