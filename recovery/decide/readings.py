@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from recovery.decide.alerts import Alerts, weigh_alert
 from recovery.decide.classify import classify_reading
 from recovery.decide.triage import ComponentFacts, Move, Verdict, View, incident_for
 from recovery.model import NO_LOOKS, Cause, IncidentState, Policy, Reading, count_turns, note_look
@@ -18,10 +19,25 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
         return Verdict(Move.IGNORE, "an older reading than the last one")
     if reading.healthy is None:
         return Verdict(Move.IGNORE, f"says nothing of its health: {reading.because}")
+    alerts, because = _weighed(reading, known, view, policy, now)
+    if because:
+        return Verdict(Move.IGNORE, because, alerts=alerts)
     # What leaves no doubt turns as it likes: that is bounded by how often an incident may come back.
     looks = NO_LOOKS if reading.certain else note_look(known.looks, not reading.healthy)
     noted = replace(known, looks=looks, seen_at=observed)
-    return _good(reading, noted, view, policy) if reading.healthy else _bad(reading, noted, view, policy, now)
+    good = reading.healthy
+    verdict = _good(reading, noted, view, policy) if good else _bad(reading, noted, view, policy, now)
+    return replace(verdict, alerts=alerts)
+
+
+def _weighed(
+    reading: Reading, known: ComponentFacts, view: View, policy: Policy, now: datetime
+) -> tuple[Alerts | None, str]:
+    if reading.alert is None:
+        return None, ""
+    found = view.incidents.get(classify_reading(reading, policy).fingerprint)
+    is_open = found is not None and found.state is not IncidentState.RESOLVED and known.health != "healthy"
+    return weigh_alert(reading, view.alerts.get(reading.component, {}), is_open, now)
 
 
 def flaps(known: ComponentFacts, threshold: int) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from recovery.decide.alerts import Alerts
 from recovery.decide.classify import classify, fingerprint
 from recovery.decide.replay import NOBODYS
 from recovery.model import (
@@ -86,6 +87,7 @@ class View:
         members: (site, execution id) -> chain id; None for one that failed before first contact.
         workflows: (site, workflow id) -> incidents that are not resolved and hold chains of it.
         contacts: site -> first contact with it.
+        alerts: component -> what monitors told of its alerts.
     """
 
     incidents: dict[str, IncidentFacts] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class View:
     components: dict[str, ComponentFacts] = field(default_factory=dict)
     workflows: Mapping[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
     contacts: Mapping[str, datetime] = field(default_factory=dict)
+    alerts: dict[str, Alerts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Verdict:
         flapping: it came back too often; a person is called instead of another recovery.
         signs: incidents for which this is a sign of health.
         member_of: the known chain that the execution belongs to, where nothing else becomes of it.
+        alerts: the component's alerts after this word; None where it speaks of none.
     """
 
     move: Move
@@ -128,6 +132,7 @@ class Verdict:
     flapping: bool = False
     signs: tuple[int, ...] = ()
     member_of: int | None = None
+    alerts: Alerts | None = None
 
 
 def triage_failure(

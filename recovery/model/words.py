@@ -51,15 +51,7 @@ class FailureType(StrEnum):
 
 
 # What these tell of does not answer: what needs it cannot work either. A full disk or a missed run is none of them.
-DOWN = frozenset(
-    (
-        FailureType.API_TIMEOUT,
-        FailureType.API_ERROR,
-        FailureType.DATABASE_CONNECTION,
-        FailureType.SERVER_UNRESPONSIVE,
-        FailureType.N8N_UNREADY,
-    )
-)
+DOWN = frozenset(map(FailureType, "api_timeout api_error database_connection server_unresponsive n8n_unready".split()))
 
 
 class Severity(StrEnum):
@@ -261,6 +253,7 @@ class Reading:
         certain: no second look is needed: a process that has ended has ended.
         memory: what the check's next look is given; None where it keeps nothing.
         silent_after_seconds: what its sender says: when nothing was heard for so long, that is a failure; 0: never.
+        alert: which of several alerts of the component it speaks of, and since when that fires, in its sender's words.
     """
 
     component: str
@@ -275,6 +268,7 @@ class Reading:
     permanent: bool = False
     memory: dict[str, Any] | None = None
     silent_after_seconds: float | None = None
+    alert: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

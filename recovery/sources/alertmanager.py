@@ -30,6 +30,11 @@ class Alert:
     healthy: bool
     told: Mapping[str, Any]
 
+    @property
+    def mark(self) -> str:
+        """What tells it from other alerts of its component; "" where nothing does."""
+        return text(self.told.get("fingerprint"), 100)
+
 
 def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
     """The signals in a webhook call (version 4).
@@ -41,7 +46,9 @@ def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
 
 
 def read_alerts(payload: Any) -> list[Alert]:
-    """The alerts that count. A resolved one does not, while another of its component fires in the same call.
+    """The alerts that count, those that fire first.
+
+    A resolved one that cannot be told from others does not count, while one of its component fires in the same call.
 
     Raises:
         BadPayload: as for `receive`.
@@ -53,7 +60,8 @@ def read_alerts(payload: Any) -> list[Alert]:
         raise BadPayload(f"at most {MOST_PER_CALL} alerts a call, {len(listed)} were sent: set max_alerts")
     alerts = [_read(told, f"alerts[{index}]") for index, told in enumerate(listed)]
     firing = {alert.component for alert in alerts if not alert.healthy}
-    return [alert for alert in alerts if not alert.healthy or alert.component not in firing]
+    counting = [alert for alert in alerts if not alert.healthy or alert.mark or alert.component not in firing]
+    return sorted(counting, key=lambda alert: alert.healthy)
 
 
 def signal_of(alert: Alert, source: str, delivery: str | None) -> Signal:
@@ -74,6 +82,8 @@ def signal_of(alert: Alert, source: str, delivery: str | None) -> Signal:
         _key(alert, source),
         message=f"resolved: {name or alert.component}" if alert.healthy else message,
         severity=severity_of(labels.get("severity")),
+        mark=f"{source}|{alert.mark}" if alert.mark else "",
+        began=text(alert.told.get("startsAt"), 40) if alert.mark else "",
         alert={key: alert.told[key] for key in KEPT if key in alert.told},
     )
 
@@ -101,9 +111,10 @@ def _read(told: Any, where: str) -> Alert:
 
 
 def _key(alert: Alert, source: str) -> str:
-    """Repeated messages of one alert are one fact; without a fingerprint each is news."""
-    mark, began = text(alert.told.get("fingerprint"), 100), text(alert.told.get("startsAt"), 40)
-    if not mark or not began:
+    """That an alert is resolved is one fact, however often it is told. That it fires is told again as long as it does:
+    what that means depends on what became of it meanwhile.
+    """
+    began, ended = text(alert.told.get("startsAt"), 40), text(alert.told.get("endsAt"), 40)
+    if not alert.healthy or not alert.mark or not began:
         return ""
-    ended = text(alert.told.get("endsAt"), 40) if alert.healthy else ""
-    return joined((source, mark, "resolved" if alert.healthy else "firing", began, ended), "|")
+    return joined((source, alert.mark, "resolved", began, ended), "|")

@@ -5,7 +5,7 @@ from typing import Any
 
 from recovery.model import Signal
 from recovery.sources import alertmanager
-from recovery.sources.shapes import BadPayload, named, numbered, reading, section, severity_of, text
+from recovery.sources.shapes import BadPayload, named, numbered, reading, section, severity_of, text, whole
 
 SOURCE = "grafana"
 LEGACY_STATES = {"alerting": False, "no_data": False, "ok": True, "pending": None, "paused": None, "unknown": None}
@@ -47,6 +47,7 @@ def _receive_legacy(payload: Mapping[str, Any], delivery: str | None) -> list[Si
             delivery,
             message=message or title or f"Grafana says {state}",
             severity=severity_of(tags.get("severity")),
+            mark=f"{SOURCE}|rule {rule}" if (rule := whole(payload.get("ruleId"))) is not None else "",
             alert={
                 key: payload[key] for key in ("ruleId", "ruleName", "state", "tags", "evalMatches") if key in payload
             },

@@ -9,7 +9,7 @@ from recovery.sources.shapes import MOST_PER_CALL, BadPayload, identity, moment,
 
 SOURCE = "probe"
 OWN = "check"
-OURS = ("certain", "permanent")  # what only a check of ours may say: how many looks it takes, and who can help
+OURS = ("certain", "permanent", "mark")  # what a pushed probe may not say: how sure it is, who helps, of which alert
 SHORTEST_SILENCE, LONGEST_SILENCE = 30.0, 86_400.0
 UNSAID = {True: "healthy", False: "reported as failing", None: "says nothing of its health"}
 
@@ -88,6 +88,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         certain=body.get("certain") is True,
         permanent=body.get("permanent") is True,
         silent_after_seconds=number(body.get("silent_after")),
+        alert=(mark, text(body.get("began"), 40)) if (mark := text(body.get("mark"), 300)) else None,
     )
 
 

@@ -26,6 +26,7 @@ from recovery.store import components, database, events, executions, incidents, 
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ExecutionRow, IncidentRow
 from recovery.worker.context import Context
+from recovery.worker.firing import known_alerts, note_alerts
 from recovery.worker.guarding import guarded
 from recovery.worker.hearing import Hearing
 
@@ -136,6 +137,7 @@ class _Batch:
             components={name: _component_facts(row) for name, row in self.hearing.known.items()},
             workflows=incidents.find_of_workflows(workflows),
             contacts=sites.find_contacts(),
+            alerts=known_alerts(self.hearing.known),
         )
 
     def _upstream(self, component: str) -> list[str]:
@@ -177,6 +179,7 @@ class _Batch:
                 self.turned.update(verdict.signs)
         if isinstance(facts, Reading):
             self.hearing.note(signal, facts, at)
+            note_alerts(self.view, facts.component, verdict.alerts)
         if verdict.chain:
             self._apply_chain(signal, facts, verdict, incident_id)
         if verdict.member_of and isinstance(facts, Failure):

@@ -13,7 +13,7 @@ Where the payloads in tests/fixtures come from, with names and values of our own
 import json
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,19 @@ from hypothesis import strategies as st
 
 from recovery.config import load_config
 from recovery.decide.readings import triage_reading
-from recovery.decide.triage import ComponentFacts, Move, View
-from recovery.model import ComponentPlan, Playbook, Policy, Reading, Severity, Signal, SignalKind, SourcePlan, Stage
+from recovery.decide.triage import ComponentFacts, IncidentFacts, Move, View
+from recovery.model import (
+    ComponentPlan,
+    IncidentState,
+    Playbook,
+    Policy,
+    Reading,
+    Severity,
+    Signal,
+    SignalKind,
+    SourcePlan,
+    Stage,
+)
 from recovery.sources import alertmanager, gatus, generic, grafana, healthchecks, heartbeat, read, uptime_kuma
 from recovery.sources.shapes import BadPayload, severity_of
 
@@ -71,6 +82,7 @@ TOLD = [
             ("orders", False, Severity.MEDIUM),
             ("gpu-1", False, Severity.HIGH),
             ("BackupTooOld", False, None),
+            ("orders", True, Severity.CRITICAL),
         ],
     ),
     ("grafana/firing", [("High memory usage", False, None), ("High CPU usage", False, None)]),
@@ -152,24 +164,105 @@ def test_one_message_opens_an_incident_and_one_resolved_message_resolves(down, u
 def test_the_same_message_is_one_fact_where_its_monitor_says_which_it_is(name):
     first, again = signals_of(name), signals_of(name)
     assert [one.key for one in first] == [one.key for one in again]
-    keyless = ("gatus", "grafana/legacy")
-    assert all(bool(one.key) is not name.startswith(keyless) for one in first)
-    assert len({one.key for one in first}) == len(first)
+    firing = name.startswith(("alertmanager", "grafana")) and not name.endswith("resolved")
+    assert all(
+        bool(one.key) is not (firing or name.startswith("gatus")) for one in first if not one.body.get("healthy")
+    )
+    assert len({one.key for one in first if one.key}) == len([one for one in first if one.key])
 
 
-def test_firing_and_resolved_are_two_facts_and_so_is_firing_again():
-    fired, resolved = payload_of("alertmanager/firing"), payload_of("alertmanager/resolved")
-    again = payload_of("alertmanager/firing")
+def test_an_alert_that_is_resolved_anew_is_another_fact():
+    resolved, again = payload_of("alertmanager/resolved"), payload_of("alertmanager/resolved")
     again["alerts"][0]["startsAt"] = "2026-11-24T05:00:00Z"
-    assert len({alertmanager.receive(one)[0].key for one in (fired, resolved, again)}) == 3
+    assert len({alertmanager.receive(one)[0].key for one in (resolved, again)}) == 2
 
 
-def test_a_resolved_alert_is_no_sign_of_health_while_another_of_its_component_fires():
-    payload = payload_of("alertmanager/grouped")
-    assert [one.body["component"] for one in alertmanager.receive(payload)].count("orders") == 1
-    for alert in payload["alerts"]:
-        alert["status"] = "resolved"
-    assert all(one.body["healthy"] for one in alertmanager.receive(payload))
+class Told:
+    """A component of which a monitor tells, and what became of it."""
+
+    def __init__(self):
+        self.view, self.now = View(), NOW
+        self.policy = Policy(Playbook((Stage(0, 1),)))
+
+    def tell(self, *alerts: tuple[str, str], source: Any = alertmanager, began: str = "2026-11-24T01:00:00Z") -> list:
+        """(alert, firing or resolved) ... in one call; the moves."""
+        told = [
+            {"status": status, "labels": {"alertname": name, "service": "db"}, "fingerprint": name, "startsAt": began}
+            for name, status in alerts
+        ]
+        return [self.read(read("reading", one.body)) for one in source.receive({"version": "4", "alerts": told})]
+
+    def read(self, reading: Reading) -> Move:
+        verdict = triage_reading(reading, self.view, self.policy, self.now)
+        self.view.components["db"] = verdict.component or self.view.components["db"]
+        if verdict.alerts is not None:
+            self.view.alerts["db"] = verdict.alerts
+        if verdict.move in (Move.OPEN, Move.REOPEN):
+            self.view.incidents["|db|unavailable"] = IncidentFacts(1, IncidentState.RECOVERING)
+        elif verdict.move is Move.SIGN:
+            self.view.incidents["|db|unavailable"] = IncidentFacts(1, IncidentState.RESOLVED, self.now)
+        return verdict.move
+
+
+@pytest.mark.parametrize("source", [alertmanager, grafana])
+def test_a_resolved_alert_is_no_sign_of_health_while_another_of_its_component_fires(source):
+    told = Told()
+    assert told.tell(("full", "firing"), ("slow", "firing"), source=source) == [Move.OPEN, Move.JOIN]
+    assert told.tell(("slow", "resolved"), source=source) == [Move.IGNORE]
+    assert told.tell(("slow", "resolved"), ("full", "resolved"), source=source) == [Move.IGNORE, Move.SIGN]
+
+
+def test_of_one_call_what_fires_is_weighed_first():
+    told = Told()
+    told.tell(("slow", "firing"))
+    assert told.tell(("slow", "resolved"), ("full", "firing")) == [Move.JOIN, Move.IGNORE]
+    assert told.tell(("full", "resolved")) == [Move.SIGN]
+
+
+def test_a_repeated_alert_counts_once_while_its_incident_is_open_and_is_news_where_none_is():
+    told = Told()
+    assert told.tell(("full", "firing")) == [Move.OPEN]
+    assert told.tell(("full", "firing")) == [Move.IGNORE]
+    assert told.read(Reading("db", True, "answered 200")) is Move.SIGN
+    told.now += timedelta(hours=4)
+    assert told.tell(("full", "firing")) == [Move.OPEN]
+
+
+def test_an_alert_that_is_told_of_after_its_end_opens_nothing_and_one_that_fires_anew_does():
+    told = Told()
+    told.tell(("full", "firing"))
+    assert told.tell(("full", "resolved")) == [Move.SIGN]
+    assert told.tell(("full", "firing")) == [Move.IGNORE]
+    assert told.tell(("full", "firing"), began="2026-11-24T02:00:00Z") == [Move.REOPEN]
+
+
+def test_an_alert_whose_end_was_never_told_holds_back_the_others_for_two_days():
+    told = Told()
+    told.tell(("lost", "firing"), ("slow", "firing"))
+    told.now += timedelta(hours=47)
+    assert told.tell(("slow", "resolved")) == [Move.IGNORE]
+    told.now += timedelta(hours=2)
+    assert told.tell(("slow", "resolved")) == [Move.SIGN]
+
+
+def test_what_is_kept_of_many_alerts_is_bounded_and_what_fires_is_kept():
+    told = Told()
+    told.tell(("full", "firing"))
+    for number in range(300):
+        told.tell((f"n{number}", "resolved"))
+    assert len(told.view.alerts["db"]) == 200 and told.view.alerts["db"]["alertmanager|full"].fires
+
+
+def test_rules_of_an_older_grafana_for_one_component_are_told_apart():
+    told = Told()
+    for rule, state, move in ((1, "alerting", "open"), (2, "alerting", "join"), (1, "ok", "ignore"), (2, "ok", "sign")):
+        payload = {"ruleId": rule, "ruleName": f"rule {rule}", "state": state, "tags": {"component": "db"}}
+        assert told.read(read("reading", grafana.receive(payload)[0].body)) == move
+
+
+def test_a_resolved_alert_without_a_fingerprint_does_not_count_while_another_of_its_call_fires():
+    alerts = [{"status": status, "labels": {"alertname": "a", "service": "db"}} for status in ("resolved", "firing")]
+    assert [one.body["healthy"] for one in alertmanager.receive({"alerts": alerts})] == [False]
 
 
 def test_an_alert_is_news_though_it_began_long_before_the_last_look():
@@ -188,7 +281,7 @@ def test_a_late_down_does_not_undo_the_up_that_came_after_it():
 
 def test_each_alert_of_a_delivery_has_an_id_of_its_own():
     found = alertmanager.receive(payload_of("alertmanager/grouped"), "d")
-    assert [one.delivery for one in found] == ["d#0", "d#1", "d#2"]
+    assert [one.delivery for one in found] == ["d#0", "d#1", "d#2", "d#3"]
     assert alertmanager.receive(payload_of("alertmanager/firing"))[0].delivery is None
 
 

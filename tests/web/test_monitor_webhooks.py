@@ -148,10 +148,36 @@ def test_nobody_without_the_token_is_heard(sender: Any, path: str) -> None:
     assert answer.status_code == 401 and rows() == []
 
 
-def test_a_repeated_message_counts_once(sender: Any) -> None:
-    body = (FIXTURES / "alertmanager/grouped.json").read_bytes()
-    told = [[one["duplicate"] for one in send(sender, "alertmanager", body).get_json()["signals"]] for _ in range(2)]
-    assert told == [[False] * 3, [True] * 3] and len(rows()) == 3
+def test_a_repeated_message_counts_once(sender: Any, fake_clock: Any) -> None:
+    from tests.story.engine import Engine
+
+    engine = Engine(fake_clock)
+    body = (FIXTURES / "alertmanager/firing.json").read_bytes()
+    for _ in range(3):
+        send(sender, "alertmanager", body)
+        engine.tick()
+    assert [row.signal_count for row in engine.incidents()] == [1]
+    resolved = (FIXTURES / "alertmanager/resolved.json").read_bytes()
+    told = [send(sender, "alertmanager", resolved).get_json()["signals"][0]["duplicate"] for _ in range(2)]
+    assert told == [False, True]
+
+
+def test_an_alert_that_goes_on_is_told_of_again_though_another_good_word_closed_its_incident(
+    sender: Any, fake_clock: Any
+) -> None:
+    from tests.story.engine import Engine
+
+    engine = Engine(fake_clock)
+    body = json.dumps({"alerts": [{"status": "firing", "labels": {"alertname": "DiskFull", "service": "db"},
+                                   "fingerprint": "f", "startsAt": "2026-11-24T10:00:00Z"}]})  # fmt: skip
+    send(sender, "alertmanager", body.encode())
+    engine.probe("db", True)
+    engine.run(60, 5)
+    assert engine.incident("db").state == "resolved"
+    engine.run(14_400, 600)
+    send(sender, "alertmanager", body.encode())
+    engine.tick()
+    assert engine.incident("db").state != "resolved"
 
 
 def test_a_delivery_counts_once_though_its_messages_have_no_time(sender: Any) -> None:
