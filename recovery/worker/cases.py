@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from recovery.decide import planner
+from recovery.decide.readings import FLAPPING
 from recovery.model import (
     PlannedAction,
     PlannedCheck,
@@ -85,11 +86,18 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         setback=row.setback or "",
         next_at=row.next_at,
         seen_at=component.seen_at if component else None,
-        healthy=bool(component and component.health == "healthy"),
-        failing=bool(component and component.health in components.FAILING),
+        healthy=bool(component and _last_said(component) == "healthy"),
+        failing=bool(component and _last_said(component) == "unhealthy"),
         recovered=counted.get("recovered", 0),
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )
+
+
+def _last_said(component: ComponentRow) -> str:
+    """Of one that flaps, its last reading: whoever has turned well is not acted upon for what was before."""
+    if component.health != FLAPPING:
+        return component.health
+    return "unhealthy" if component.failures else "healthy"
 
 
 def _blocked(case: Case, known: dict[str, SiteRow]) -> str:

@@ -2,11 +2,11 @@
 
 import pytest
 
-from recovery.model import LOOKS, count_turns
+from recovery.model import LOOKS, ComponentPlan, PlannedAction, Playbook, count_turns
 from recovery.store import components, database
 from recovery.store.tables import EventRow, SignalRow
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, restartable
+from tests.story.engine import STAGES, Engine, restartable
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -95,3 +95,23 @@ def test_down_once_and_healed_once_never_flaps(engine: Engine) -> None:
         engine.run(700, step=5)
         assert engine.component("orders").health == "healthy" and engine.incident().state == "resolved"
     assert not [line for line in engine.history("component") if line.startswith("flapping")]
+
+
+def test_one_that_is_known_from_probes_is_not_restarted_while_they_are_good(fake_clock: FakeClock) -> None:
+    actions = (PlannedAction("run_command", {"command": ["restart", "gpu"]}),)
+    playbook = Playbook(stages=STAGES, actions=actions, trust_probes=True)
+    engine = Engine(fake_clock, components={"gpu": ComponentPlan("gpu", playbook=playbook)})
+    healthy = False
+    while "gpu" not in [one.component for one in engine.incidents()] or engine.component("gpu").health != "flapping":
+        healthy = not healthy
+        engine.probe("gpu", healthy)
+        engine.run(30, 5)
+    before = len(engine.outside.commands)
+    for _ in range(20):
+        engine.probe("gpu", True)
+        engine.run(60, 5)
+    assert len(engine.outside.commands) - before <= 1 and before <= 1, engine.steps()
+    for _ in range(30):
+        engine.probe("gpu", True)
+        engine.run(60, 5)
+    assert engine.incident("gpu").state == "resolved"
