@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -45,9 +45,10 @@ def planned_windows(plans: Iterable[MaintenancePlan], now: datetime) -> list[Win
         local = now.astimezone(ZoneInfo(plan.timezone))
         # One second on, because a window begins with its minute, not after it.
         began = next(CronSim(plan.cron, local + timedelta(seconds=1), reverse=True))
-        ends_at = began + timedelta(seconds=plan.for_seconds)
-        if began <= local < ends_at:
-            found.append(Window(plan.components, ends_at.astimezone(now.tzinfo), plan.note))
+        # In UTC: wall clocks are set back and forth while a window is open.
+        ends_at = began.astimezone(UTC) + timedelta(seconds=plan.for_seconds)
+        if began.astimezone(UTC) <= now < ends_at:
+            found.append(Window(plan.components, ends_at, plan.note))
     return found
 
 

@@ -1,11 +1,12 @@
 """What is held: maintenance, a pause of everything, and what needs something that is down."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from recovery.clock import utc_now
+from recovery.decide.holding import planned_windows
 from recovery.model import ComponentPlan, MaintenancePlan
 from recovery.store import maintenance
 from recovery.store.tables import AlertRow, IncidentRow, RecoveryRow
@@ -220,3 +221,16 @@ def test_a_credential_is_no_consequence_of_anything(engine: Engine) -> None:
     engine.hear(item("7", host=API, status=401))
     engine.tick()
     assert {one.cause_class for one in engine.incidents()} == {"unavailable", "credentials"}
+
+
+@pytest.mark.parametrize(
+    ("began", "hours"),
+    [(datetime(2026, 3, 29, 0, 30, tzinfo=UTC), 2), (datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 3)],
+    ids=["set forth", "set back"],
+)
+def test_maintenance_is_as_long_as_it_says_in_the_night_when_the_clocks_change(began: datetime, hours: int) -> None:
+    plan = MaintenancePlan(("*",), "30 1 * * *", hours * 3600.0, "Europe/Berlin", "")
+    ends_at = began + timedelta(hours=hours)
+    for at, is_open in ((began, True), (ends_at - timedelta(minutes=1), True), (ends_at, False)):
+        assert bool(planned_windows([plan], at)) is is_open, at
+    assert planned_windows([plan], began)[0].ends_at == ends_at
