@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -28,9 +28,9 @@ LONGEST_PAUSE = 60.0
 class Looks:
     """The looks at one component, each in a thread of its own: one that hangs holds up neither others nor the end."""
 
-    def __init__(self, component: Component, doors: OpenDoors):
+    def __init__(self, component: Component, doors: OpenDoors, memory: dict[str, Any]):
         self.component, self._doors = component, doors
-        self._memory: dict[str, Any] = {}
+        self.memory = memory
         self._told = (Reading("", None, "not looked at yet"), utc_now())
         self._thread: threading.Thread | None = None
 
@@ -42,14 +42,16 @@ class Looks:
 
     def _look(self) -> None:
         try:
-            reading = look(self.component, self._doors, self._memory)
+            reading = look(self.component, self._doors, self.memory)
         except DoorError as problem:
             reading = Reading("", False, str(problem), FailureType.SERVER_UNRESPONSIVE)
         except Exception as problem:
             log.debug("a check broke", exc_info=True)
-            reading = Reading("", False, f"the check itself broke: {problem}", FailureType.SERVER_UNRESPONSIVE)
+            reading = Reading(
+                "", False, f"the check itself broke: {problem}", FailureType.SERVER_UNRESPONSIVE, memory={}
+            )
         if reading.memory is not None:
-            self._memory = reading.memory
+            self.memory = reading.memory
         self._told = (reading, utc_now())
 
     def end(self, seconds: float) -> tuple[Reading, datetime]:
@@ -73,15 +75,26 @@ class Batch:
 class Agent:
     """Rounds of looks, and one call for each. Only the newest round is kept for a server that cannot be reached."""
 
-    def __init__(self, plan: AgentPlan, wait: Callable[[float], object] | None = None):
+    def __init__(
+        self,
+        plan: AgentPlan,
+        wait: Callable[[float], object] | None = None,
+        memories: Mapping[str, dict[str, Any]] | None = None,
+    ):
         doors = OpenDoors(plan.config)
         self._plan = plan
-        self._looks = [Looks(component, doors) for component in plan.config.components]
+        self._looks = [
+            Looks(one, doors, dict((memories or {}).get(remembered_as(one), {}))) for one in plan.config.components
+        ]
         self._teller = Teller(plan.to, plan.read_token, Http(plan.ca_file))
         self._wait = wait or threading.Event().wait
         self._said = ""
         self._newest: Batch | None = None
         self._look_at, self._try_at, self._failures = time.monotonic(), 0.0, 0
+
+    def memories(self) -> dict[str, dict[str, Any]]:
+        """What its checks remember, for the next agent."""
+        return {remembered_as(one.component): one.memory for one in self._looks}
 
     def look(self) -> Batch:
         """One round: all looks at once, none waited for longer than a round takes."""
@@ -159,6 +172,11 @@ class Agent:
             log.warning("%s; the newest state is sent again in %g s, and so on", problem, pause)
         self._said = str(problem)
         return pause
+
+
+def remembered_as(component: Component) -> str:
+    """What a component's memory is called: of another kind of check it would make no sense."""
+    return f"{component.check.kind if component.check else ''} {component.name}"
 
 
 def show(batch: Batch) -> str:

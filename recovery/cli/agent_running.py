@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from recovery.cli.agent import Agent, show
+from recovery.cli.agent_memory import default_path, read_memory, write_memory
 from recovery.cli.agent_plan import (
     AgentPlan,
     BadPlan,
@@ -22,13 +23,16 @@ from recovery.cli.agent_telling import NotTaken
 from recovery.config import ConfigProblems
 
 
-def run_agent(once: bool, dry_run: bool, **options: Any) -> int:
+def run_agent(once: bool, dry_run: bool, memory: str | None = None, **options: Any) -> int:
     """Run until it is told to end, or once; the exit code: 0, 1 where a report was not taken, 2 where it cannot begin.
 
+    One that runs once remembers in a file what its checks keep; `memory` says where.
     SIGTERM and SIGINT end it at once: it owns nothing that must be put away.
     """
     try:
-        agent = Agent(make_plan(dry_run, **options))
+        plan = make_plan(dry_run, **options)
+        path = Path(memory) if memory else default_path(plan.name)
+        agent = Agent(plan, memories=read_memory(path) if once else {})
     except (BadPlan, ConfigProblems) as problem:
         click.echo(str(problem), err=True)
         return 2
@@ -38,8 +42,10 @@ def run_agent(once: bool, dry_run: bool, **options: Any) -> int:
         return _print(agent, once, options["every"])
     if not once:
         agent.run()
+    batch = agent.look()
+    write_memory(path, agent.memories())
     try:
-        agent.tell(agent.look())
+        agent.tell(batch)
     except NotTaken as problem:
         click.echo(str(problem), err=True)
         return 1

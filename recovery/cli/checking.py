@@ -38,4 +38,11 @@ def show_reading(name: str, reading: Reading) -> str:
         return f"{name} cannot be looked at, only heard of: {reading.because}"
     state = "healthy" if reading.healthy else f"not healthy ({reading.failure_type or 'failure'})"
     took = f" in {reading.latency_ms:.0f} ms" if reading.latency_ms is not None else ""
-    return f"{name} is {state}: {reading.because}{took}"
+    lasting = f"; over its limit now: {', '.join(over)} (counts if it lasts)" if (over := over_limits(reading)) else ""
+    return f"{name} is {state}: {reading.because}{took}{lasting}"
+
+
+def over_limits(reading: Reading) -> list[str]:
+    """What a check that looked for the first time found over its limit, and does not count before that has lasted."""
+    since = (reading.memory or {}).get("since")
+    return sorted(since) if reading.healthy and isinstance(since, dict) else []

@@ -134,13 +134,14 @@ def check_config(schema: bool) -> None:
 def run_check(name: str) -> None:
     """Run the check of the component NAME once, now, and print what it saw.
 
-    Nothing is recorded. The exit code is 0 where it is healthy, 1 where it is not.
+    Nothing is recorded or remembered. The exit code is 0 where it is healthy, 1 where it is not, or where something is
+    over its limit that would count only if it lasted.
 
     \b
     Example:
       medic run-check orders-api
     """
-    from recovery.cli.checking import look_at, show_reading
+    from recovery.cli.checking import look_at, over_limits, show_reading
 
     config = read_config()
     try:
@@ -148,7 +149,7 @@ def run_check(name: str) -> None:
     except KeyError as error:
         raise click.UsageError(str(error.args[0])) from None
     click.echo(show_reading(name, reading))
-    sys.exit(0 if reading.healthy else 1)
+    sys.exit(0 if reading.healthy and not over_limits(reading) else 1)
 
 
 @main.command()
@@ -160,6 +161,7 @@ def run_check(name: str) -> None:
 @click.option("--silent-after", type=Length(), help="When n8n-medic misses it; default: 4 rounds, 1m at least.")
 @click.option("--ca-file", type=click.Path(), help="Certificates to trust instead of the usual ones.")
 @click.option("--once", is_flag=True, help="One round; exit code 1 where it was not taken.")
+@click.option("--memory", type=click.Path(), help="What --once remembers for the next one; default: in ~/.local/state.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")
 def agent(once: bool, **options: Any) -> None:
     """Look at this machine (CPU, memory, disks, GPUs ...) and report it to the n8n-medic of another one.

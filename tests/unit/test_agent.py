@@ -15,8 +15,17 @@ from typing import Any
 import pytest
 
 from recovery.cli import agent_telling
-from recovery.cli.agent import Agent, Batch
-from recovery.cli.agent_plan import AgentPlan, BadPlan, address, read_components, silence_of, this_machine, token_reader
+from recovery.cli.agent import LONGEST_MESSAGE, Agent, Batch
+from recovery.cli.agent_plan import (
+    MOST_COMPONENTS,
+    AgentPlan,
+    BadPlan,
+    address,
+    read_components,
+    silence_of,
+    this_machine,
+    token_reader,
+)
 from recovery.cli.agent_telling import NotTaken, Teller
 from recovery.config import Config, ConfigProblems
 from recovery.outside.http import Http
@@ -271,20 +280,96 @@ def test_the_servers_time_is_told_where_this_clock_is_wrong(site: Site) -> None:
     teller.send(READINGS, "d")
     assert teller.servers_time(now) == now, "a second or two is no difference"
     theirs = datetime.now(UTC) + timedelta(hours=3)
-    head = f"HTTP/1.1 401 No\r\nDate: {theirs:%a, %d %b %Y %H:%M:%S} GMT\r\nContent-Length: 0\r\n\r\n".encode()
-    with raw_server(answer(head)) as port, pytest.raises(NotTaken):
+    head = f"HTTP/1.1 202 OK\r\nDate: {theirs:%a, %d %b %Y %H:%M:%S} GMT\r\nContent-Length: {len(RECEIPT)}\r\n\r\n"
+    with raw_server(answer(head.encode() + RECEIPT)) as port:
         teller._to = f"http://127.0.0.1:{port}"
         teller.send(READINGS, "d")
     assert abs(teller.servers_time(now) - now - timedelta(hours=3)) < timedelta(seconds=3)
 
 
-@pytest.mark.parametrize("date", ["", "soon", "Mon, 99 Foo 99999 99:99:99 GMT"])
+def test_the_time_of_what_is_not_n8n_medic_is_not_believed() -> None:
+    """A captive portal of a network that one must first log in to."""
+    page = b"HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2037 12:00:00 GMT\r\nContent-Length: 5\r\n\r\nlogin"
+    with raw_server(answer(page)) as port:
+        teller = Teller(f"http://127.0.0.1:{port}", lambda: "t", Http())
+        with pytest.raises(NotTaken):
+            teller.send(READINGS, "d")
+    assert teller.servers_time(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+ODD_DATES = [
+    "",
+    "soon",
+    "Mon, 99 Foo 99999 99:99:99 GMT",
+    "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Thu, 01 Jan 1970 00:00:00 GMT",
+]
+
+
+@pytest.mark.parametrize("date", ODD_DATES)
 def test_an_odd_date_changes_nothing(date: str) -> None:
     text = f"HTTP/1.1 202 OK\r\nDate: {date}\r\nContent-Length: {len(RECEIPT)}\r\n\r\n".encode() + RECEIPT
     with raw_server(answer(text)) as port:
         teller = Teller(f"http://127.0.0.1:{port}", lambda: "t", Http())
         teller.send(READINGS, "d")
     assert teller.servers_time(datetime(2026, 1, 1, tzinfo=UTC)) == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_as_many_components_as_it_may_have_fit_into_one_call_whatever_they_say(site: Site) -> None:
+    count = MOST_COMPONENTS + 1
+    site.answers["/webhooks/probe"] = (202, {}, json.dumps({"signals": [1] * count}).encode())
+    for sign in ("😀", "한", "\x01", "\ud800"):
+        batch = Batch([{"component": "😀" * 196, "healthy": False, "message": sign * LONGEST_MESSAGE}] * count)
+        Teller(site.url, lambda: "t", Http()).send(batch.readings, batch.delivery)
+        assert len(site.asked[-1][3]) < 1 << 20
+        assert site.asked[-1][2]["content-type"] == "application/json"
+    assert sent(site)[0][0]["message"] == "😀" * LONGEST_MESSAGE
+
+
+# -- once, from cron
+
+
+FULL = """
+components:
+  - name: db
+    check: {kind: machine, disk: 1, hold: 1s}
+"""
+
+
+def once(folder: Path, site: Site, *more: str) -> dict[str, Any]:
+    (folder / "agent.yaml").write_text(FULL)
+    words = ["agent", "--once", "--file", "agent.yaml", "--name", "db", "--to", site.url, *more]
+    env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(folder), "MEDIC_WEBHOOK_TOKEN": "t"}
+    command = [sys.executable, "-m", "recovery", *words]
+    ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0, ended.stderr
+    return {"said": ended.stderr, **sent(site)[-1][0]}
+
+
+def test_run_once_and_again_it_sees_a_disk_that_stays_full(site: Site, tmp_path: Path) -> None:
+    site.answers["/webhooks/probe"] = (202, {}, RECEIPT)
+    assert once(tmp_path, site)["healthy"], "it may not last"
+    kept = tmp_path / ".local" / "state" / "n8n-medic" / "agent-db.json"
+    assert kept.stat().st_mode & 0o777 == 0o600
+    time.sleep(1.1)
+    told = once(tmp_path, site)
+    assert (told["healthy"], told["failure_type"]) == (False, "resource_exhausted")
+
+
+@pytest.mark.parametrize(
+    "content", ["no json", "[1]", '{"machine db": 5}', '{"machine db": {"since": 7}}', "[" * 100_000]
+)
+def test_a_memory_that_is_none_is_not_used_and_ends_nothing(site: Site, tmp_path: Path, content: str) -> None:
+    kept = tmp_path / "memory.json"
+    kept.write_text(content)
+    for _ in range(2):
+        once(tmp_path, site, "--memory", "memory.json")
+    assert "since" in json.loads(kept.read_text())["machine db"]
+
+
+def test_a_memory_that_cannot_be_kept_is_said(site: Site, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert "what lasts never counts" in once(tmp_path, site, "--memory", "file/memory.json")["said"]
 
 
 # -- round after round

@@ -193,6 +193,13 @@ def test_a_check_can_be_run_by_hand(run: Run) -> None:
     assert "has no check" in run("run-check", "probed").stderr
 
 
+def test_a_check_by_hand_says_what_is_over_its_limit_though_it_would_not_count_yet(run: Run) -> None:
+    full = "components: [{name: here, check: {kind: machine, disk: 1, hold: 5m}}]"
+    ended = run("run-check", "here", file=full)
+    assert ended.exit_code == 1 and "over its limit now: disk /" in ended.output, ended.output
+    assert run("run-check", "here", file=full.replace("disk: 1", "disk: 100")).exit_code == 0
+
+
 def test_a_report_needs_a_history_and_says_so(run: Run) -> None:
     ended = run("report")
     assert ended.exit_code == 1
