@@ -19,7 +19,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from recovery.model import durations
+from recovery.model import durations, hidden_in
 
 PER_SECONDS = {"s": 1, "m": 60, "h": 3600}
 RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)/([smh])")
@@ -122,6 +122,12 @@ def _check_text(value: str) -> str:
     return value
 
 
+def _check_name(value: str) -> str:
+    if hidden := hidden_in(_check_text(value)):
+        raise expected(f"text without signs that are not seen, such as this one's {hidden}")
+    return value
+
+
 def _check_host(value: str) -> str:
     if not re.fullmatch(r"(\[[0-9a-f:.]+\]|[^\s/:\[\]@]+)(:[0-9]{1,5})?", value.lower()):
         raise expected(
@@ -154,7 +160,7 @@ Period = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_m
 Rate = Annotated[float, BeforeValidator(parse_rate), _as_text(RATE.pattern, "5/s")]
 Count = Annotated[StrictInt, Field(ge=1, le=1000)]
 Flag = StrictBool
-Text = Annotated[str, Field(max_length=200), AfterValidator(_check_text)]
+Text = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]
 Dotted = Annotated[str, Field(max_length=200), AfterValidator(_check_dotted)]
 Url = Annotated[str, AfterValidator(check_url)]
 Bind = Annotated[str, AfterValidator(_check_bind)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from recovery.model import Signal
+from recovery.model import Signal, without_hidden
 from recovery.sources.shapes import BadPayload, joined, named, reading, severity_of, text
 
 SOURCE = "gatus"
@@ -26,7 +26,7 @@ def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
     return [
         reading(
             SOURCE,
-            joined((_filled(payload.get("group"))[:100], name), "/")[:200],
+            joined((without_hidden(_filled(payload.get("group"))[:100]), name), "/")[:200],
             STATES[state],
             delivery,
             message="resolved" if STATES[state] else words or "Gatus says that it fails",

@@ -1,7 +1,7 @@
 """A job that tells of itself: it has begun, is done, has failed, or has something to say."""
 
 from recovery.model import Signal, SignalKind
-from recovery.sources.shapes import identity, text
+from recovery.sources.shapes import component_name, text
 
 SOURCE = "heartbeat"
 HEALTHY = {"success": True, "fail": False, "start": None, "log": None}
@@ -15,7 +15,7 @@ def receive(name: str, what: str, log: str, delivery: str | None = None) -> Sign
     Raises:
         BadPayload: the name is none.
     """
-    component = identity(name, "the name in the address")
+    component = component_name(name, "the name in the address")
     body = {
         "component": component,
         "healthy": HEALTHY[what],

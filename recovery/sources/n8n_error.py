@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from recovery.model import Failure, Signal, SignalKind
+from recovery.model import Failure, Signal, SignalKind, without_hidden
 from recovery.sources.nodes import DATABASES, host_of, method_of, only_reads, short_type
 from recovery.sources.shapes import BadPayload, identity, moment, section, text, whole
 
@@ -61,7 +61,7 @@ def read_failure(body: Mapping[str, Any]) -> Failure:
     return Failure(
         execution_id=text(execution.get("id")),
         workflow_id=text(workflow.get("id")),
-        workflow_name=text(workflow.get("name"), 200) or text(workflow.get("id")),
+        workflow_name=without_hidden(text(workflow.get("name"), 200)) or text(workflow.get("id")),
         mode=text(source.get("mode")) or ("trigger" if not execution else ""),
         retry_of=text(execution.get("retryOf")),
         error_name=text(error.get("name"), 100),

@@ -5,7 +5,7 @@ from typing import Any
 
 from recovery.model import FailureType, Reading, Severity, Signal, SignalKind
 from recovery.model.durations import parse_duration
-from recovery.sources.shapes import MOST_PER_CALL, BadPayload, identity, moment, number, text, whole
+from recovery.sources.shapes import MOST_PER_CALL, BadPayload, component_name, moment, number, text, whole
 
 SOURCE = "probe"
 OWN = "check"
@@ -41,7 +41,7 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
         raise BadPayload(
             f"{where or 'the body '}must be an object with component and healthy".replace("].must", "] must")
         )
-    component = identity(result.get("component"), f"{where}component")
+    component = component_name(result.get("component"), f"{where}component")
     if not isinstance(result.get("healthy"), bool):
         raise BadPayload(f"{where}healthy must be true or false")
     severity = result.get("severity")

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from recovery.model import Severity, Signal, SignalKind
+from recovery.model import Severity, Signal, SignalKind, hidden_in, without_hidden
 
 MOST_PER_CALL = 1_000
 MOST_NUMBER = 1e12
@@ -60,6 +60,18 @@ def identity(value: Any, where: str) -> str:
     return storable(found.strip())
 
 
+def component_name(value: Any, where: str) -> str:
+    """The name of a component, as its sender means it.
+
+    Raises:
+        BadPayload: it is no id, or holds signs that are not seen: it would look like another name.
+    """
+    found = identity(value, where)
+    if hidden := hidden_in(found):
+        raise BadPayload(f"{where} holds {hidden}, which is not seen: a name has no control or invisible signs")
+    return found
+
+
 def whole(value: Any) -> int | None:
     """A whole number from a number or its decimal text; None for anything else."""
     if isinstance(value, bool):
@@ -91,12 +103,14 @@ def moment(value: Any) -> datetime | None:
 
 
 def named(value: Any, where: str) -> str:
-    """The name that a monitor gives to what it watches, cut at 200 characters: nobody there could mend a long one.
+    """The name that a monitor gives to what it watches: nobody there could mend one that is long or holds odd signs.
+
+    It is cut at 200 characters, and what is not seen is left out.
 
     Raises:
         BadPayload: there is none.
     """
-    found = text(value, 200).strip()
+    found = without_hidden(text(value, 200)).strip()
     if not found:
         raise BadPayload(f"{where} must be a non-empty text")
     return found

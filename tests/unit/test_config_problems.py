@@ -125,6 +125,7 @@ def test_a_slip_is_answered_with_what_was_likely_meant(problems: Problems, text:
         ("components: [{name: 5}]", "components[0].name", "text (put it in quotes)"),
         ('components: [{name: ""}]', "components[0].name", "not empty"),
         ('components: [{name: "a\\nb"}]', "components[0].name", "line breaks"),
+        ('components: [{name: "a\\u200bb"}]', "components[0].name", "U+200B"),
         ("components: [{severity: low}]", "components[0].name", "How people"),
         ("components: [{name: a, check: {}}]", "components[0].check.kind", "Which check"),
         ("components: [{name: a, check: http}]", "components[0].check", "a mapping"),

@@ -26,7 +26,7 @@ from recovery.model import (
     Stage,
     Success,
 )
-from recovery.sources import n8n_error, n8n_execution, probe, read
+from recovery.sources import alertmanager, gatus, heartbeat, n8n_error, n8n_execution, probe, read, shapes
 from recovery.sources.nodes import host_of, only_reads
 from recovery.sources.shapes import BadPayload
 
@@ -269,3 +269,33 @@ def test_outlook_is_known_for_all_fixtures():
     assert {classify(n8n_execution.read_failure_of(execution_of("http-503-post")), "a", POLICY).outlook} == {
         Outlook.TRANSIENT
     }
+
+
+# -- names that look like others
+
+HIDDEN = ["db\u200b", "\u202edb", "d\x1bb", "db\u2028x", "\u3164", "db\U000e0041", "d\x00b", "db\x7f"]
+SEEN = ["주문 서비스", "base de données", "🗄️ db", "node/10.0.0.7:9100", "ордер"]
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_component_whose_name_holds_what_is_not_seen_is_refused(name):
+    with pytest.raises(BadPayload, match="component"):
+        probe.receive({"component": name, "healthy": True})
+    with pytest.raises(BadPayload, match="the name in the address"):
+        heartbeat.receive(name, "success", "")
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_a_name_in_any_language_is_taken_as_it_is(name):
+    assert probe.receive({"component": name, "healthy": True})[0].body["component"] == name
+    assert alertmanager.component_of({"component": name}) == shapes.named(name, "x") == name
+
+
+def test_what_is_not_seen_is_left_out_of_the_names_that_monitors_give():
+    assert shapes.named("\u200bdb\u202e \x1b[1m\nmain", "x") == "db [1m main"
+    with pytest.raises(BadPayload):
+        shapes.named("\u200b\u3164", "x")
+    [signal] = gatus.receive({"component": "db\u200b", "group": "\u202ecore", "state": "TRIGGERED"})
+    assert signal.body["component"] == "core/db"
+    told = {"execution": {"id": "1"}, "workflow": {"id": "2", "name": "Ord\u200bers"}}
+    assert read("failure", told).workflow_name == "Orders"
