@@ -65,7 +65,7 @@ def complete_config(given: Config) -> tuple[Config, bool]:
 main.add_command(init)
 
 
-@main.command()
+@main.command(short_help="Run n8n-medic: its web part and its worker.")
 def serve() -> None:
     """Run n8n-medic: the web part and the worker, each started again when it dies, until Ctrl-C.
 
@@ -80,7 +80,7 @@ def serve() -> None:
     sys.exit(serve_until_told(given, complete_config))
 
 
-@main.command()
+@main.command(short_help="Run the worker alone.")
 def worker() -> None:
     """Run the worker alone: for several machines on PostgreSQL, or under a supervisor of your own.
 
@@ -102,7 +102,7 @@ def worker() -> None:
         raise click.ClickException(str(held)) from None
 
 
-@main.command("check-config")
+@main.command("check-config", short_help="Check the configuration, and say what it would do.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of the file, for editors, and nothing else.")
 def check_config(schema: bool) -> None:
     """Check the configuration; say every problem at once (exit code 2), or what it would do.
@@ -129,7 +129,7 @@ def check_config(schema: bool) -> None:
         click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
 
 
-@main.command("run-check")
+@main.command("run-check", short_help="Run the check of a component once, now.")
 @click.argument("name")
 def run_check(name: str) -> None:
     """Run the check of the component NAME once, now, and print what it saw.
@@ -152,7 +152,7 @@ def run_check(name: str) -> None:
     sys.exit(0 if reading.healthy and not over_limits(reading) else 1)
 
 
-@main.command()
+@main.command(short_help="Look at this machine, and report it to n8n-medic elsewhere.")
 @click.option("--to", metavar="URL", help="The address of n8n-medic, such as https://medic.example.com.")
 @click.option("--token-file", type=click.Path(), help="Holds the webhook token; else MEDIC_WEBHOOK_TOKEN(_FILE).")
 @click.option("--name", metavar="NAME", help="Of this machine's own component; default: its host name.")

@@ -137,7 +137,7 @@ def _next_steps(config: Config, heartbeats: list[str]) -> str:
     return "\nWhat to do next:\n" + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
 
 
-@click.command()
+@click.command(short_help="Make a first medic.yaml that works.")
 @click.option("--n8n-url", default="", metavar="URL", help="n8n's address; none: no n8n.")
 @click.option(
     "--n8n-api-key-file", default="", metavar="FILE", help="Holds n8n's API key; -: a line of standard input."

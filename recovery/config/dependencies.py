@@ -1,4 +1,4 @@
-"""Checks what components depend on: each name is one of them, and none needs itself, however far around."""
+"""Checks the names that components speak of: what they need, of which n8n they are, and what maintenance is about."""
 
 from typing import Any
 
@@ -6,11 +6,15 @@ from recovery.config.problems import Problem, suggest
 from recovery.config.translate import Translator
 from recovery.model import CONNECTIVITY
 
+DEFAULT_SITE = "default"
 Needs = dict[str, list[str]]
 
 
 def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Problem]:
-    """The problems of `depends_on` and of the components that maintenance names."""
+    """The problems of `depends_on`, of a check's `site`, and of the components that maintenance names.
+
+    None needs itself, however far around.
+    """
     listed = data.get("components")
     components = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
     needs: Needs = {str(one.get("name")): _texts(one.get("depends_on")) for one in components}
@@ -22,6 +26,7 @@ def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Pro
         place = list(needs).index(CONNECTIVITY)
         way_out = "n8n-medic calls its own machine's connection so"
         found.append(translator.problem(("components", place, "name"), repr(CONNECTIVITY), "another name", way_out))
+    found += _check_sites(listed, data.get("n8n"), translator)
     return found + _check_maintenance(data.get("maintenance"), needs, translator)
 
 
@@ -68,4 +73,21 @@ def _check_maintenance(windows: Any, needs: Needs, translator: Translator) -> li
                 found.append(
                     translator.problem(path, repr(name), 'the name of a component, or "*"', suggest(name, needs))
                 )
+    return found
+
+
+def _mappings(value: Any) -> list[dict[str, Any]]:
+    return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
+
+
+def _check_sites(components: Any, n8n: Any, translator: Translator) -> list[Problem]:
+    sites = [str(one.get("name", DEFAULT_SITE)) for one in _mappings(n8n)]
+    found = []
+    for place, component in enumerate(components if isinstance(components, list) else []):
+        check = component.get("check") if isinstance(component, dict) else None
+        site = check.get("site") if isinstance(check, dict) else None
+        if isinstance(site, str) and site not in (sites or [DEFAULT_SITE]):
+            known = ", ".join(sites) or "none is configured"
+            path = ("components", place, "check", "site")
+            found.append(translator.problem(path, repr(site), f"the name of an n8n: {known}", suggest(site, sites)))
     return found

@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 
+from recovery import checks
 from recovery.config.environment import notice_unknown
-from recovery.config.plans import hosts_of, only_hears
+from recovery.config.plans import every_seconds, hosts_of, only_hears
+from recovery.config.sections import Component
 from recovery.config.settings import Config
+from recovery.model.durations import write_duration
 
 
 def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
@@ -28,12 +31,32 @@ def _on_components(config: Config) -> Iterator[str]:
                 f"{component.name!r} has a restart and no check that confirms, so it is never restarted:"
                 " add a check, or trust_probes: true."
             )
+        yield from _on_check(component)
         for host in hosts_of(component):
             if owner.setdefault(host, component.name) != component.name:
                 yield (
                     f"{component.name!r} and {owner[host]!r} are both called by {host}:"
                     f" workflows' failures there count for {owner[host]!r}; set hosts to tell them apart."
                 )
+
+
+def _on_check(component: Component) -> Iterator[str]:
+    """What a check is told to see and never can."""
+    if component.check is None:
+        return
+    args = checks.REGISTRY.find(component.check.kind).args.model_validate(component.check.arguments)
+    slow, timeout = getattr(args, "slow", None), getattr(args, "timeout", None)
+    if slow and timeout and slow > timeout:
+        yield (
+            f"{component.name!r} is never slow: slow ({write_duration(slow)}) is above timeout"
+            f" ({write_duration(timeout)}), after which it counts as failing."
+        )
+    rate, every = getattr(args, "error_rate", None), every_seconds(component)
+    if rate and rate.window / every < rate.at_least:
+        yield (
+            f"the error_rate of {component.name!r} is never judged: in a window of {write_duration(rate.window)},"
+            f" with a look every {write_duration(every)}, there are fewer looks than at_least ({rate.at_least})."
+        )
 
 
 def _on_alerts(config: Config) -> Iterator[str]:

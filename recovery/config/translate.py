@@ -57,7 +57,7 @@ def _expected(kind: str, message: str, context: dict[str, Any]) -> str:
     try:
         return EXPECTED[kind].format(**context)
     except KeyError:  # a kind of error, or a plugin's own telling of one, that needs no translation
-        return message
+        return message.removeprefix("Value error, ")  # pydantic's word before a validator's own
 
 
 class Translator:

@@ -54,6 +54,11 @@ def test_the_help_of_every_command_shows_an_example(run: Run, name: str) -> None
     assert f"medic {name}" in shown.output or f"medic --config medic.yaml {name}" in shown.output
 
 
+def test_the_list_of_commands_cuts_no_sentence(run: Run) -> None:
+    listed = run("--help").output.partition("Commands:\n")[2].splitlines()
+    assert len(listed) == len(main.commands) and all(line.endswith(".") and "..." not in line for line in listed)
+
+
 def test_every_promised_command_exists() -> None:
     assert {"init", "serve", "worker", "check-config", "run-check", "report"} <= set(main.commands)
 

@@ -283,3 +283,23 @@ def test_no_secret_is_in_what_a_configuration_looks_like(load: Load) -> None:
     shown = repr(load(text, MEDIC_WEBHOOK_TOKEN="s3cret-w", MEDIC_DATABASE_URL="postgresql://u:s3cret-p@db/m"))
     assert "s3cret" not in shown
     assert "slack.example.com" not in shown
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            "check: {kind: http, url: 'http://a.example', slow: 10s}",
+            "'a' is never slow: slow (10s) is above timeout (5s)",
+        ),
+        ("check: {kind: database, engine: redis, host: a.example, slow: 9s}", "'a' is never slow"),
+        (
+            "every: 2m, check: {kind: http, url: 'http://a.example', error_rate: {window: 15m, at_least: 10}}",
+            "in a window of 15m, with a look every 2m, there are fewer looks than at_least (10)",
+        ),
+        ("check: {kind: http, url: 'http://a.example', slow: 5s, error_rate: {window: 5m, at_least: 10}}", ""),
+    ],
+)
+def test_what_a_check_can_never_see_is_worth_a_look(load, more, said):
+    notes = [note for note in notes_on(load(f"components: [{{name: a, {more}}}]"), {}) if "never" in note]
+    assert [said in note for note in notes] == ([True] if said else []), notes

@@ -385,3 +385,24 @@ sources:
     }
     assert "host.name" in found["sources[0].healthy.path"].expected
     assert found["sources[2].healthy.equal"].way_out == 'did you mean "equals"?'
+
+
+SITES = "n8n: [{name: main, url: 'http://a'}, {name: shop, url: 'http://b'}]\n"
+
+
+def test_a_site_that_is_no_n8n_of_the_configuration_is_told_with_the_one_that_was_meant(problems: Problems) -> None:
+    [told] = problems(SITES + "components: [{name: a, check: {kind: n8n_stuck, site: shpo}}]")
+    assert (told.where, told.line) == ("components[0].check.site", 2)
+    assert (told.seen, told.expected, told.way_out) == (
+        "'shpo'",
+        "the name of an n8n: main, shop",
+        'did you mean "shop"?',
+    )
+    [told] = problems("components: [{name: a, check: {kind: n8n, site: nope}}]")
+    assert told.expected == "the name of an n8n: none is configured"
+
+
+@pytest.mark.parametrize("url", ["orders", "http://"])
+def test_a_plugins_own_words_are_told_without_those_of_a_library(problems: Problems, url: str) -> None:
+    [told] = problems(f"components: [{{name: a, check: {{kind: http, url: '{url}'}}}}]")
+    assert told.expected == "write a whole address, such as https://orders.example.com/health"
