@@ -10,6 +10,7 @@ import click
 
 from recovery.cli.first_file import free_file
 from recovery.cli.pieces import Piece, Slot, Template, write_value
+from recovery.cli.trying import why_no_name, why_refused
 from recovery.config.problems import suggest
 
 NONE = "none"
@@ -41,18 +42,20 @@ class Answers:
         """
         if self.asks and template.slots:
             click.echo(f"\n{name}: {template.what}")
-        return Piece(template, name, {slot.key: self._value(slot, name) for slot in template.slots})
+        return Piece(template, name, {slot.key: self._value(slot, name, template) for slot in template.slots})
 
-    def _value(self, slot: Slot, name: str) -> str:
+    def _value(self, slot: Slot, name: str, template: Template) -> str:
         value = self._secret(slot, name) if slot.kind == "secret" else self._plain(slot, name)
         if value:
             try:
                 _check(slot, name, value)
+                if self.asks and slot.kind != "secret" and (why := why_refused(template, name, slot, value)):
+                    raise click.UsageError(f"{name}.{slot.key}: {why}")
             except click.UsageError as error:
                 if not self.asks:
                     raise
                 click.echo(f"  {error.message}")
-                return self._value(slot, name)
+                return self._value(slot, name, template)
         elif not slot.optional:
             key = f"{slot.key}_file=PATH" if slot.kind == "secret" else f"{slot.key}=VALUE"
             raise click.UsageError(f"{name} needs {slot.question}: --set {name}.{key}")
@@ -149,6 +152,8 @@ def choose(words: Iterable[str], templates: Sequence[Template], option: str) -> 
         if kind not in known:
             raise click.UsageError(f"{option} {kind}: there is none. {suggest(kind, known)} Known: {', '.join(known)}")
         chosen.append((known[kind], name.strip() or kind))
+        if why := why_no_name(*chosen[-1]):
+            raise click.UsageError(f"{option} {word}: no piece can be called so: {why}")
     names = [name for _, name in chosen]
     twice = next((name for name in names if names.count(name) > 1), "")
     if twice:
@@ -160,7 +165,7 @@ def ask_which(question: str, templates: Sequence[Template], default: str, option
     """Let a person choose; asked again until it fits."""
     click.echo()
     for template in templates:
-        click.echo(f"  {template.name:<11} {template.what}")
+        click.echo(f"  {template.name:<15} {template.what}")
     while True:
         try:
             return choose([word for word in ask(question, default).split() if word != NONE], templates, option)

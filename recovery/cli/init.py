@@ -38,7 +38,10 @@ def show_templates() -> str:
         lines.append(f"{title}:")
         for template in templates:
             keys = [f"{slot.key}_file" if slot.kind == "secret" else slot.key for slot in template.slots]
-            lines += [f"  {template.name:<11} {template.what}", f"              --set: {', '.join(keys)}"]
+            lines += [
+                f"  {template.name:<15} {template.what}",
+                f"                  --set: {', '.join(keys) or 'nothing'}",
+            ]
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 """Commented pieces of configuration for the usual components and channels, which `medic init` fills in."""
 
+from recovery.cli.more_templates import FAR, NEAR, OF_N8N
 from recovery.cli.pieces import Slot, Template
 
 
@@ -29,7 +30,7 @@ def _database(name: str, engine: str, port: str, what: str) -> Template:
             password_file: ${{password}}
             #slow: 2s                    # connecting and asking must not take longer
             connections: 90              # percent of the connections that may be open
-          severity: critical             # or high, medium, low: who is told, and how soon
+          severity: high                 # or critical, medium, low: who is told, and how soon
           restart: ${{restart}}
         """,
     )
@@ -85,7 +86,7 @@ COMPONENTS = (
             timeout: 5s
             #expect_text: ok             # what the answer must hold
             #slow: 800ms                 # 95 % of the answers must come within this
-          severity: critical             # or high, medium, low: who is told, and how soon
+          severity: high                 # or critical, medium, low: who is told, and how soon
           failure_threshold: 2           # failures in a row that open an incident
           restart: ${restart}
         """,
@@ -152,10 +153,13 @@ COMPONENTS = (
         - name: $name
           check:
             kind: n8n
-          severity: critical
+          severity: high
           restart: ${restart}
         """,
     ),
+    *NEAR,
+    *FAR,
+    *OF_N8N,
 )
 
 CHANNELS = (

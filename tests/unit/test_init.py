@@ -9,6 +9,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
+from recovery import checks
 from recovery.cli import main
 from recovery.cli.first_file import CannotWrite, write_checked
 from recovery.cli.pieces import Piece, Template, write_file, write_value
@@ -73,6 +74,29 @@ def test_a_person_answers_and_no_secret_is_shown_or_written_into_the_file(run: R
     assert {mode_of(path) for path in secrets.values()} == {0o600}
     assert mode_of(tmp_path / "data/secrets") == 0o700
     assert "api_key_file: data/secrets/n8n_api_key" in text
+
+
+def test_a_wrong_answer_is_told_at_once_and_asked_again(run: Run, tmp_path: Path) -> None:
+    typed = ["none", "machine tcp=mail dns", "none"]
+    typed += ["shop", "/", "mail.example.com", "x25", "70000", "25", "", "a b", "db", ""]
+    shown = run(typed="\n".join([*typed, "en", "y", ""]))
+    assert shown.exit_code == 0, shown.output
+    assert "machine.paths: expected: write whole paths" in shown.output and shown.output.count("mail.port: expected: ") == 2
+    assert "Value error" not in shown.output
+    machine, mail, dns = load_config("medic.yaml", {}).components
+    assert machine.check and machine.check.arguments["paths"] == ["/"]
+    assert mail.check and mail.check.arguments["port"] == 25 and dns.check
+
+
+def test_a_name_that_no_component_may_have_is_told_at_once(run: Run) -> None:
+    shown = run(typed="none\nhttp=" + "x" * 201 + "\nmachine\nnone\n\nen\ny\n")
+    assert shown.exit_code == 0 and "no piece can be called so: expected: at most 200 characters" in shown.output
+
+
+def test_every_check_has_a_template_and_none_is_critical_unasked() -> None:
+    kinds = {yaml.safe_load(one.text)[0]["check"]["kind"] for one in COMPONENTS}
+    assert kinds == {plugin.name for plugin in checks.REGISTRY.all()}
+    assert all(yaml.safe_load(one.text)[0].get("severity") != "critical" for one in COMPONENTS)
 
 
 def test_a_person_may_say_no_and_nothing_is_left(run: Run, tmp_path: Path) -> None:
