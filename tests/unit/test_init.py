@@ -81,7 +81,10 @@ def test_a_wrong_answer_is_told_at_once_and_asked_again(run: Run, tmp_path: Path
     typed += ["shop", "/", "mail.example.com", "x25", "70000", "25", "", "a b", "db", ""]
     shown = run(typed="\n".join([*typed, "en", "y", ""]))
     assert shown.exit_code == 0, shown.output
-    assert "machine.paths: expected: write whole paths" in shown.output and shown.output.count("mail.port: expected: ") == 2
+    assert (
+        "machine.paths: expected: write whole paths" in shown.output
+        and shown.output.count("mail.port: expected: ") == 2
+    )
     assert "Value error" not in shown.output
     machine, mail, dns = load_config("medic.yaml", {}).components
     assert machine.check and machine.check.arguments["paths"] == ["/"]
