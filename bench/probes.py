@@ -12,7 +12,7 @@ import aiohttp
 import psutil
 
 from bench.tables import median, percentile, show
-from recovery.worker.checking import SLOT_SECONDS, next_in_phase
+from recovery.worker.checking import next_in_phase
 from tests.n8n.real import free_port
 from tests.story.medic import Medic
 
@@ -86,17 +86,20 @@ def _measure(folder: Path, port: int, seen: Any) -> tuple[float, int, list[float
     looked = []
     while not seen.empty():
         looked.append(seen.get())
-    looked = [(path.strip("/"), at) for path, at in looked if at <= began + SECONDS]
-    return spent * 1000 / len(looked), len(looked), [_lateness(name, at) for name, at in looked]
+    until = began + SECONDS
+    looked = [(path.strip("/"), at) for path, at in looked if began < at <= until]
+    late = [one for name in names for one in lateness(name, [at for of, at in looked if of == name], began, until)]
+    return spent * 1000 / len(looked), len(looked), late
 
 
-def _lateness(name: str, at: float) -> float:
-    """Seconds after the time that this look was planned for."""
-    begin = datetime.fromtimestamp(at - EVERY - SLOT_SECONDS, UTC)
-    due = next_in_phase(name, EVERY, begin).timestamp()
-    while due + EVERY <= at:
+def lateness(name: str, looked: list[float], began: float, until: float) -> list[float]:
+    """Seconds from each time that a look was planned for to the look; to the end, where none came."""
+    due = next_in_phase(name, EVERY, datetime.fromtimestamp(began, UTC)).timestamp()
+    found = []
+    while due < until:
+        found.append(min((at for at in looked if at >= due), default=until) - due)
         due += EVERY
-    return at - due
+    return found
 
 
 def _cpu(process: psutil.Process) -> float:
