@@ -109,12 +109,13 @@ class Args(BaseModel):
 @check("http", remembers=True, every_seconds=30)
 @counting
 async def look_over_http(args: Args, doors: Doors, past: Past) -> Reading:
-    """Asks an address once, following up to 5 redirects; a good status, and what else is expected, is healthy.
+    """Asks an address once; a good status, and what else is expected, is healthy.
 
     No answer in time is an `api_timeout`, and so are answers that are `slow` again and again; no connection, a
     connection that breaks and a certificate that is not trusted are `server_unresponsive`; a wrong status, text or JSON
     value is an `api_error`. They are looked for in the first 64 KiB. Proxies and credentials in the environment are not
-    used. The check `certificate` tells when a certificate is about to end.
+    used. The check `certificate` tells when a certificate is about to end. Up to 5 redirects within the host are
+    followed; one to another host is the answer itself, for whether that host is well says nothing of this one.
 
     An `error_rate` (of 15 minutes, 20 % and 10 looks unless it says otherwise) sees what fails now and then, and never
     often enough in a row: that is a `high_error_rate`. Three failures in a row are an outage, told as such, and no

@@ -128,7 +128,7 @@ class HttpDoor(Protocol):
         verify: bool = True,
         follow: bool = True,
     ) -> HttpAnswer:
-        """Ask once. Any status is an answer. Raises DoorError where none came."""
+        """Ask once. Any status is an answer, as is a redirect to another host. Raises DoorError where none came."""
 
     def connect(self, host: str, port: int, timeout_seconds: float) -> float:
         """Open and close a TCP connection; milliseconds it took. Raises DoorError."""

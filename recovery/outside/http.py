@@ -144,19 +144,32 @@ async def _follow(
     trust: ssl.SSLContext | bool,
     hops: int,
 ) -> aiohttp.ClientResponse:
-    """Redirects are followed here: headers, which may hold secrets, go only to the place they were meant for."""
+    """Redirects within a host are followed; one to another host is the answer itself, and nobody there is asked.
+
+    Whoever answers must not be able to send us to whatever this machine reaches, and another host that is well says
+    nothing of this one. Headers, which may hold secrets, go only to the place they were meant for.
+    """
     for _ in range(hops + 1):
         response = await session.request(method, url, data=data, headers=headers, ssl=trust, allow_redirects=False)
         target = response.headers.get("location")
-        if not hops or not target or response.status not in REDIRECTING:
+        there = _within_host(url, target) if hops and target and response.status in REDIRECTING else ""
+        if not there:
             return response
         response.close()
-        there = urljoin(url, target)
         headers = headers if urlsplit(there)[:2] == urlsplit(url)[:2] else {}
         if response.status not in (307, 308):
             method, data = "HEAD" if method == "HEAD" else "GET", None
         url = there
     raise TooManyRedirects(REDIRECTS)
+
+
+def _within_host(url: str, target: str) -> str:
+    """Where a redirect leads; "" where that is another host, or no address."""
+    try:
+        there = urljoin(url, target)
+        return there if urlsplit(there).hostname == urlsplit(url).hostname else ""
+    except ValueError:
+        return ""
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:

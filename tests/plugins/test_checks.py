@@ -80,6 +80,14 @@ def test_a_redirect_is_followed(site):
     assert look("http", url=site.url + "/old").status_code == 503
 
 
+def test_a_redirect_to_another_host_is_judged_as_the_answer_that_it_is(site):
+    site.answers["/login"] = (302, {"Location": site.url.replace("127.0.0.1", "localhost") + "/page"}, b"")
+    site.answers["/page"] = (200, {}, b"please log in")
+    assert look("http", url=site.url + "/login").status_code == 302
+    reading = look("http", url=site.url + "/login", expect_status=200)
+    assert (reading.healthy, reading.because) == (False, "answered 302, expected 200")
+
+
 def test_an_endless_redirect_is_an_error_of_the_api(site):
     site.answers["/a"] = (302, {"Location": "/a"}, b"")
     reading = look("http", url=site.url + "/a")

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 
 from recovery.model import DoorError
 from recovery.outside.http import Http
-from tests.plugins.servers import answer, drip, free_port, raw_server, reset, silent
+from tests.plugins.servers import Site, answer, drip, free_port, raw_server, reset, silent
 
 SOON = 0.4
 
@@ -165,15 +165,30 @@ def test_a_redirect_is_followed_and_its_body_is_not_read(site):
 
 
 def test_a_header_does_not_follow_a_redirect_to_another_place(site):
-    here = site.url
-    site.answers["/other"] = (307, {"Location": here.replace("127.0.0.1", "localhost") + "/end"}, b"")
+    here, other = site.url, Site()
+    site.answers["/other"] = (307, {"Location": other.url + "/end"}, b"")
+    other.answers["/end"] = (200, {}, b"ok")
     site.answers["/same"] = (307, {"Location": "/end"}, b"")
     site.answers["/end"] = (200, {}, b"ok")
     Http().request("POST", here + "/other", data=b"body", headers={"Authorization": "Bearer abc"})
-    assert "authorization" not in site.asked[-1][2]
+    assert "authorization" not in other.asked[-1][2]
+    other.close()
     Http().request("POST", here + "/same", data=b"body", headers={"Authorization": "Bearer abc"})
     assert site.asked[-1][2]["authorization"] == "Bearer abc"
     assert site.asked[-1][3] == b"body"
+
+
+@pytest.mark.parametrize(
+    "target", ["http://localhost:{port}/end", "//localhost:{port}/end", "file:///etc/passwd", "http://[::1"]
+)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_host_is_the_answer_and_nobody_there_is_asked(site, target, status):
+    """A service that somebody took over must not send us to what only this machine reaches."""
+    site.answers["/out"] = (status, {"Location": target.format(port=site.url.rpartition(":")[2])}, b"moved")
+    site.answers["/end"] = (200, {}, b"internal")
+    answer = Http().request("GET", site.url + "/out")
+    assert (answer.status, answer.text) == (status, "moved")
+    assert [path for _, path, _, _ in site.asked] == ["/out"]
 
 
 def test_cookies_are_not_kept_from_one_look_to_the_next(site):
