@@ -7,7 +7,7 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.clock import to_micros
+from recovery.clock import from_micros, to_micros
 from recovery.model import Reading, note_look
 from recovery.store import bulk, database
 from recovery.store.events import add_event
@@ -113,12 +113,12 @@ def configure_components(due: dict[str, datetime | None], now: datetime) -> None
 def claim_components(
     now: datetime, lease_until: datetime, worker: str, limit: int, passing_over: Sequence[str] = ()
 ) -> list[ComponentRow]:
-    """Claim components whose check is due, but for those passed over."""
+    """Claim components whose check is due and not under way, but for those passed over."""
     others = " AND NOT name IN ?" if passing_over else ""
     locked = "" if database.is_sqlite() else " FOR UPDATE SKIP LOCKED"
     more = f"ORDER BY run_at LIMIT {int(limit)}{locked}"
     passed_over = [list(passing_over)] if passing_over else []
-    claimed = bulk.find_rows(ComponentRow, f"run_at <= ?{others}", now, *passed_over, more=more)
+    claimed = bulk.find_rows(ComponentRow, f"run_at <= ? AND lease_until IS NULL{others}", now, *passed_over, more=more)
     for row in claimed:
         row.fence += 1
     values = [{"fence": row.fence, "lease_until": lease_until, "worker": worker, "run_at": None} for row in claimed]
@@ -138,7 +138,8 @@ class Looked:
 
 def finish_components(looked: Sequence[Looked], now: datetime) -> set[int]:
     """Let go of claimed components, and note what the quiet looks saw; the ids of those that nobody took over."""
-    changes = [({"id": one.row.id, "fence": one.row.fence}, _seen(one, now)) for one in looked]
+    hurried = _find_hurried(looked)
+    changes = [({"id": one.row.id, "fence": one.row.fence}, _seen(one, hurried, now)) for one in looked]
     if bulk.set_rows(ComponentRow, changes) == len(looked):
         return {one.row.id for one in looked}
     ids = [one.row.id for one in looked]
@@ -147,11 +148,19 @@ def finish_components(looked: Sequence[Looked], now: datetime) -> set[int]:
     return {one.row.id for one in looked if fences.get(one.row.id) == one.row.fence}
 
 
-def _seen(one: Looked, now: datetime) -> dict[str, Any]:
+def _find_hurried(looked: Sequence[Looked]) -> dict[int, datetime]:
+    """When those are due that were hurried while they were looked at."""
+    ids = [one.row.id for one in looked]
+    rows = bulk.select("SELECT id, run_at FROM components WHERE id IN ? AND run_at IS NOT NULL", ids) if ids else []
+    return {row_id: from_micros(due) for row_id, due in rows}
+
+
+def _seen(one: Looked, hurried: dict[int, datetime], now: datetime) -> dict[str, Any]:
     """The columns of a look. What is news stays as it was: triage changes it, with its reasons."""
     row, reading = one.row, one.reading
     kept = row.memory if reading.memory is None else reading.memory
-    values: dict[str, Any] = {"run_at": one.next_at, "lease_until": None, "memory": kept}
+    due = min(one.next_at, hurried.get(row.id, one.next_at))
+    values: dict[str, Any] = {"run_at": due, "lease_until": None, "memory": kept}
     seen = (row.seen_at, row.because, row.latency_ms, row.looks)
     if one.quiet:
         seen = (now, reading.because, reading.latency_ms, note_look(row.looks, is_bad=False))
@@ -170,6 +179,11 @@ def rest_component(row: ComponentRow) -> None:
     ComponentRow.update(run_at=None, lease_until=None).where(
         ComponentRow.id == row.id, ComponentRow.fence == row.fence
     ).execute()
+
+
+def keep_components(rows: Sequence[ComponentRow], until: datetime) -> None:
+    """Go on holding what is being looked at; what another worker has taken over is left to it."""
+    bulk.set_rows(ComponentRow, [({"id": row.id, "fence": row.fence}, {"lease_until": until}) for row in rows])
 
 
 def requeue_lost_components(now: datetime) -> None:

@@ -30,7 +30,8 @@ WORDS = {
     "recoveries": "SELECT wake_at FROM recoveries WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "steps": "SELECT run_at FROM steps WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
     "executions": "SELECT run_at FROM executions WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
-    "components": "SELECT run_at FROM components WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "components": "SELECT run_at FROM components WHERE run_at IS NOT NULL AND lease_until IS NULL"
+    " ORDER BY run_at LIMIT 1",  # one that was hurried while it is looked at is due after that
     "alerts": "SELECT run_at FROM alerts WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
     "lost steps": "SELECT lease_until FROM steps WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost executions": "SELECT lease_until FROM executions WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",

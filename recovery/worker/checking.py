@@ -88,6 +88,16 @@ def next_in_phase(name: str, every_seconds: float, now: datetime) -> datetime:
 
 
 def take_over_lost_components(ctx: Context, now: datetime) -> None:
-    """Checks whose worker was killed are due again."""
+    """What this worker still looks at stays its own; checks whose worker was killed are due again."""
     with database.write():
+        components.keep_components(ctx.looks.hold(now), ctx.lease(now, 60))
         components.requeue_lost_components(now)
+        _tell_of_late(ctx, now)
+
+
+def _tell_of_late(ctx: Context, now: datetime) -> None:
+    """A look that hangs is a bad reading, although it has not ended."""
+    late = ctx.looks.take_late(lambda name: timedelta(seconds=ctx.policy.component(name).every_seconds), now)
+    key = "check:{}:{}:{}".format
+    told = [probe.own_signal(reading, key(row.name, row.fence, now.isoformat())) for row, reading in late]
+    signals.add_signals(told, now)

@@ -1,20 +1,25 @@
 """Looks at components that are under way: on the event loop or in threads, however many; what ends is kept here."""
 
-import inspect
+import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from recovery import checks
+from recovery.clock import utc_now
 from recovery.model import DoorError, Doors, FailureType, Past, PlannedCheck, Plugin, Reading
+from recovery.outside.bounded import Bounded
 from recovery.store.tables import ComponentRow
 
 THREADS = 64
 MOST_AT_ONCE = 2_000
+SPARE_SECONDS = 120.0  # a look at an n8n asks it many times, and a check's own timeout is for one answer
+HOLD_EVERY = timedelta(seconds=30)
+_bounded = Bounded()
 
 
 class Background(Protocol):
@@ -41,6 +46,25 @@ class Prepared:
         past = (Past(now, memory, beat),) if self.plugin.remembers else ()
         return self.plugin.run(self.args, doors, *past)
 
+    @property
+    def seconds(self) -> float:
+        """How long a look may take as a whole."""
+        return SPARE_SECONDS + float(getattr(self.args, "timeout", 0.0))
+
+    async def within(self, look: Any) -> Reading:
+        """Wait for a look that is a coroutine, and end it at its deadline."""
+        try:
+            async with asyncio.timeout(self.seconds) as limit:
+                return await look
+        except TimeoutError:
+            if limit.expired():
+                raise self.late() from None
+            raise
+
+    def late(self) -> DoorError:
+        """It is past its deadline."""
+        return DoorError(f"the look at it has not ended within {self.seconds:g} s", "timeout")
+
     def told(self, reading: Reading) -> Reading:
         """The reading as one of this component."""
         return replace(reading, component=self.name)
@@ -58,6 +82,23 @@ def prepare(name: str, check: PlannedCheck) -> Prepared:
     return Prepared(name, plugin, plugin.args.model_validate(check.args))
 
 
+@dataclass(slots=True)
+class UnderWay:
+    """A look that has not ended: for which claim, and since when it runs; None where it waits for a thread."""
+
+    row: ComponentRow
+    prepared: Prepared
+    since: datetime | None = None
+    told_at: datetime | None = None
+
+    def is_late(self, now: datetime, again: timedelta) -> bool:
+        """Whether it is past its deadline, and that is not told of yet, or was so long ago. A coroutine ends there."""
+        if self.since is None or self.prepared.plugin.waits:
+            return False
+        limit = timedelta(seconds=self.prepared.seconds)
+        return now - self.since > limit if self.told_at is None else now - self.told_at >= again
+
+
 class Looks:
     """Takes looks, and keeps those that have ended until the loop records them together.
 
@@ -69,16 +110,17 @@ class Looks:
         self._doors, self._background, self._freed = doors, background, freed
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="looks")
         self._lock = threading.Lock()
-        self._under_way = self._in_threads = 0
+        self._under_way: dict[str, UnderWay] = {}
+        self._in_threads = 0
+        self._hold_at: datetime | None = None
         self._ended: deque[tuple[ComponentRow, Reading]] = deque()
         self._prepared: dict[str, Prepared] = {}
         self._died: deque[str] = deque()
-        self._busy: set[str] = set()
 
     @property
     def free(self) -> int:
         """How many more may begin."""
-        return MOST_AT_ONCE - self._under_way
+        return MOST_AT_ONCE - len(self._under_way)
 
     @property
     def threads_free(self) -> bool:
@@ -93,13 +135,14 @@ class Looks:
     @property
     def died(self) -> bool:
         """Whether a watched process or container has died, whose component is not being looked at."""
-        return any(name not in self._busy for name in list(self._died))
+        return any(name not in self._under_way for name in list(self._died))
 
     def take_died(self) -> set[str]:
         """The components of what has died; one that is being looked at is told of after that look."""
         names = {self._died.popleft() for _ in range(len(self._died))}
-        self._died.extend(names & self._busy)
-        return names - self._busy
+        busy = {name for name in names if name in self._under_way}
+        self._died.extend(busy)
+        return names - busy
 
     def watch(self, name: str, reading: Reading) -> None:
         """A healthy look at a process or a container: hear of its death at once."""
@@ -117,31 +160,60 @@ class Looks:
         """What has ended since the last call, each once."""
         return [self._ended.popleft() for _ in range(len(self._ended))]
 
+    def to_hold(self, now: datetime) -> bool:
+        """Whether it is time to renew the claims of looks that take long."""
+        return self._hold_at is not None and self._hold_at <= now
+
+    def hold(self, now: datetime) -> list[ComponentRow]:
+        """The claims of all looks under way; to be asked again when `to_hold` says so."""
+        with self._lock:
+            self._hold_at = now + HOLD_EVERY if self._under_way else None
+            return [look.row for look in self._under_way.values()]
+
+    def take_late(self, every: Callable[[str], timedelta], now: datetime) -> list[tuple[ComponentRow, Reading]]:
+        """Bad readings of looks that hang: at their deadline, and then as often as they would be looked at."""
+        with self._lock:
+            late = [look for look in self._under_way.values() if look.is_late(now, every(look.row.name))]
+        for look in late:
+            look.told_at = now
+        return [(look.row, look.prepared.broken(look.prepared.late())) for look in late]
+
     def begin(self, row: ComponentRow, check: PlannedCheck, now: datetime) -> None:
-        """Look at a claimed component."""
+        """Look at a claimed component. Where an earlier look at it has not ended, that one answers for this claim."""
+        with self._lock:
+            earlier = self._under_way.get(row.name)
+            if earlier:
+                earlier.row = row
+                return
         try:
             prepared = self._prepared.get(row.name) or self._prepared.setdefault(row.name, prepare(row.name, check))
         except Exception as problem:  # noqa: BLE001 a check that cannot be prepared says so on its component
             self._keep(row, Reading(row.name, False, f"the check cannot run: {problem}", FailureType.API_ERROR))
             return
+        look = UnderWay(row, prepared)
         with self._lock:
-            self._under_way += 1
-            self._busy.add(row.name)
+            self._under_way[row.name] = look
             self._in_threads += not prepared.plugin.waits
-        ended = self._ender(row, prepared)
+            self._hold_at = self._hold_at or now + HOLD_EVERY
+        ended = self._ender(look)
         if prepared.plugin.waits:
-            self._background.start(prepared.begin(self._doors, now, row), ended)
+            self._background.start(prepared.within(prepared.begin(self._doors, now, row)), ended)
         else:
-            self._threads.submit(prepared.begin, self._doors, now, row).add_done_callback(ended)
+            self._threads.submit(self._look, look, now).add_done_callback(ended)
 
-    def _ender(self, row: ComponentRow, prepared: Prepared) -> Callable[[Future[Any]], None]:
+    def _look(self, look: UnderWay, now: datetime) -> Reading:
+        look.since = utc_now()
+        return look.prepared.begin(self._doors, now, look.row)
+
+    def _ender(self, look: UnderWay) -> Callable[[Future[Any]], None]:
+        prepared = look.prepared
+
         def ended(future: Future[Any]) -> None:
             with self._lock:
-                self._under_way -= 1
-                self._busy.discard(row.name)
+                self._under_way.pop(look.row.name, None)
                 self._in_threads -= not prepared.plugin.waits
             problem = future.exception()
-            self._keep(row, prepared.broken(problem) if problem else prepared.told(future.result()))
+            self._keep(look.row, prepared.broken(problem) if problem else prepared.told(future.result()))
 
         return ended
 
@@ -163,6 +235,12 @@ def is_quiet(row: ComponentRow, reading: Reading) -> bool:
 def look_now(
     name: str, check: PlannedCheck, doors: Doors, background: Background, now: datetime, known: ComponentRow | None
 ) -> Reading:
-    """One look that is waited for: to confirm a failure, and to verify a recovery. What it would keep is dropped."""
-    found = prepare(name, check).begin(doors, now, known)
-    return background.run(found) if inspect.isawaitable(found) else found
+    """One look that is waited for: to confirm a failure, and to verify a recovery. What it would keep is dropped.
+
+    Raises:
+        DoorError: it did not end in time, or an earlier one has not ended yet.
+    """
+    prepared = prepare(name, check)
+    if prepared.plugin.waits:
+        return background.run(prepared.within(prepared.begin(doors, now, known)))
+    return _bounded.call(f"the check of {name}", lambda: prepared.begin(doors, now, known), prepared.seconds)

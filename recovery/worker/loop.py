@@ -67,6 +67,8 @@ def tick(ctx: Context, now: datetime) -> bool:
         watched = ctx.looks.ended or ctx.looks.died or ctx.connectivity.is_due(ctx, now)
         if watched and "components" not in failed:
             words.add("components")
+        if ctx.looks.to_hold(now) and "lost components" not in failed:
+            words.add("lost components")
         if turn and ctx.taken % BATCH:
             words.discard("signals")  # all that had come are triaged; what came since is the next tick's
         if not words:
