@@ -177,7 +177,7 @@ class ComponentRow(Lease):
     changed_at = TimeField(null=True)
     seen_at = TimeField(null=True)
     latency_ms = pw.FloatField(null=True)
-    memory = JsonField(null=True)  # what its check keeps from look to look
+    memory = JsonField(null=True)  # what its check keeps from look to look, and of which kind that is
     beat = JsonField(null=True)  # what it told of itself, as a heartbeat
 
     class Meta:

@@ -19,6 +19,7 @@ THREADS = 64
 MOST_AT_ONCE = 2_000
 SPARE_SECONDS = 120.0  # a look at an n8n asks it many times, and a check's own timeout is for one answer
 HOLD_EVERY = timedelta(seconds=30)
+KIND = "kept by"  # in a stored memory, the kind of check that it is of: another would misread it
 _bounded = Bounded()
 
 
@@ -42,9 +43,13 @@ class Prepared:
 
     def begin(self, doors: Doors, now: datetime, known: ComponentRow | None) -> Any:
         """A reading, or a coroutine that gives one; `known` is what is known of the component so far."""
-        memory, beat = (known.memory or {}, known.beat or {}) if known else ({}, {})
-        past = (Past(now, memory, beat),) if self.plugin.remembers else ()
+        beat = (known.beat or {}) if known else {}
+        past = (Past(now, self._remembered(known), beat),) if self.plugin.remembers else ()
         return self.plugin.run(self.args, doors, *past)
+
+    def _remembered(self, known: ComponentRow | None) -> dict[str, Any]:
+        memory = dict((known.memory or {}) if known else {})
+        return memory if memory.pop(KIND, None) == self.plugin.name else {}
 
     @property
     def seconds(self) -> float:
@@ -67,13 +72,15 @@ class Prepared:
 
     def told(self, reading: Reading) -> Reading:
         """The reading as one of this component."""
-        return replace(reading, component=self.name)
+        memory = None if reading.memory is None else {**reading.memory, KIND: self.plugin.name}
+        return replace(reading, component=self.name, memory=memory)
 
     def broken(self, problem: BaseException) -> Reading:
-        """A check that breaks is a bad reading, with its reason."""
+        """A check that breaks is a bad reading, with its reason; what it remembered may be why, and is dropped."""
         if isinstance(problem, DoorError):
             return Reading(self.name, False, str(problem), FailureType.SERVER_UNRESPONSIVE)
-        return Reading(self.name, False, f"the check itself broke: {problem}", FailureType.SERVER_UNRESPONSIVE)
+        because = f"the check itself broke: {problem}"
+        return Reading(self.name, False, because, FailureType.SERVER_UNRESPONSIVE, memory={})
 
 
 def prepare(name: str, check: PlannedCheck) -> Prepared:
