@@ -39,10 +39,20 @@ def set_component(
     ComponentRow.insert(name=name, **values).on_conflict(conflict_target=[ComponentRow.name], update=values).execute()
 
 
+def _hold_beat(name: str) -> dict[str, Any] | None:
+    """What a component told of itself, and nobody else may change it before the transaction ends; None: unknown."""
+    found = bulk.find_rows(ComponentRow, "name = ?", name, more=_locked())
+    return dict(found[0].beat or {}) if found else None
+
+
+def _locked() -> str:
+    """What makes a query hold the rows that it finds."""
+    return "" if database.is_sqlite() else "FOR UPDATE"
+
+
 def note_beat(name: str, what: str, at: datetime, message: str) -> None:
     """What a component told of itself (success, fail, start or log), and how long a run that began with start took."""
-    known = bulk.find_row(ComponentRow, "name = ?", name)
-    beat = dict((known.beat if known else None) or {})
+    beat = _hold_beat(name) or {}
     began = beat.get("start_at")
     if what in ("success", "fail"):
         last = max(beat.get("success_at", ""), beat.get("fail_at", ""))
@@ -63,8 +73,7 @@ def note_heard(name: str, at: datetime, declared: float | None, silent_at: datet
     Args:
         declared: after how many seconds its sender says that it is silent; None where the configuration says it.
     """
-    known = bulk.find_row(ComponentRow, "name = ?", name)
-    beat = {**((known.beat if known else None) or {}), "heard_at": at.isoformat(), "silent_after": declared}
+    beat = {**(_hold_beat(name) or {}), "heard_at": at.isoformat(), "silent_after": declared}
     # One that is being looked at is due again by that look.
     due = pw.Case(None, [(ComponentRow.lease_until.is_null(), to_micros(silent_at))], ComponentRow.run_at)
     ComponentRow.insert(name=name, beat=beat, run_at=silent_at).on_conflict(
@@ -74,9 +83,9 @@ def note_heard(name: str, at: datetime, declared: float | None, silent_at: datet
 
 def note_acted(name: str, at: datetime) -> None:
     """An action has ended on it: checks that count failures begin anew."""
-    known = bulk.find_row(ComponentRow, "name = ?", name)
-    if known:
-        bulk.set_row(ComponentRow, known.id, {"beat": {**(known.beat or {}), "acted_at": at.isoformat()}})
+    beat = _hold_beat(name)
+    if beat is not None:
+        ComponentRow.update(beat={**beat, "acted_at": at.isoformat()}).where(ComponentRow.name == name).execute()
 
 
 def await_word(now: datetime, was_away: bool) -> None:
@@ -139,8 +148,12 @@ class Looked:
 def finish_components(looked: Sequence[Looked], now: datetime) -> set[int]:
     """Let go of claimed components, and note what the quiet looks saw; the ids of those that nobody took over."""
     hurried = _find_hurried(looked)
-    changes = [({"id": one.row.id, "fence": one.row.fence}, _seen(one, hurried, now)) for one in looked]
-    if bulk.set_rows(ComponentRow, changes) == len(looked):
+    changed = 0
+    for quiet in (True, False):
+        of_these = [one for one in looked if one.quiet is quiet]
+        changes = [({"id": one.row.id, "fence": one.row.fence}, _seen(one, hurried, now)) for one in of_these]
+        changed += bulk.set_rows(ComponentRow, changes)
+    if changed == len(looked):
         return {one.row.id for one in looked}
     ids = [one.row.id for one in looked]
     held = ComponentRow.select(ComponentRow.id, ComponentRow.fence).where(ComponentRow.id.in_(ids))
@@ -156,15 +169,15 @@ def _find_hurried(looked: Sequence[Looked]) -> dict[int, datetime]:
 
 
 def _seen(one: Looked, hurried: dict[int, datetime], now: datetime) -> dict[str, Any]:
-    """The columns of a look. What is news stays as it was: triage changes it, with its reasons."""
+    """The columns of a look. What is news is left to triage, which may have heard of the component meanwhile."""
     row, reading = one.row, one.reading
     kept = row.memory if reading.memory is None else reading.memory
     due = min(one.next_at, hurried.get(row.id, one.next_at))
     values: dict[str, Any] = {"run_at": due, "lease_until": None, "memory": kept}
-    seen = (row.seen_at, row.because, row.latency_ms, row.looks)
     if one.quiet:
-        seen = (now, reading.because, reading.latency_ms, note_look(row.looks, is_bad=False))
-    return values | dict(zip(("seen_at", "because", "latency_ms", "looks"), seen, strict=True))
+        looks = note_look(row.looks, is_bad=False)
+        values |= {"seen_at": now, "because": reading.because, "latency_ms": reading.latency_ms, "looks": looks}
+    return values
 
 
 def hurry_components(names: Iterable[str], now: datetime) -> None:

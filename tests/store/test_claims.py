@@ -191,6 +191,17 @@ def test_the_late_look_at_a_lost_component_is_dropped(store):
     assert ComponentRow.get().run_at == LATER
 
 
+@pytest.mark.parametrize("healthy", [None, False])
+def test_a_look_that_triage_is_told_of_undoes_nothing_that_was_heard_during_it(store, healthy):
+    components.configure_components({"gpu": NOW}, NOW)
+    [row] = components.claim_components(NOW, LEASE, "a", 1)
+    components.set_component("gpu", "unknown", LATER, "heard", health="healthy", seen_at=LATER, looks=0b110)
+    reading = Reading("gpu", healthy, "heard of 3 s ago")
+    assert components.finish_components([components.Looked(row, LATER, reading, False)], NOW) == {row.id}
+    after = ComponentRow.get()
+    assert (after.seen_at, after.because, after.looks, after.run_at) == (LATER, "heard", 0b110, LATER)
+
+
 # -- what is claimed waits for nobody else
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from recovery.clock import utc_now
 from recovery.model import OrderWhat
-from recovery.store import database, incidents, orders, recoveries
+from recovery.store import components, database, incidents, orders, recoveries
 from recovery.store.tables import StepRow
 from recovery.worker import triaging
 from recovery.worker.cases import Known
@@ -150,3 +150,24 @@ def test_whoever_wakes_a_recovery_waits_for_the_one_that_plans(engine: Engine) -
         others = [OtherProcess(take_over_lost_steps, engine.ctx, lost)]
         assert not others[0].over.wait(0.5)
     others[0].join(10)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_heard_of_a_component_while_an_action_on_it_ends_is_not_forgotten(engine: Engine) -> None:
+    now = utc_now()
+    with database.write():
+        components.note_heard("gpu", now, 120.0, now)
+    later = engine.clock.advance(100)
+
+    def hear() -> None:
+        with database.write():
+            components.note_heard("gpu", later, 120.0, later)
+
+    with database.write():
+        components.note_acted("gpu", now)
+        other = OtherProcess(hear)
+        assert not other.over.wait(0.5), "it read what is about to be changed"
+    assert other.over.wait(10)
+    other.join()
+    beat = engine.component("gpu").beat
+    assert (beat["heard_at"], beat["acted_at"]) == (later.isoformat(), now.isoformat())
