@@ -10,10 +10,9 @@ from pydantic import ValidationError
 from recovery.config import Component, Config, load_config
 from recovery.config.plans import only_hears
 from recovery.config.types import check_url
-from recovery.model.durations import write_duration
+from recovery.model.durations import LONGEST_SILENCE, SHORTEST_SILENCE, write_duration
 from recovery.model.secrets import read_secret_file
 
-SHORTEST_SILENCE, LONGEST_SILENCE = 30.0, 86_400.0
 SILENT_AFTER_ROUNDS, LEAST_SILENT_AFTER = 4, 60.0
 MOST_COMPONENTS = 200  # as many fit into one call, whatever they say
 KEYS, COMPONENT_KEYS = {"components", "n8n"}, {"name", "check", "severity"}

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
 
-__all__ = ["Duration", "Period", "Timeout", "parse_duration", "write_duration"]
+__all__ = ["LONGEST_SILENCE", "SHORTEST_SILENCE", "Duration", "Period", "Timeout", "parse_duration", "write_duration"]
 
 UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _PART = r"\d{1,12}(?:\.\d{1,6})?\s?(?:ms|s|m|h|d)"
@@ -105,3 +105,7 @@ def _check_period(seconds: float) -> float:
 
 Period = Annotated[Duration, AfterValidator(_check_period)]
 """A `Duration` over which something is counted or looked ahead: more than nothing, at most a year."""
+
+
+SHORTEST_SILENCE, LONGEST_SILENCE = 30.0, 86_400.0
+"""How soon a sender's own silence may count, seconds, where the sender itself says it. A configuration may say more."""

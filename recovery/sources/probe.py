@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from recovery.model import FailureType, Reading, Severity, Signal, SignalKind
-from recovery.model.durations import parse_duration
+from recovery.model.durations import LONGEST_SILENCE, SHORTEST_SILENCE, parse_duration
 from recovery.sources.shapes import MOST_PER_CALL, BadPayload, component_name, moment, number, text, whole
 
 SOURCE = "probe"
 OWN = "check"
 OURS = ("certain", "permanent", "mark")  # what a pushed probe may not say: how sure it is, who helps, of which alert
-SHORTEST_SILENCE, LONGEST_SILENCE = 30.0, 86_400.0
 UNSAID = {True: "healthy", False: "reported as failing", None: "says nothing of its health"}
 
 
