@@ -1,5 +1,6 @@
 """A job that tells of itself, and is missed when it does not: a dead man's switch."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -50,27 +51,37 @@ def look_for_heartbeat(args: Args, doors: Doors, past: Past) -> Reading:
 
     Missed is `schedule_missed`, and so is a run that takes longer than `longest`; `/fail`, with whatever text, is
     `workflow_failed`. `/start` before the work lets the run's time be measured. A job that has never told of itself is
-    missed once it should have, counted from the first look; the time in which n8n-medic itself was away does not count.
+    missed once it should have, counted from the first look. What it may have told while n8n-medic itself could not hear
+    is not known, and is not called missed.
     """
+    seen = _judge(args, past)
+    listening = known_time(past.beat.get("listening_since"), past.now)
+    if seen.failure_type is not FailureType.SCHEDULE_MISSED or listening is None:
+        return seen
+    had_it_told = replace(past, beat={**past.beat, "success_at": listening.isoformat()})
+    if not _judge(args, had_it_told).healthy:
+        return seen
+    because = f"could not be heard before {listening:%Y-%m-%d %H:%M} UTC: it may have told of itself"
+    return Reading("", None, because, memory=seen.memory)
+
+
+def _judge(args: Args, past: Past) -> Reading:
     beat = past.beat
-    done, failed, began, listening = (
-        known_time(beat.get(word), past.now) for word in ("success_at", "fail_at", "start_at", "listening_since")
-    )
+    done, failed, began = (known_time(beat.get(word), past.now) for word in ("success_at", "fail_at", "start_at"))
     since = known_time(past.memory.get("since"), past.now) or past.now
     memory = {"since": since.isoformat()}
     last = max(filter(None, (done, failed)), default=None)
-    heard = max(filter(None, (last, listening)), default=None)  # what came before `listening` could not be heard
     if failed and (done is None or failed > done):
         because = f"its last run failed: {beat.get('message') or 'it did not say why'}"[:500]
         return Reading("", False, because, FailureType.WORKFLOW_FAILED, certain=True, memory=memory)
-    if args.longest is not None and began and (heard is None or began > heard):
+    if args.longest is not None and began and (last is None or began > last):
         runs = past.now - began
         if runs > timedelta(seconds=args.longest):
             because = (
                 f"its run has taken {write_length(runs)}, longer than {write_length(timedelta(seconds=args.longest))}"
             )
             return Reading("", False, because, FailureType.SCHEDULE_MISSED, certain=True, memory=memory)
-    due = _due(args, heard or since, past.now)
+    due = _due(args, last or since, past.now)
     if due is not None:
         when = f"the last was {last:%Y-%m-%d %H:%M} UTC" if last else "it has never told of itself"
         because = f"no heartbeat since it was due at {due:%Y-%m-%d %H:%M} UTC: {when}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import peewee as pw
@@ -88,21 +88,18 @@ def note_acted(name: str, at: datetime) -> None:
         ComponentRow.update(beat={**beat, "acted_at": at.isoformat()}).where(ComponentRow.name == name).execute()
 
 
-def await_word(now: datetime, was_away: bool) -> None:
-    """A worker begins: plan the looks at those whose senders want their silence noticed.
+def find_listened_to() -> list[ComponentRow]:
+    """Components that may tell of themselves: all that are configured or have; they are held."""
+    return bulk.find_rows(ComponentRow, "beat IS NOT NULL OR configured", more=_locked())
 
-    Args:
-        was_away: nobody listened before, so that nobody could be heard: silence counts from now.
+
+def listen(row: ComponentRow, beat: dict[str, Any], silent_at: datetime | None) -> None:
+    """Note since when it is listened to, and plan the look that would miss it; None: that is planned otherwise.
+
+    One that is being looked at is due again by that look.
     """
-    for row in bulk.find_rows(ComponentRow, "beat LIKE ?", '%"heard_at"%'):
-        beat = dict(row.beat or {})
-        changes: dict[str, Any] = {"beat": {**beat, "listening_since": now.isoformat()}} if was_away else {}
-        declared = beat.get("silent_after")
-        if declared and not row.configured and row.lease_until is None:
-            since = now if was_away else datetime.fromisoformat(beat["heard_at"])
-            changes["run_at"] = since + timedelta(seconds=declared)
-        if changes:
-            bulk.set_row(ComponentRow, row.id, changes)
+    due = {"run_at": silent_at} if silent_at and row.lease_until is None else {}
+    bulk.set_row(ComponentRow, row.id, {"beat": beat, **due})
 
 
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:

@@ -13,6 +13,7 @@ from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
 from recovery.store import components, database, due, sites
 from recovery.worker.context import Context
+from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
 from recovery.worker.loop import Loop
@@ -95,7 +96,7 @@ def _first_looks(ctx: Context, now: datetime) -> dict[str, datetime | None]:
     plans = ctx.policy.components
     within = max(FIRST_LOOKS_WITHIN, len(plans) / FIRST_LOOKS_PER_SECOND)
     return {
-        name: now + timedelta(seconds=within * number / len(plans)) if plan.check or plan.listens else None
+        name: now + timedelta(seconds=within * number / len(plans)) if look_of(plan, None) else None
         for number, (name, plan) in enumerate(plans.items())
     }
 
@@ -112,5 +113,5 @@ def prepare(ctx: Context) -> None:
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)
         ctx.connectivity.resume(ctx, now)
-        components.await_word(now, ctx.latest is not None and now - ctx.latest > AWAY)
+        await_word(ctx.policy, now, ctx.latest is not None and now - ctx.latest > AWAY)
     keep_beating(ctx)

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from recovery import checks
 from recovery.model import ComponentPlan, PlannedCheck, Policy, Reading
+from recovery.model.moments import read_aware
 from recovery.sources import heartbeat
 from recovery.sources.probe import OWN
 from recovery.store import components
@@ -15,6 +17,36 @@ from recovery.store.tables import ComponentRow
 def look_of(plan: ComponentPlan, row: ComponentRow | None) -> PlannedCheck | None:
     """How a component is looked at: by its check, else for the silence that its configuration or sender speaks of."""
     return plan.check or plan.listens or _declared((row.beat or {}).get("silent_after") if row else None)
+
+
+def silent_at(plan: ComponentPlan, beat: Mapping[str, Any], now: datetime) -> datetime | None:
+    """When a component would be silent, by what is known of its words; None where nothing looks for that yet."""
+    look = None if plan.check else plan.listens or _declared(beat.get("silent_after"))
+    told = [read_aware(beat.get(name)) for name in ("heard_at", "listening_since")]
+    last = max((at for at in told if at and at <= now), default=None)
+    if look is None or last is None:
+        return None
+    args = checks.REGISTRY.find(look.name).args.model_validate(look.args)
+    return last + timedelta(seconds=args.silent_after)
+
+
+def await_word(policy: Policy, now: datetime, was_away: bool) -> None:
+    """Plan the looks that would miss whoever falls silent. To be called in a transaction.
+
+    Args:
+        was_away: nobody could be heard before now (no worker ran, say): silence counts from now, of heartbeats too.
+    """
+    for row in components.find_listened_to():
+        plan, beat = policy.component(row.name), dict(row.beat or {})
+        if _is_listened_to(plan, beat):
+            beat |= {"listening_since": now.isoformat()} if was_away else {}
+            components.listen(row, beat, silent_at(plan, beat, now))
+
+
+def _is_listened_to(plan: ComponentPlan, beat: Mapping[str, Any]) -> bool:
+    if plan.check:
+        return plan.check.name == heartbeat.SOURCE
+    return plan.listens is not None or "heard_at" in beat
 
 
 def _declared(seconds: float | None) -> PlannedCheck | None:
@@ -48,9 +80,9 @@ class Hearing:
     def write(self) -> None:
         """Note when each was heard of, and plan the look that misses it."""
         for name, (at, declared) in self._heard.items():
-            look = self._policy.component(name).listens or _declared(declared)
-            if look:
-                args = checks.REGISTRY.find(look.name).args.model_validate(look.args)
-                components.note_heard(name, at, declared, at + timedelta(seconds=args.silent_after))
+            beat = {"heard_at": at.isoformat(), "silent_after": declared}
+            due = silent_at(self._policy.component(name), beat, at)
+            if due:
+                components.note_heard(name, at, declared, due)
             elif declared == 0 and self._declared_before(name):
                 components.note_heard(name, at, declared, at)  # a look that finds nothing to do lets go of it

@@ -121,7 +121,7 @@ class Looks:
         self._in_threads = 0
         self._hold_at: datetime | None = None
         self._ended: deque[tuple[ComponentRow, Reading]] = deque()
-        self._prepared: dict[str, Prepared] = {}
+        self._prepared: dict[str, tuple[PlannedCheck, Prepared]] = {}
         self._died: deque[str] = deque()
 
     @property
@@ -193,7 +193,7 @@ class Looks:
                 earlier.row = row
                 return
         try:
-            prepared = self._prepared.get(row.name) or self._prepared.setdefault(row.name, prepare(row.name, check))
+            prepared = self._prepare(row.name, check)
         except Exception as problem:  # noqa: BLE001 a check that cannot be prepared says so on its component
             self._keep(row, Reading(row.name, False, f"the check cannot run: {problem}", FailureType.API_ERROR))
             return
@@ -207,6 +207,14 @@ class Looks:
             self._background.start(prepared.within(prepared.begin(self._doors, now, row)), ended)
         else:
             self._threads.submit(self._look, look, now).add_done_callback(ended)
+
+    def _prepare(self, name: str, check: PlannedCheck) -> Prepared:
+        """Once for each check as it is: a sender may say another `silent_after` at any time."""
+        known, prepared = self._prepared.get(name, (None, None))
+        if prepared is None or known != check:
+            prepared = prepare(name, check)
+            self._prepared[name] = check, prepared
+        return prepared
 
     def _look(self, look: UnderWay, now: datetime) -> Reading:
         look.since = utc_now()

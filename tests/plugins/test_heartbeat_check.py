@@ -101,3 +101,20 @@ def test_what_says_no_time_is_refused(args):
 def test_odd_beats_stop_nothing():
     for beat in ({"success_at": "x", "fail_at": 7}, {"success_at": None, "took_seconds": "x"}, {"start_at": "2026"}):
         assert look(beat, longest="1h", period="1h").healthy
+
+
+@pytest.mark.parametrize(
+    ("beat", "args", "healthy"),
+    [
+        ({"success_at": ago(hours=3)}, {"period": "1h"}, None),
+        ({"success_at": ago(hours=3), "start_at": ago(hours=2)}, {"period": "1d", "longest": "1h"}, None),
+        ({"success_at": ago(hours=30)}, {"cron": "0 11 * * *"}, None),
+        ({"success_at": ago(hours=30)}, {"cron": "50 11 * * *"}, False),
+        ({"success_at": ago(minutes=90), "fail_at": ago(minutes=80)}, {"period": "1h"}, False),
+        ({"success_at": ago(hours=3), "listening_since": ago(hours=-1)}, {"period": "1h"}, False),
+    ],
+)
+def test_what_it_may_have_told_while_nobody_could_hear_is_not_known(beat, args, healthy):
+    reading = look({"listening_since": ago(minutes=30), **beat}, **args)
+    assert reading.healthy is healthy
+    assert healthy is False or "could not be heard before 2026-11-24 11:30 UTC" in reading.because

@@ -8,7 +8,9 @@ import pytest
 from recovery.clock import utc_now
 from recovery.model import ComponentPlan, PlannedCheck, Playbook
 from recovery.sources import heartbeat
+from recovery.store import database
 from recovery.store.tables import ComponentRow
+from recovery.worker.hearing import await_word
 from tests.conftest import FakeClock
 from tests.story.engine import STAGES, Engine
 
@@ -63,3 +65,36 @@ def test_a_log_changes_nothing_but_is_kept(engine: Engine) -> None:
     beat(engine, "success")
     beat(engine, "log", "copied 7 files")
     assert engine.component("backup").beat["message"] == "copied 7 files" and state(engine) is None
+
+
+def be_away(engine: Engine, seconds: float) -> None:
+    """Nobody could tell anything of itself for so long."""
+    engine.clock.advance(seconds)
+    with database.write():
+        await_word(engine.policy, utc_now(), was_away=True)
+
+
+def test_one_that_could_not_be_heard_is_not_missed_and_then_is(engine: Engine) -> None:
+    beat(engine, "success")
+    engine.run(60, 10)
+    be_away(engine, 3 * 3_600)
+    engine.run(3_600, 30)
+    assert state(engine) is None
+    engine.run(400, 30)
+    assert state(engine) == "needs_human", "it has had its time by now"
+
+
+def test_one_that_never_told_of_itself_is_given_its_time_after_an_absence_too(engine: Engine) -> None:
+    engine.run(60, 10)
+    be_away(engine, 3 * 3_600)
+    engine.run(3_600, 30)
+    assert state(engine) is None
+
+
+def test_an_absence_ends_no_incident_of_one_that_was_missed_before(engine: Engine) -> None:
+    beat(engine, "success")
+    engine.run(4_200, 60)
+    assert state(engine) == "needs_human"
+    be_away(engine, 60)
+    engine.run(4_200, 60)
+    assert (state(engine), engine.alerts()) == ("needs_human", ["needs_human"])

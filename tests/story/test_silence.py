@@ -1,7 +1,7 @@
 """Components that are known from what is pushed of them: silence opens an incident, and a word ends it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -167,3 +167,32 @@ def test_a_storm_of_words_is_one_row_and_one_due_time(fake_clock: FakeClock) -> 
     row = engine.component("db-server")
     assert row.run_at == utc_now() + timedelta(minutes=2) and row.beat["heard_at"] == utc_now().isoformat()
     assert components.find_components(["db-server"])["db-server"].successes == 50
+
+
+def test_one_with_a_severity_alone_is_missed_after_a_restart_as_its_sender_asked(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock, listens=None)
+    report(engine, 120, silent_after=120)
+    keep_beating(engine.ctx)
+    restart_worker(engine, 3)
+    engine.run(300, 5)
+    assert state(engine) == "needs_human"
+
+
+def test_another_time_of_silence_that_a_sender_tells_counts_from_then_on(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock, listens=None)
+    report(engine, 60, "gpu-7", silent_after=3_600)
+    engine.run(3_700, 30)
+    assert state(engine, "gpu-7") == "needs_human"
+    report(engine, 60, "gpu-7", silent_after=60)
+    assert state(engine, "gpu-7") == "resolved"
+    engine.run(100, 5)
+    assert state(engine, "gpu-7") != "resolved" and "limit 1m" in engine.incident("gpu-7").cause
+
+
+def test_a_restart_looks_no_earlier_at_what_was_just_heard_of(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+    report(engine, 60)
+    heard = engine.component("db-server").beat["heard_at"]
+    keep_beating(engine.ctx)
+    prepare(engine.ctx)
+    assert engine.component("db-server").run_at == datetime.fromisoformat(heard) + timedelta(minutes=2)
