@@ -8,7 +8,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.clock import from_micros, to_micros
-from recovery.model import Reading, note_look
+from recovery.model import NO_LOOKS, Reading, note_look
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow
@@ -100,6 +100,17 @@ def listen(row: ComponentRow, beat: dict[str, Any], silent_at: datetime | None) 
     """
     due = {"run_at": silent_at} if silent_at and row.lease_until is None else {}
     bulk.set_row(ComponentRow, row.id, {"beat": beat, **due})
+
+
+def find_configured() -> set[str]:
+    """The components that the latest worker's configuration named."""
+    return {name for (name,) in ComponentRow.select(ComponentRow.name).where(ComponentRow.configured).tuples()}
+
+
+def forget_health(name: str) -> None:
+    """What was seen of it counts no more."""
+    counts = {"failures": 0, "successes": 0, "looks": NO_LOOKS, "muted": False}
+    ComponentRow.update(health="unknown", memory=None, **counts).where(ComponentRow.name == name).execute()
 
 
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:

@@ -202,6 +202,12 @@ def wake_all_incidents(now: datetime) -> None:
     IncidentRow.update(wake_at=now).where(IncidentRow.open_key.is_null(False)).execute()
 
 
+def find_open_of(names: Iterable[str]) -> list[IncidentRow]:
+    """The incidents of these components that are not resolved."""
+    wanted = set(names)
+    return [row for row in IncidentRow.select().where(IncidentRow.open_key.is_null(False)) if row.component in wanted]
+
+
 def find_failing(names: Iterable[str]) -> set[str]:
     """Those of the components that have an open incident of being down; a warning of one is none."""
     query = IncidentRow.select(IncidentRow.component).where(

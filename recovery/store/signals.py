@@ -74,3 +74,8 @@ def find_known_keys(keys: Sequence[str]) -> set[str]:
         part = list(keys[first : first + 500])
         known.update(row[0] for row in SignalRow.select(SignalRow.key).where(SignalRow.key.in_(part)).tuples())
     return known
+
+
+def was_told_by(incident_id: int, source: str) -> bool:
+    """Whether a source told of the incident."""
+    return SignalRow.select().where(SignalRow.incident_id == incident_id, SignalRow.source == source).exists()

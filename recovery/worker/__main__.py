@@ -17,6 +17,7 @@ from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
 from recovery.worker.loop import Loop
+from recovery.worker.removed import let_go_of_removed
 
 if TYPE_CHECKING:
     from recovery.config import Config
@@ -106,9 +107,10 @@ def prepare(ctx: Context) -> None:
     now = utc_now()
     with database.read():
         ctx.latest = sites.latest_beat()
-    with database.write():
+    with database.decide():
         if database.is_sqlite():
             due.void_leases(now)
+        let_go_of_removed(ctx, now)
         for site in ctx.policy.sites:  # its key may have been changed
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)

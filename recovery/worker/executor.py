@@ -41,6 +41,10 @@ def run_steps(ctx: Context, now: datetime) -> None:
 def run_step(ctx: Context, row: StepRow) -> None:
     """One claimed step, from just before its effect to its record."""
     with database.write():
+        if row.kind == StepKind.CHECK and not ctx.policy.component(row.component).check:
+            steps.lose_step(row, "its check is no longer in the configuration", now_for_effect())
+            recoveries.wake_recoveries([row.incident_id], now_for_effect())
+            return
         if not steps.start_step(row, now_for_effect()):
             return
     with Keeper(lambda until: steps.keep_step(row, until)):
@@ -60,11 +64,9 @@ def _doors(ctx: Context, row: StepRow) -> Doors:
 
 
 def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
-    """The step's arguments; what may be secret of them comes from the configuration, never from a row."""
-    plan = ctx.policy.component(row.component)
-    if row.kind == StepKind.CHECK:
-        return plan.check.args if plan.check and plan.check.name == row.name else row.args
-    return {**row.args, "env": plan.env} if plan.env else row.args
+    """The action's arguments; what may be secret of them comes from the configuration, never from a row."""
+    env = ctx.policy.component(row.component).env
+    return {**row.args, "env": env} if env else row.args
 
 
 def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
@@ -82,7 +84,8 @@ def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
 def _look(ctx: Context, row: StepRow) -> Reading:
     with database.read():
         known = components.find_components([row.component]).get(row.component)
-    check = PlannedCheck(row.name, _args(ctx, row))
+    # As it is configured now: the row's copy lacks its secrets, and another kind may have taken its place.
+    check = ctx.policy.component(row.component).check or PlannedCheck(row.name, row.args)
     reading = look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), known)
     ctx.looks.watch(row.component, reading)
     return reading

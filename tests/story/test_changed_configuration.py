@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from recovery.model import ComponentPlan, PlannedCheck, Playbook, Room, Usage
+from recovery.model import ComponentPlan, DatabaseState, DoorError, PlannedCheck, Playbook, Room, Usage
 from recovery.store import database
-from recovery.store.tables import ComponentRow
+from recovery.store.tables import ComponentRow, StepRow
 from recovery.worker.__main__ import prepare
+from recovery.worker.housekeeping import keep_beating
 from tests.conftest import FakeClock
-from tests.story.engine import STAGES, Engine
+from tests.story.engine import STAGES, Engine, item, restartable
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -45,7 +46,9 @@ def test_a_check_of_another_kind_is_not_given_what_the_one_before_remembered(fak
 
 
 def test_a_check_of_the_same_kind_goes_on_with_what_it_remembered(fake_clock: FakeClock) -> None:
-    start(fake_clock, watched("heartbeat", {"period": "1h"})).run(60, 5)
+    engine = start(fake_clock, watched("heartbeat", {"period": "1h"}))
+    engine.run(60, 5)
+    keep_beating(engine.ctx)
     fake_clock.advance(3)
     engine = start(fake_clock, watched("heartbeat", {"period": "30m"}))
     engine.run(2_130, 30)
@@ -59,3 +62,99 @@ def test_a_check_that_breaks_on_what_it_remembers_begins_anew(fake_clock: FakeCl
         ComponentRow.update(memory={**engine.component("web-1").memory, "since": "nonsense"}).execute()
     engine.run(300, 5)
     assert not engine.incidents() and engine.component("web-1").health == "healthy"
+
+
+def test_one_that_is_removed_while_it_is_healed_is_restarted_no_more(fake_clock: FakeClock) -> None:
+    engine = start(fake_clock, restartable("orders"))
+    engine.run(20, 1)
+    assert engine.outside.commands and engine.incident().state == "recovering"
+    engine = start(fake_clock)
+    engine.run(3_600, 10)
+    assert engine.outside.commands == [] and engine.alerts() == ["opened"]
+    assert (engine.incident().state, engine.component("orders").health) == ("resolved", "unknown")
+    assert engine.history("recovery")[-1].endswith("orders is no longer in the configuration")
+
+
+def test_one_that_is_removed_while_a_person_is_asked_is_over(fake_clock: FakeClock) -> None:
+    start(fake_clock, restartable("orders")).run(1_800, 10)
+    engine = start(fake_clock)
+    assert engine.incident().because == "orders is no longer in the configuration"
+    assert engine.incident().state == "resolved"
+    engine = start(fake_clock, restartable("orders"))
+    engine.run(60, 5)
+    assert engine.incident().state == "recovering", "named again, it is looked at again"
+
+
+def test_one_that_is_renamed_is_looked_at_with_its_password_by_its_new_name_alone(fake_clock: FakeClock) -> None:
+    check = PlannedCheck("database", {"engine": "postgresql", "host": "db", "user": "u", "password": "sesame"})
+    plan = restartable("db")
+    plan = replace(plan, playbook=replace(plan.playbook, check=check))  # type: ignore[arg-type]
+    seen: list[tuple[str, bool]] = []
+
+    class Database:
+        up = False
+
+        async def look(self, address: Any, timeout_seconds: float) -> DatabaseState:
+            seen.append((address.password, self.up))
+            if not self.up:
+                raise DoorError("refused", "refused")
+            return DatabaseState(latency_ms=1.0)
+
+    engine = start(fake_clock, plan)
+    engine.outside.database = Database()  # type: ignore[attr-defined]
+    engine.run(20, 1)
+    assert engine.outside.commands
+    engine = start(fake_clock, replace(plan, name="orders-db"))
+    engine.outside.database, Database.up = Database(), True  # type: ignore[attr-defined]
+    engine.run(3_600, 10)
+    assert not engine.outside.commands and {password for password, _ in seen} == {"sesame"}
+    assert engine.component("orders-db").health == "healthy" and engine.incident("db").state == "resolved"
+
+
+def test_a_recovery_goes_on_with_the_check_that_its_component_has_now(fake_clock: FakeClock) -> None:
+    engine = start(fake_clock, restartable("orders"))
+    engine.run(20, 1)
+    plan = restartable("orders")
+    check = PlannedCheck("tcp", {"host": "orders.example.com", "port": 80})
+    engine = start(fake_clock, replace(plan, playbook=replace(plan.playbook, check=check)))  # type: ignore[arg-type]
+
+    async def reach(host: str, port: int, timeout_seconds: float) -> float:
+        return 1.0
+
+    engine.outside.reach = reach  # type: ignore[attr-defined]
+    engine.run(120, 5)
+    assert engine.incident().state == "resolved"
+    assert {row.name for row in StepRow.select().where(StepRow.state == "succeeded")} >= {"http"}, "its frozen name"
+    assert engine.outside.commands == [], "what verifies is what looks"
+
+
+def test_without_its_check_a_recovery_restarts_nothing_and_asks_a_person(fake_clock: FakeClock) -> None:
+    start(fake_clock, restartable("orders")).run(20, 1)
+    engine = start(fake_clock, ComponentPlan("orders"))
+    engine.run(600, 5)
+    assert engine.outside.commands == [] and engine.incident().state == "needs_human"
+    assert "its check is no longer in the configuration" in engine.incident().because
+
+
+def test_the_executions_of_one_that_is_removed_are_still_retried(fake_clock: FakeClock) -> None:
+    engine = start(fake_clock, restartable("orders"))
+    engine.hear(item("1"))
+    engine.run(20, 1)
+    assert engine.chains() == {"1": "waiting"}
+    engine = start(fake_clock)
+    engine.run(60, 5)
+    assert (engine.incident().state, engine.chains()) == ("needs_human", {"1": "waiting"})
+    assert "no n8n is connected" in engine.incident().because and engine.outside.commands == []
+
+
+def test_one_that_is_pushed_is_not_called_over_because_its_line_was_removed(fake_clock: FakeClock) -> None:
+    engine = start(fake_clock, ComponentPlan("gpu"))
+    for _ in range(2):
+        engine.probe("gpu", False)
+    engine.run(10, 1)
+    engine = start(fake_clock)
+    engine.run(60, 5)
+    assert engine.incident().state == "needs_human"
+    engine.probe("gpu", True)
+    engine.run(60, 5)
+    assert engine.incident().state == "resolved"
