@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
-from recovery.store import components, database, due, sites
+from recovery.store import components, database, due, incidents, recoveries, sites
 from recovery.worker.context import Context
 from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
@@ -115,5 +115,7 @@ def prepare(ctx: Context) -> None:
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)
         ctx.connectivity.resume(ctx, now)
+        recoveries.wake_held(now)  # what held them may be taken out of the configuration
+        incidents.wake_all_incidents(now)
         await_word(ctx.policy, now, ctx.latest is not None and now - ctx.latest > AWAY)
     keep_beating(ctx)

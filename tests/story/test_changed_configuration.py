@@ -1,11 +1,12 @@
 """A worker that begins with another configuration than the one before."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from recovery.model import ComponentPlan, DatabaseState, DoorError, PlannedCheck, Playbook, Room, Usage
+from recovery.model import ComponentPlan, DatabaseState, DoorError, MaintenancePlan, PlannedCheck, Playbook, Room, Usage
 from recovery.store import database
 from recovery.store.tables import ComponentRow, StepRow
 from recovery.worker.__main__ import prepare
@@ -158,3 +159,18 @@ def test_one_that_is_pushed_is_not_called_over_because_its_line_was_removed(fake
     engine.probe("gpu", True)
     engine.run(60, 5)
     assert engine.incident().state == "resolved"
+
+
+def test_maintenance_that_is_taken_out_holds_no_longer(fake_clock: FakeClock) -> None:
+    """A failure that is held from the start, and a recovery that is held while it is under way."""
+    began = fake_clock.now - timedelta(minutes=5)
+    window = MaintenancePlan(("*",), f"{began.minute} {began.hour} * * *", 8 * 3_600.0)
+    start(fake_clock, restartable("orders")).run(20, 1)
+    engine = start(fake_clock, restartable("orders"), maintenance=(window,))
+    engine.hear(item("1", host="api.example.com", status=401))
+    engine.run(120, 5)
+    assert engine.recovery().state == "held" and engine.incident("api.example.com").held
+    engine = start(fake_clock, restartable("orders"))
+    assert engine.recovery().wake_at == fake_clock.now
+    engine.run(5, 1)
+    assert engine.incident("api.example.com").state == "needs_human", "hours before its end"
