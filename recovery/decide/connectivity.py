@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from recovery.decide.holding import Hold
-from recovery.model import CONNECTIVITY, FailureType, Policy, Reading
+from recovery.model import CONNECTIVITY, ComponentPlan, FailureType, Policy, Reading
 
 WITHIN = timedelta(seconds=60)
 GRACE = timedelta(seconds=15)  # once it is back, what fell silent is looked at before anything is believed
@@ -48,6 +48,11 @@ class Standing:
 def is_unanswered(reading: Reading) -> bool:
     """Whether nothing came back. An error is an answer, and so is a slow one: the way there works."""
     return reading.healthy is False and reading.latency_ms is None and reading.failure_type in UNANSWERED
+
+
+def only_listens(plan: ComponentPlan) -> bool:
+    """Whether a component is known by what others send, which reaches no machine that is offline."""
+    return plan.check is None or plan.check.name in LISTENING
 
 
 def silent_hosts(silences: Collection[Silence]) -> list[str]:
@@ -117,6 +122,6 @@ def hold_offline(component: str, policy: Policy, silences: Mapping[str, Silence]
     plan = policy.component(component)
     if component == CONNECTIVITY:
         return None
-    if plan.check and plan.check.name not in LISTENING and not (plan.outside and component in silences):
+    if not only_listens(plan) and not (plan.outside and component in silences):
         return None
     return Hold(f"n8n-medic's own machine has been offline since {since:%Y-%m-%d %H:%M} UTC: what it sees is no proof")

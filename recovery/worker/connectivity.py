@@ -22,6 +22,7 @@ from recovery.decide.connectivity import (
     is_suspicious,
     is_unanswered,
     move_on,
+    only_listens,
     say_offline,
     silent_hosts,
     whom_to_ask,
@@ -31,6 +32,7 @@ from recovery.model import CONNECTIVITY, DoorError, FailureType, Reading
 from recovery.sources import probe
 from recovery.store import components, incidents, recoveries, signals, sites
 from recovery.store.tables import ComponentRow
+from recovery.worker.hearing import await_word
 
 if TYPE_CHECKING:
     from recovery.worker.context import Context
@@ -83,7 +85,10 @@ class Connectivity:
 
     def believed(self, ctx: "Context", reading: Reading, now: datetime) -> Reading:
         """The reading; one that says nothing where it got no answer and it may be this machine that is offline."""
-        if not ctx.policy.component(reading.component).outside or not is_unanswered(reading):
+        plan = ctx.policy.component(reading.component)
+        if only_listens(plan):
+            return _unbelieved(reading) if self.offline_since and reading.healthy is False else reading
+        if not plan.outside or not is_unanswered(reading):
             return reading
         unproved = has_passed(self._proved_at, PROVED_FOR, now) and self._suspects(ctx, now)
         return _unbelieved(reading) if self.offline_since or unproved else reading
@@ -164,8 +169,10 @@ class Connectivity:
         self._compared_at = self._told_at = None
         if self._standing.phase is Phase.RETURNING:
             components.hurry_components(list(self._silent), now)
-        else:
-            recoveries.wake_held(now)
+            return
+        recoveries.wake_held(now)
+        if self._standing.phase is Phase.ONLINE:  # nor could anybody be heard
+            await_word(ctx.policy, now, was_away=True)
 
     def _compare(self, ctx: "Context", now: datetime) -> None:
         """What people are told follows how it stands, whatever was lost on the way there."""

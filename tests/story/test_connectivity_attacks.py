@@ -290,3 +290,24 @@ def test_a_worker_that_begins_does_not_end_the_incident_of_another(fake_clock):
     assert two.a.incident("connectivity").state != "resolved", (
         "a is offline still, holds everything, and nothing says so"
     )
+
+
+def test_pushed_components_are_no_alert_storm_after_an_outage_of_ours(engine, net):
+    agents = [f"agent{n}" for n in range(6)]
+
+    def push():
+        for name in agents:
+            engine.probe(name, True, silent_after=120)
+
+    for _ in range(5):
+        push()
+        engine.run(60, 5)
+    net.works = False
+    engine.run(300, 5)  # nothing arrives either
+    assert engine.ctx.connectivity.offline_since
+    net.works = True
+    engine.run(40, 1)  # each agent reports every 60 s; 40 s after we are back
+    push()
+    engine.run(60, 5)
+    told = [(r.facts["component"], r.kind) for r in AlertRow.select() if r.facts["component"] in agents]
+    assert not told, told
