@@ -15,7 +15,10 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
     """A look at a component, or what a monitor says of it."""
     known = view.components.get(reading.component, ComponentFacts())
     observed = min(reading.observed_at or now, now)
-    if known.seen_at and observed < known.seen_at <= now:  # one from the future is of a clock that was wrong
+    # What only its senders see is ordered by what they say, and dated by our clock: theirs may be a slow one.
+    looked_at = policy.component(reading.component).check is not None
+    before = known.seen_at if looked_at else known.told_at
+    if reading.observed_at and before and observed < before <= now:  # one from the future is of a clock that was wrong
         return Verdict(Move.IGNORE, "an older reading than the last one")
     if reading.healthy is None:
         return Verdict(Move.IGNORE, f"says nothing of its health: {reading.because}")
@@ -24,7 +27,9 @@ def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) 
         return Verdict(Move.IGNORE, because, alerts=alerts)
     # What leaves no doubt turns as it likes: that is bounded by how often an incident may come back.
     looks = NO_LOOKS if reading.certain else note_look(known.looks, not reading.healthy)
-    noted = replace(known, looks=looks, seen_at=observed)
+    told_at = observed if reading.observed_at else known.told_at
+    in_order = known.told_at is not None and not looked_at
+    noted = replace(known, looks=looks, seen_at=now if in_order else observed, told_at=told_at)
     good = reading.healthy
     verdict = _good(reading, noted, view, policy) if good else _bad(reading, noted, view, policy, now)
     return replace(verdict, alerts=alerts)

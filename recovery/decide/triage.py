@@ -68,7 +68,10 @@ class ChainFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComponentFacts:
-    """What is known of a component; the counts are of readings in a row, `looks` the last ones (`model.turns`)."""
+    """What is known of a component; the counts are of readings in a row, `looks` the last ones (`model.turns`).
+
+    `seen_at` is when it was last seen; `told_at` when its newest word was, by its sender's own clock.
+    """
 
     health: str = "unknown"
     failures: int = 0
@@ -76,6 +79,7 @@ class ComponentFacts:
     muted: bool = False
     seen_at: datetime | None = None
     looks: int = NO_LOOKS
+    told_at: datetime | None = None
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ PLANNED = (
     *(column for table in LEASED for column in (table.run_at, table.lease_until)),
     *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
     *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
-    *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at),
+    *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
 )
 # The earliest of each word is the end of an index: it costs the same however much waits.

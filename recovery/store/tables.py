@@ -176,6 +176,7 @@ class ComponentRow(Lease):
     because = pw.TextField(default="")
     changed_at = TimeField(null=True)
     seen_at = TimeField(null=True)
+    told_at = TimeField(null=True)  # of when its newest word was, by its sender's own clock
     latency_ms = pw.FloatField(null=True)
     memory = JsonField(null=True)  # what its check keeps from look to look, and of which kind that is
     beat = JsonField(null=True)  # what it told of itself, as a heartbeat
@@ -273,9 +274,10 @@ class SiteRow(Table):
 
 
 class WorkerRow(Table):
-    """A worker process and its last heartbeat."""
+    """A process of ours and its last heartbeat."""
 
     name = pw.TextField(unique=True)
+    part = pw.TextField(default="worker")  # worker | web
     started_at = TimeField()
     beat_at = TimeField()
     offline = pw.BooleanField(default=False)  # its machine is

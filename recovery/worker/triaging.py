@@ -170,7 +170,7 @@ class _Batch:
         return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
     def _apply(self, signal: Untriaged, facts: Facts, verdict: Verdict) -> None:
-        at = _happened_at(signal, facts)
+        at = self._happened_at(signal, facts)
         incident_id = self._apply_incident(verdict, at)
         if isinstance(facts, Reading) and verdict.component:
             joined = incident_id if verdict.move is Move.JOIN else None
@@ -192,6 +192,19 @@ class _Batch:
         # A sign of health belongs to the success logs, not to the history of the failure.
         kept_with = None if verdict.move is Move.SIGN and not verdict.chain else incident_id
         self.done.append((signal.id, kept_with, verdict.because))
+
+    def _happened_at(self, signal: Untriaged, facts: Facts) -> datetime:
+        """When it happened, as its sender says, and never later than we heard of it.
+
+        What only its senders see happened when we heard of it: their clock may be slower than ours.
+        """
+        if isinstance(facts, Failure):
+            told = facts.failed_at
+        elif isinstance(facts, Reading):
+            told = facts.observed_at if self.ctx.policy.component(facts.component).check else None
+        else:
+            told = facts.finished_at
+        return min(told or signal.received_at, signal.received_at)
 
     def _apply_incident(self, verdict: Verdict, at: datetime) -> int | None:
         cause, now = verdict.cause, self.now
@@ -255,7 +268,7 @@ class _Batch:
             "because": move.because,
             "mode": failure.mode,
             "facts": self.kept[signal.id],
-            "failed_at": _happened_at(signal, failure),
+            "failed_at": self._happened_at(signal, failure),
             "heard_at": self.now,
         }
         chain_id = executions.add_chain(row)
@@ -280,16 +293,7 @@ def _chain_facts(row: ExecutionRow) -> ChainFacts:
 
 
 def _component_facts(row: Any) -> ComponentFacts:
-    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks)
-
-
-def _happened_at(signal: Untriaged, facts: Facts) -> datetime:
-    """When it happened, as its sender says; never later than we heard of it."""
-    if isinstance(facts, Failure):
-        told = facts.failed_at
-    else:
-        told = facts.observed_at if isinstance(facts, Reading) else facts.finished_at
-    return min(told or signal.received_at, signal.received_at)
+    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks, row.told_at)
 
 
 def _small(facts: Facts) -> dict[str, Any]:

@@ -196,3 +196,18 @@ def test_a_restart_looks_no_earlier_at_what_was_just_heard_of(fake_clock: FakeCl
     keep_beating(engine.ctx)
     prepare(engine.ctx)
     assert engine.component("db-server").run_at == datetime.fromisoformat(heard) + timedelta(minutes=2)
+
+
+def test_whose_clock_is_slow_ends_its_silence_with_a_word(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+
+    def tell(minutes: int) -> None:
+        for _ in range(minutes):
+            engine.probe("db-server", True, observed_at=(utc_now() - timedelta(hours=2)).isoformat())
+            engine.run(60, 5)
+
+    tell(5)
+    engine.run(300, 5)
+    assert state(engine) == "needs_human"
+    tell(2)
+    assert state(engine) == "resolved"

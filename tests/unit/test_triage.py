@@ -22,6 +22,7 @@ from recovery.model import (
     ExecutionState,
     Failure,
     IncidentState,
+    PlannedCheck,
     Playbook,
     Policy,
     Reading,
@@ -187,9 +188,24 @@ def test_a_muted_component_is_silent_until_it_was_healthy():
 
 
 def test_a_reading_older_than_the_last_one_is_ignored_and_one_from_the_future_is_of_now():
-    view = components(seen_at=ago(5))
+    view = components(told_at=ago(5))
     assert read(False, view, at=ago(6)).move is Move.IGNORE
     assert read(False, view, at=NOW + timedelta(days=1)).component.seen_at == NOW  # type: ignore[union-attr]
+
+
+def test_words_with_a_slow_clock_are_ordered_among_themselves_and_dated_by_ours():
+    view = components(told_at=ago(7_200), seen_at=ago(5), failures=1)
+    view.incidents["|queue|unavailable"] = IncidentFacts(3, IncidentState.RESOLVED, ago(60))
+    verdict = read(False, view, at=ago(7_100))
+    assert verdict.move is Move.REOPEN, "the sender's newest word, although our clock says that it is older"
+    assert (verdict.component.seen_at, verdict.component.told_at) == (NOW, ago(7_100))  # type: ignore[union-attr]
+
+
+def test_what_we_look_at_ourselves_ignores_words_that_are_older_than_the_last_look():
+    plan = ComponentPlan("queue", playbook=Playbook((), check=PlannedCheck("tcp", {})))
+    reading = Reading("queue", False, "because", observed_at=ago(6))
+    policy = replace(POLICY, components={"queue": plan})
+    assert triage_reading(reading, components(seen_at=ago(5)), policy, NOW).move is Move.IGNORE
 
 
 def test_a_bad_reading_from_before_the_resolution_opens_nothing():
