@@ -2,5 +2,8 @@
 
 from recovery.config import ensure_secrets, load_config
 from webhook_server.app import create_app
+from webhook_server.beating import start_beating
 
-app = create_app(ensure_secrets(load_config())[0])
+_config = ensure_secrets(load_config())[0]
+app = create_app(_config)
+start_beating(_config)

@@ -59,9 +59,9 @@ def accept(name: str) -> None:
     SiteRow.update(refused=None).where(SiteRow.name == name, SiteRow.refused.is_null(False)).execute()
 
 
-def beat(worker: str, now: datetime) -> None:
-    """The worker lives."""
-    WorkerRow.insert(name=worker, started_at=now, beat_at=now).on_conflict(
+def beat(name: str, now: datetime, part: str = "worker") -> None:
+    """A process of ours lives; `part` is "worker" or "web"."""
+    WorkerRow.insert(name=name, part=part, started_at=now, beat_at=now).on_conflict(
         conflict_target=[WorkerRow.name], update={"beat_at": now}
     ).execute()
 
@@ -71,17 +71,19 @@ def compare_workers(worker: str, offline: bool, now: datetime) -> tuple[bool, bo
     WorkerRow.insert(name=worker, started_at=now, beat_at=now, offline=offline).on_conflict(
         conflict_target=[WorkerRow.name], update={"beat_at": now, "offline": offline}
     ).execute()
-    living = WorkerRow.select(WorkerRow.offline).where(WorkerRow.name != worker, WorkerRow.beat_at > now - LIVING)
+    living = WorkerRow.select(WorkerRow.offline).where(
+        WorkerRow.name != worker, WorkerRow.part == "worker", WorkerRow.beat_at > now - LIVING
+    )
     others = {row[0] for row in living.tuples()}
     return False in others, True in others
 
 
-def latest_beat() -> datetime | None:
-    """The newest sign of life of any worker; None without any. One from the future is of a clock that was wrong."""
-    newest = WorkerRow.select().order_by(WorkerRow.beat_at.desc()).first()
+def latest_beat(part: str = "worker") -> datetime | None:
+    """The newest sign of life of a part of us; None without any. One from the future is of a clock that was wrong."""
+    newest = WorkerRow.select().where(WorkerRow.part == part).order_by(WorkerRow.beat_at.desc()).first()
     return newest.beat_at if newest else None
 
 
 def forget_workers(before: datetime) -> None:
-    """Drop workers that have been silent since then."""
+    """Drop processes of ours that have been silent since then."""
     WorkerRow.delete().where(WorkerRow.beat_at < before).execute()

@@ -57,12 +57,12 @@ def count_untriaged() -> int:
 
 def find_workers() -> list[WorkerRow]:
     """Worker processes, the freshest heartbeat first."""
-    return list(WorkerRow.select().order_by(WorkerRow.beat_at.desc()))
+    return list(WorkerRow.select().where(WorkerRow.part == "worker").order_by(WorkerRow.beat_at.desc()))
 
 
 def find_freshest_worker() -> WorkerRow | None:
     """The worker whose heartbeat is the freshest, or None where none ever reported."""
-    return WorkerRow.select().order_by(WorkerRow.beat_at.desc()).first()
+    return WorkerRow.select().where(WorkerRow.part == "worker").order_by(WorkerRow.beat_at.desc()).first()
 
 
 def find_sites() -> dict[str, SiteRow]:

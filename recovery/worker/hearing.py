@@ -9,9 +9,11 @@ from recovery.model import ComponentPlan, PlannedCheck, Policy, Reading
 from recovery.model.moments import read_aware
 from recovery.sources import heartbeat
 from recovery.sources.probe import OWN
-from recovery.store import components
+from recovery.store import components, sites
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ComponentRow
+
+WEB_AWAY = timedelta(seconds=10)  # its processes beat every five
 
 
 def look_of(plan: ComponentPlan, row: ComponentRow | None) -> PlannedCheck | None:
@@ -41,6 +43,15 @@ def await_word(policy: Policy, now: datetime, was_away: bool) -> None:
         if _is_listened_to(plan, beat):
             beat |= {"listening_since": now.isoformat()} if was_away else {}
             components.listen(row, beat, silent_at(plan, beat, now))
+
+
+def was_deaf(now: datetime) -> bool:
+    """Whether no web process takes anything in just now; where none has told that it lives of late, one is believed to.
+
+    What a worker's absence alone delays is no loss: it was stored, and is read before anything is looked at.
+    """
+    heard_until = sites.latest_beat("web")
+    return heard_until is not None and now - heard_until > WEB_AWAY
 
 
 def _is_listened_to(plan: ComponentPlan, beat: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from recovery.clock import utc_now
 from recovery.model import ComponentPlan, PlannedAction, PlannedCheck, Playbook
-from recovery.store import components, database
+from recovery.store import components, database, sites
 from recovery.store.tables import ComponentRow, SignalRow
 from recovery.worker.__main__ import prepare
 from recovery.worker.housekeeping import keep_beating
@@ -211,3 +211,37 @@ def test_whose_clock_is_slow_ends_its_silence_with_a_word(fake_clock: FakeClock)
     assert state(engine) == "needs_human"
     tell(2)
     assert state(engine) == "resolved"
+
+
+def live(engine: Engine, seconds: float, web: bool, reports: bool = True) -> None:
+    """A worker that beats, with or without a web part that takes reports in."""
+    for passed in range(0, int(seconds), 5):
+        if web:
+            with database.write():
+                sites.beat("web here-1", utc_now(), "web")
+        if web and reports and passed % 30 == 0:
+            engine.probe("db-server", True)
+        keep_beating(engine.ctx)
+        engine.run(5, 5)
+
+
+def test_what_the_web_could_not_take_in_is_no_silence(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+    live(engine, 120, web=True)
+    live(engine, 600, web=False)
+    assert state(engine) is None, "the web part was down, so that nobody could tell anything"
+    live(engine, 100, web=True, reports=False)
+    assert state(engine) is None
+    live(engine, 60, web=True, reports=False)
+    assert state(engine) == "needs_human"
+
+
+def test_a_worker_that_was_away_while_the_web_took_reports_in_still_misses_who_sent_none(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+    live(engine, 120, web=True)
+    fake_clock.advance(600)
+    with database.write():
+        sites.beat("web here-1", utc_now(), "web")
+    restart_worker(engine, 3)
+    engine.run(5, 5)
+    assert state(engine) == "needs_human", "ten minutes in which it could have told"

@@ -3,6 +3,8 @@
 import pytest
 
 from recovery.model import AlertState, IncidentState
+from recovery.store import sites
+from recovery.store.database import write
 from tests.web.conftest import API_TOKEN, make_config
 from tests.web.seed import add_alert, add_execution, add_incident, add_recovery, add_signal, add_site, add_worker
 from webhook_server.app import create_app
@@ -35,6 +37,12 @@ def test_no_worker_is_not_ready_and_is_named(visitor):
     answer = visitor.get("/readyz")
     assert (answer.status_code, answer.content_type) == (503, "application/problem+json")
     assert answer.get_json(force=True)["detail"].startswith("worker: no worker has ever reported")
+
+
+def test_the_heartbeat_of_a_web_process_is_no_workers(visitor, now):
+    with write():
+        sites.beat("web here-1", now, "web")
+    assert visitor.get("/readyz").status_code == 503
 
 
 def test_an_old_heartbeat_is_not_ready_but_the_freshest_of_several_counts(visitor, now):

@@ -1,10 +1,12 @@
 """`medic serve` for real: web and worker as processes, a terminal that shows the first start, kills and signals."""
 
+import contextlib
 import os
 import pty
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -204,3 +206,17 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_password(tmp_path:
     assert "The database cannot be opened" in ended.stderr
     assert "hunter2" not in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+def test_the_web_tells_the_worker_that_it_hears_before_anybody_calls(start: Callable[..., Serving]) -> None:
+    serving = start(on_terminal=False)
+    file = serving.folder / "data" / "medic.db"
+
+    def parts() -> set[str]:
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as found:
+                return {part for (part,) in found.execute("SELECT part FROM workers")}
+        except sqlite3.OperationalError:  # it is not made yet
+            return set()
+
+    wait_for(lambda: parts() == {"web", "worker"}, "heartbeats of both")
