@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,7 +12,6 @@ from recovery.decide.readings import triage_reading
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
-    IncidentFacts,
     Move,
     Verdict,
     View,
@@ -20,12 +19,13 @@ from recovery.decide.triage import (
     triage_failure,
     triage_success,
 )
-from recovery.model import CONNECTIVITY, DOWN, CauseClass, ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, Reading, Success
 from recovery.sources import n8n_error, probe, read
 from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
 from recovery.store.signals import Untriaged
-from recovery.store.tables import ExecutionRow, IncidentRow
+from recovery.store.tables import IncidentRow
 from recovery.worker.context import Context
+from recovery.worker.facts import chain_facts, component_facts, incident_facts, small
 from recovery.worker.firing import known_alerts, note_alerts
 from recovery.worker.guarding import guarded
 from recovery.worker.hearing import Hearing
@@ -33,7 +33,6 @@ from recovery.worker.hearing import Hearing
 log = logging.getLogger("medic.worker")
 LOOK_AT_JOINED = timedelta(seconds=1)
 Facts = Failure | Reading | Success
-KEPT = [one.name for one in fields(Failure) if one.name not in ("failed_at", "description", "message")]
 
 
 def triage_signals(ctx: Context, now: datetime) -> None:
@@ -79,7 +78,7 @@ class _Batch:
     def __init__(self, ctx: Context, now: datetime, waiting: Sequence[Untriaged]):
         self.ctx, self.now = ctx, now
         self.facts = [(signal, read(signal.kind, signal.body)) for signal in waiting]
-        self.kept = {signal.id: _small(facts) for signal, facts in self.facts}
+        self.kept = {signal.id: small(facts) for signal, facts in self.facts}
         self.rows: dict[str, IncidentRow] = {}
         self.view = self._load()
         self.counted: dict[int, tuple[int, datetime]] = {}
@@ -131,10 +130,10 @@ class _Batch:
         chains = executions.find_chains(members.values())
         self.hearing = Hearing(self.ctx.policy, components.find_components(names))
         return View(
-            incidents={key: _incident_facts(row) for key, row in self.rows.items()},
-            chains={key: _chain_facts(row) for key, row in chains.items()},
+            incidents={key: incident_facts(row) for key, row in self.rows.items()},
+            chains={key: chain_facts(row) for key, row in chains.items()},
             members=members,
-            components={name: _component_facts(row) for name, row in self.hearing.known.items()},
+            components={name: component_facts(row) for name, row in self.hearing.known.items()},
             workflows=incidents.find_of_workflows(workflows),
             contacts=sites.find_contacts(),
             alerts=known_alerts(self.hearing.known),
@@ -165,7 +164,7 @@ class _Batch:
         retried = row.leaf_id != known.leaf_id and not is_newer(move.leaf_id, row.leaf_id)
         if not recovered and (not retried or move.state is ExecutionState.RECOVERED):
             return verdict
-        self.view.chains[row.id] = _chain_facts(row)
+        self.view.chains[row.id] = chain_facts(row)
         because = "its chain has moved on meanwhile"
         return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
@@ -221,7 +220,7 @@ class _Batch:
         else:
             row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None, at)
             self.rows[cause.fingerprint] = row
-        self.view.incidents[cause.fingerprint] = _incident_facts(row)
+        self.view.incidents[cause.fingerprint] = incident_facts(row)
         return row.id
 
     def _apply_component(self, name: str, facts: ComponentFacts, because: str, incident_id: int | None) -> str:
@@ -248,7 +247,7 @@ class _Batch:
         executions.note_members(signal.site, [move.leaf_id], row.id)
         self.view.members[signal.site, move.leaf_id] = row.id
         known: dict[str, Any] = {"incident_id": incident_id or old, "leaf_id": move.leaf_id, "state": move.state}
-        self.view.chains[row.id] = replace(_chain_facts(row), **known)
+        self.view.chains[row.id] = replace(chain_facts(row), **known)
         self.woken.update(one for one in (old, incident_id) if one)
         if move.setback and incident_id:
             recoveries.note_setback(incident_id, move.because, self.now)
@@ -279,26 +278,3 @@ class _Batch:
             chain_id, incident_id, move.leaf_id, move.state, failure.mode, failure.workflow_id
         )
         events.add_event(self.now, "execution", move.root_id, move.state, move.because, incident_id)
-
-
-def _incident_facts(row: IncidentRow) -> IncidentFacts:
-    state, recurred_at = IncidentState(row.state), incidents.recent_recurrences(row)
-    told = bool(row.told_at or row.acknowledged_at)
-    return IncidentFacts(row.id, state, row.resolved_at, recurred_at, row.failure_type in DOWN, told, row.held)
-
-
-def _chain_facts(row: ExecutionRow) -> ChainFacts:
-    state = ExecutionState(row.state)
-    return ChainFacts(row.id, row.incident_id, row.leaf_id, state, row.mode, row.workflow_id)
-
-
-def _component_facts(row: Any) -> ComponentFacts:
-    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks, row.told_at)
-
-
-def _small(facts: Facts) -> dict[str, Any]:
-    """The facts of a failure that people may want to see beside its chain."""
-    if not isinstance(facts, Failure):
-        return {}
-    kept = ((name, getattr(facts, name)) for name in KEPT)
-    return {name: value for name, value in kept if value not in (None, "")} | {"message": facts.message[:300]}

@@ -1,0 +1,37 @@
+"""Rows and signals as the facts that triage decides by."""
+
+from dataclasses import fields
+from typing import Any
+
+from recovery.decide.triage import ChainFacts, ComponentFacts, IncidentFacts
+from recovery.model import DOWN, ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.store import incidents
+from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow
+
+KEPT = [one.name for one in fields(Failure) if one.name not in ("failed_at", "description", "message")]
+
+
+def incident_facts(row: IncidentRow) -> IncidentFacts:
+    """What triage needs to know of an incident."""
+    state, recurred_at = IncidentState(row.state), incidents.recent_recurrences(row)
+    told = bool(row.told_at or row.acknowledged_at)
+    return IncidentFacts(row.id, state, row.resolved_at, recurred_at, row.failure_type in DOWN, told, row.held)
+
+
+def chain_facts(row: ExecutionRow) -> ChainFacts:
+    """What triage needs to know of a chain."""
+    state = ExecutionState(row.state)
+    return ChainFacts(row.id, row.incident_id, row.leaf_id, state, row.mode, row.workflow_id)
+
+
+def component_facts(row: ComponentRow) -> ComponentFacts:
+    """What triage needs to know of a component."""
+    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks, row.told_at)
+
+
+def small(facts: Failure | Reading | Success) -> dict[str, Any]:
+    """The facts of a failure that people may want to see beside its chain."""
+    if not isinstance(facts, Failure):
+        return {}
+    kept = ((name, getattr(facts, name)) for name in KEPT)
+    return {name: value for name, value in kept if value not in (None, "")} | {"message": facts.message[:300]}
