@@ -19,7 +19,7 @@ from recovery.model import FailureType, N8nError, N8nNumbers, Past
 from recovery.outside.n8n import N8n
 from tests.n8n import workflows as w
 from tests.n8n.looking import look
-from tests.n8n.real import free_port
+from tests.n8n.real import RealN8n, free_port
 from tests.n8n.world import World
 from tests.standins.n8n_client import wait_for
 from tests.standins.service import hang
@@ -40,6 +40,19 @@ def test_one_that_is_away_and_one_that_is_not_configured_are_not(kind: str) -> N
     assert not away.healthy and away.failure_type == FailureType.N8N_UNREADY and not away.permanent
     missing = look(kind, None, site="other")
     assert not missing.healthy and missing.permanent and "'other'" in missing.because
+
+
+@pytest.mark.n8n
+def test_a_real_n8n_that_is_killed_is_noticed_and_is_well_again_once_it_is_ready() -> None:
+    with RealN8n() as n8n:
+        door = N8n("default", n8n.url, n8n.api_key, 2.0)
+        assert look("n8n", door).healthy
+        n8n.kill9()
+        dead = look("n8n", door)
+        assert not dead.healthy and dead.failure_type == FailureType.N8N_UNREADY and not dead.permanent
+        n8n.start()
+        back = look("n8n", door)
+        assert back.healthy, back.because
 
 
 @pytest.mark.parametrize(
