@@ -59,18 +59,16 @@ def accept(name: str) -> None:
     SiteRow.update(refused=None).where(SiteRow.name == name, SiteRow.refused.is_null(False)).execute()
 
 
-def beat(name: str, now: datetime, part: str = "worker") -> None:
-    """A process of ours lives; `part` is "worker" or "web"."""
-    WorkerRow.insert(name=name, part=part, started_at=now, beat_at=now).on_conflict(
-        conflict_target=[WorkerRow.name], update={"beat_at": now}
+def beat(name: str, now: datetime, part: str = "worker", **known: Any) -> None:
+    """A process of ours lives; `part` is "worker" or "web". `known`: what else it knows of itself."""
+    WorkerRow.insert(name=name, part=part, started_at=now, beat_at=now, **known).on_conflict(
+        conflict_target=[WorkerRow.name], update={"beat_at": now, **known}
     ).execute()
 
 
 def compare_workers(worker: str, offline: bool, now: datetime) -> tuple[bool, bool]:
     """Note whether this worker's machine is offline; whether any other living one is online, and whether any is not."""
-    WorkerRow.insert(name=worker, started_at=now, beat_at=now, offline=offline).on_conflict(
-        conflict_target=[WorkerRow.name], update={"beat_at": now, "offline": offline}
-    ).execute()
+    beat(worker, now, offline=offline)
     living = WorkerRow.select(WorkerRow.offline).where(
         WorkerRow.name != worker, WorkerRow.part == "worker", WorkerRow.beat_at > now - LIVING
     )
