@@ -6,7 +6,6 @@ import threading
 from typing import Any
 
 from flask import Flask, Response, render_template, request
-from flask.sessions import SessionInterface
 from flask_babel import gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
@@ -18,7 +17,7 @@ from webhook_server import api, health, language, maintaining, override, pages, 
 from webhook_server.problems import Problem, problem, problem_of
 
 log = logging.getLogger(__name__)
-MACHINE_PATHS = ("/api/", "/webhooks/", "/healthz", "/readyz", "/metrics")
+MACHINE_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
 
 
 def create_app(config: Any) -> Flask:
@@ -37,33 +36,8 @@ def create_app(config: Any) -> Flask:
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {webhooks.PREFIX: make_signals_app(config)})  # type: ignore[method-assign]
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {webhooks.PREFIX: webhooks.SignalsApp(config)})  # type: ignore[method-assign]
     return app
-
-
-def make_signals_app(config: Any) -> Flask:
-    """The part that takes signals in: an app of its own, since sessions, forms and languages would halve its speed."""
-    app = Flask(__name__, static_folder=None)
-    app.config.update(MEDIC=config, MAX_CONTENT_LENGTH=security.LARGEST_BODY)
-    app.session_interface = NoSessions()
-    app.register_blueprint(webhooks.blueprint)
-    _open_per_process(app, config.database_url)
-    app.register_error_handler(Problem, lambda error: error.response())
-    app.register_error_handler(HTTPException, problem_of)
-    app.register_error_handler(Exception, _tell_crash)
-    return app
-
-
-class NoSessions(SessionInterface):
-    """Senders of signals have no sessions."""
-
-    def open_session(self, app: Flask, request: Any) -> None:
-        """None: there is none."""
-        return
-
-    def is_null_session(self, obj: object) -> bool:
-        """Whatever it is, there is nothing to save."""
-        return True
 
 
 def _open_per_process(app: Flask, url: str) -> None:

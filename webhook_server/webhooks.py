@@ -1,16 +1,16 @@
 """Where senders bring their signals: who they are, is it well-formed, and 202 only once it is on the disk."""
 
-import hashlib
-import hmac
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
-from flask import Blueprint, Response, current_app, request
+import orjson
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
 
 from recovery.clock import utc_now
 from recovery.model import Signal, SourcePlan
@@ -26,16 +26,18 @@ from recovery.sources import (
     uptime_kuma,
 )
 from recovery.sources.shapes import BadPayload
+from recovery.store.database import open_database
 from recovery.store.ingest import NotStored, Receipt, SignalWriter
-from webhook_server.problems import problem
-from webhook_server.security import plain, same_secret
+from recovery.store.views import drop_connection, is_unreachable, reachable
+from webhook_server.problems import problem, problem_of
+from webhook_server.senders import Call, Turned, check_sender, delivery_of
 
 PREFIX = "/webhooks"
-blueprint = Blueprint("webhooks", __name__)
-SIGNATURE_SECONDS = 300
-LONGEST_DELIVERY = 200
+WORDS_OF_A_JOB = ("", "start", "fail", "log")
+log = logging.getLogger(__name__)
 _writers: dict[int, SignalWriter] = {}
 _one_at_a_time = threading.Lock()
+Answer = Callable[[dict[str, Any], Any], Any]
 Receive = Callable[[Any, str | None], list[Signal]]
 MONITORS: dict[str, Receive] = {
     "probe": probe.receive,
@@ -48,79 +50,128 @@ MONITORS: dict[str, Receive] = {
 }
 
 
-class Turned(Exception):
-    """A call that is not taken in; holds the answer that says why."""
+class SignalsApp:
+    """Takes signals in. Plain WSGI: Flask's contexts and routing would cost a third of a signal's time."""
 
-    def __init__(self, status: int, title: str, detail: str):
-        super().__init__(detail)
-        self.answer = (status, title, detail)
+    def __init__(self, config: Any):
+        self._config = config
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Answer one call (see PEP 3333)."""
+        call = Call(environ, self._config)
+        try:
+            answer: Answer = _take(call)
+        except Turned as turned:
+            answer = problem(*turned.answer)
+            answer.headers.update(turned.headers)
+        except HTTPException as error:
+            answer = problem_of(error)
+        except Exception as crash:  # noqa: BLE001 whatever it is, its sender is told to keep the signal
+            answer = _tell_crash(call, crash)
+        return answer(environ, start_response)
 
 
-@blueprint.post("/n8n-error")
-@blueprint.post("/n8n-error/<site>")
-def take_n8n_error(site: str = "") -> Response:
+def _tell_crash(call: Call, crash: Exception) -> Response:
+    if is_unreachable(crash):
+        log.error("the database does not answer: %s", crash)
+        drop_connection()
+        return problem(503, "Database unreachable", "the database does not answer; try again in a moment")
+    log.error("a request failed: %s %s", call.method, call.path, exc_info=crash)
+    return problem(500, "Internal error", "something went wrong here; the log says what")
+
+
+def _take(call: Call) -> Answer:
+    """Find who takes it: `/n8n-error[/site]`, `/generic[/source]`, `/heartbeat/name[/what]`, or a monitor's name."""
+    first, *rest = call.path[1:].split("/")
+    taker = TAKERS.get((first, len(rest))) or (_take_monitor if first in MONITORS and not rest else None)
+    if taker is None or not all(rest):
+        raise Turned(404, "Not Found", "there is no such webhook: the documentation lists them all")
+    methods = ("GET", "HEAD", "POST") if first == "heartbeat" else ("POST",)
+    if call.method not in methods:
+        raise Turned(405, "Method Not Allowed", f"this webhook takes {', '.join(methods)}", Allow=", ".join(methods))
+    return taker(call, first, *rest)
+
+
+def _take_n8n_error(call: Call, _first: str, site: str = "") -> Answer:
     """One item of n8n's Error Trigger."""
-    name = _site(site)
+    name = _site(call, site)
     if name is None:
-        known = ", ".join(n8n.name for n8n in current_app.config["MEDIC"].n8n)
-        return problem(404, "Unknown n8n", f"no n8n named {site!r} is configured; there are: {known or 'none'}")
-    return take_in(lambda payload, delivery: [n8n_error.receive(payload, name, delivery)], f"n8n-error:{name}")
+        known = ", ".join(n8n.name for n8n in call.config.n8n)
+        raise Turned(404, "Unknown n8n", f"no n8n named {site!r} is configured; there are: {known or 'none'}")
+    return take_in(call, lambda payload, delivery: [n8n_error.receive(payload, name, delivery)], f"n8n-error:{name}")
 
 
-@blueprint.post(f"/<any({', '.join(map(json.dumps, MONITORS))}):monitor>")
-def take_monitor(monitor: str) -> Response:
+def _take_monitor(call: Call, monitor: str) -> Answer:
     """What a monitor sends: one reading, or several."""
-    return take_in(MONITORS[monitor], "probe" if monitor == "generic" else monitor)
+    return take_in(call, MONITORS[monitor], "probe" if monitor == "generic" else monitor)
 
 
-@blueprint.post("/generic/<name>")
-def take_generic(name: str) -> Response:
+def _take_generic(call: Call, _first: str, name: str) -> Answer:
     """What a monitor sends that the configuration has a mapping for."""
 
     def receive(payload: Any, delivery: str | None) -> list[Signal]:
-        return generic.receive(_source(name), payload, delivery)
+        return generic.receive(_source(call, name), payload, delivery)
 
-    return take_in(receive, f"generic:{name}")
+    return take_in(call, receive, f"generic:{name}")
 
 
-@blueprint.route("/heartbeat/<name>", methods=["GET", "POST"])
-@blueprint.route("/heartbeat/<name>/<any(start, fail, log):what>", methods=["GET", "POST"])
-def take_heartbeat(name: str, what: str = "success") -> Response:
+def _take_heartbeat(call: Call, _first: str, name: str, word: str = "") -> Answer:
     """A job that tells of itself; whatever the body holds is its log."""
+    if word not in WORDS_OF_A_JOB:
+        raise Turned(404, "Not Found", f"a heartbeat ends in nothing, /start, /fail or /log, and not in /{word[:40]}")
+    what = word or "success"
 
     def receive(log: str, delivery: str | None) -> list[Signal]:
         return [heartbeat.receive(name, what, log, delivery)]
 
-    return take_in(receive, f"heartbeat:{name}/{what}", _read_log)
+    return take_in(call, receive, f"heartbeat:{name}/{what}", _read_log)
 
 
-def take_in(receive: Receive, scope: str, read: Callable[[bytes], Any] | None = None) -> Response:
+TAKERS: dict[tuple[str, int], Callable[..., Answer]] = {
+    ("n8n-error", 0): _take_n8n_error,
+    ("n8n-error", 1): _take_n8n_error,
+    ("generic", 1): _take_generic,
+    ("heartbeat", 1): _take_heartbeat,
+    ("heartbeat", 2): _take_heartbeat,
+}
+
+
+def take_in(call: Call, receive: Receive, scope: str, read: Callable[[Call, bytes], Any] | None = None) -> Answer:
     """Check the sender, read the body, store what it says, and only then answer.
 
     Args:
         receive: the source that makes signals of a payload. scope: within which a delivery's id counts once.
         read: makes the payload of the body; by default it is JSON.
+
+    Raises:
+        Turned: it is not taken in; nothing of it is stored.
     """
     now = utc_now()
     try:
-        body = request.get_data(cache=False)
-        signed = _check_sender(body, now)
-        payload = (read or _parse)(body)
-        signals = _once(receive(payload, _delivery(scope, signed)), f"{scope}:{signed}" if signed else "")
-        receipts = writer().add(signals, now)
-    except Turned as turned:
-        return problem(*turned.answer)
+        body = call.get_data(cache=False)
+        signed = check_sender(call, body, now)
+        payload = (read or _parse)(call, body)
+        signals = _once(receive(payload, delivery_of(call, scope, signed)), f"{scope}:{signed}" if signed else "")
+        receipts = writer(call.config.database_url).add(signals, now)
     except BadPayload as bad:
-        return problem(400, "Not a valid payload", str(bad))
+        raise Turned(400, "Not a valid payload", str(bad)) from None
     except NotStored as lost:
-        answer = problem(503, "Not stored", f"nothing was stored; send it again: {lost}")
-        answer.headers["Retry-After"] = "5"
-        return answer
-    return Response(_receipts(receipts), status=202, content_type="application/json")
+        why = f"nothing was stored; send it again: {lost}"
+        raise Turned(503, "Not stored", why, **{"Retry-After": "5"}) from lost
+    return Accepted(receipts)
 
 
-def _receipts(receipts: list[Receipt]) -> str:
-    return json.dumps({"signals": [_receipt(one) for one in receipts]}) + "\n"
+class Accepted:
+    """202, with what became of each signal. Bare, for a Response costs as much as finding the secrets."""
+
+    def __init__(self, receipts: list[Receipt]):
+        self._receipts = receipts
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        """Tell it (see PEP 3333)."""
+        body = orjson.dumps({"signals": [_receipt(one) for one in self._receipts]}) + b"\n"
+        start_response("202 ACCEPTED", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
+        return [body]
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:
@@ -128,26 +179,33 @@ def _receipt(receipt: Receipt) -> dict[str, Any]:
     return told if receipt.incident_id is None else {**told, "incident": receipt.incident_id}
 
 
-def writer() -> SignalWriter:
-    """This process's one writer of signals, made after the fork."""
+def writer(url: str) -> SignalWriter:
+    """This process's one writer of signals, made after the fork, with the database open."""
     found = _writers.get(os.getpid())
     if found is None:
         with _one_at_a_time:
-            found = _writers.setdefault(os.getpid(), _writers.get(os.getpid()) or SignalWriter())
+            found = _writers.get(os.getpid()) or _make_writer(url)
     return found
 
 
-def _site(name: str) -> str | None:
+def _make_writer(url: str) -> SignalWriter:
+    with reachable():
+        open_database(url, migrate=True)
+    _writers[os.getpid()] = SignalWriter()
+    return _writers[os.getpid()]
+
+
+def _site(call: Call, name: str) -> str | None:
     """The n8n that a path means: the first configured one without a name; None for one that is not configured."""
-    known = [n8n.name for n8n in current_app.config["MEDIC"].n8n]
+    known = [n8n.name for n8n in call.config.n8n]
     if not name:
         return "default" if "default" in known or not known else known[0]
     return name if name in known else None
 
 
-def _source(name: str) -> SourcePlan:
+def _source(call: Call, name: str) -> SourcePlan:
     """The mapping that a path means; only who has the token hears which there are."""
-    config = current_app.config["MEDIC"]
+    config = call.config
     plan: SourcePlan | None = config.source_plan(name)
     if plan is None:
         known = ", ".join(source.name for source in config.sources) or "none"
@@ -155,46 +213,10 @@ def _source(name: str) -> SourcePlan:
     return plan
 
 
-def _check_sender(body: bytes, now: datetime) -> str:
-    """The sender's signature where it signed, else "" where its token is right.
-
-    Raises:
-        Turned: neither is right.
-    """
-    expected = plain(current_app.config["MEDIC"].webhook_token)
-    given = request.headers.get("X-Medic-Token") or _bearer()
-    signature = request.headers.get("X-Medic-Signature")
-    if given and same_secret(given, expected):
-        return ""
-    if signature:
-        return _check_signature(signature, body, expected, now)
-    why = "the token is wrong" if given else "there is no token and no signature"
-    raise Turned(401, "Unauthorized", f"{why}: send Authorization: Bearer <token>, or X-Medic-Token: <token>")
-
-
-def _bearer() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _check_signature(signature: str, body: bytes, key: str, now: datetime) -> str:
-    parts = [part.partition("=") for part in signature.split(",")[:10]]
-    stamp = next((value for name, _, value in parts if name.strip() == "t"), "")
-    if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
-        raise Turned(401, "Unauthorized", "X-Medic-Signature must read t=<unix seconds>,v1=<hex HMAC-SHA256>")
-    if abs(now.timestamp() - int(stamp)) > SIGNATURE_SECONDS:
-        raise Turned(401, "Unauthorized", f"the signature's time is more than {SIGNATURE_SECONDS // 60} minutes off")
-    right = hmac.new(key.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    given = [value for name, _, value in parts if name.strip() == "v1"]
-    if not key or not any(same_secret(value, right) for value in given):
-        raise Turned(401, "Unauthorized", "the signature does not match the body and the webhook token")
-    return f"{stamp}:{right}"
-
-
-def _parse(body: bytes) -> Any:
-    if request.mimetype != "application/json" and not request.mimetype.endswith("+json"):
+def _parse(call: Call, body: bytes) -> Any:
+    if call.mimetype != "application/json" and not call.mimetype.endswith("+json"):
         raise Turned(415, "Unsupported media type", "send JSON, with Content-Type: application/json")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
+    if call.headers.get("Content-Encoding", "identity") != "identity":
         raise Turned(415, "Unsupported media type", "send the body without a Content-Encoding")
     try:
         return json.loads(body, strict=False)  # what monitors paste into templates may hold line breaks
@@ -206,18 +228,8 @@ def _parse(body: bytes) -> Any:
         raise Turned(400, "Not valid JSON", f"the body cannot be read as JSON: {error}") from None
 
 
-def _read_log(body: bytes) -> str:
+def _read_log(_call: Call, body: bytes) -> str:
     return body[: heartbeat.MOST_LOG * 4].decode("utf-8", "replace")
-
-
-def _delivery(scope: str, signed: str) -> str | None:
-    """The second key of a delivery: the sender's own id, else its signature."""
-    given = request.headers.get("X-Medic-Delivery", "").strip()
-    if len(given) > LONGEST_DELIVERY:
-        raise Turned(400, "Not a valid delivery", f"X-Medic-Delivery must be at most {LONGEST_DELIVERY} characters")
-    if given:
-        return f"{scope}:{given}"
-    return f"{scope}:{signed}" if signed else None
 
 
 def _once(signals: list[Signal], signed: str) -> list[Signal]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 
+from recovery.cli.lingering import LingeringWorker, leave
 from recovery.cli.logs import gunicorn_logging
 
 
@@ -15,9 +16,14 @@ class QuietLogger(Logger):
 
 
 workers = 2
-worker_class = "gthread"
+worker_class = LingeringWorker
 threads = 16
 graceful_timeout = 10
 control_socket_disable = True
 logger_class = QuietLogger
 logconfig_dict = gunicorn_logging()
+
+
+def child_exit(server: Any, worker: Any) -> None:
+    """A web process has ended."""
+    leave(worker)

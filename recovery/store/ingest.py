@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+import orjson
+
 from recovery.clock import to_micros
 from recovery.model import Signal
 from recovery.redact import redact
@@ -134,9 +136,7 @@ def storable(name: str) -> str:
 
 def dump(value: Any) -> str:
     """JSON text that every engine takes, whatever characters it was sent with."""
-    dumped = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     try:
-        dumped.encode()
-    except UnicodeEncodeError:  # lone surrogates
+        return orjson.dumps(value).decode()
+    except TypeError:  # lone surrogates, numbers of more than 64 bits
         return json.dumps(value, separators=(",", ":"))
-    return dumped

@@ -1,11 +1,11 @@
 """How each engine writes a batch of signals in one commit, each at most once by its keys."""
 
-import json
 import logging
 import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import psycopg
 
 from recovery.store import database
@@ -62,14 +62,12 @@ class SqliteEngine:
     def write(self, rows: Sequence[Row]) -> list[Answer]:
         """Insert all, or nothing."""
         connection = self._connection()
-        done = connection.execute(self.INSERT, (json.dumps(rows, ensure_ascii=False),))
+        done = connection.execute(self.INSERT, (orjson.dumps(rows).decode(),))
         first = (done.lastrowid or 0) - done.rowcount + 1  # ids of one statement follow each other
         if done.rowcount == len(rows):
             return [(first + place, False, None) for place in range(len(rows))]
         columns = [row[0] for row in rows], [row[1] for row in rows if row[1]]
-        known = connection.execute(
-            self.KNOWN, [json.dumps(column, ensure_ascii=False) for column in columns]
-        ).fetchall()
+        known = connection.execute(self.KNOWN, [orjson.dumps(column).decode() for column in columns]).fetchall()
         fresh = {key: row_id for key, _, row_id, _ in known if row_id >= first} if done.rowcount else {}
         return answer(rows, fresh, known)
 

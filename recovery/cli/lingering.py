@@ -1,0 +1,69 @@
+"""gunicorn's threaded worker, made fair and quick for who keeps a connection: n8n and monitors in a storm."""
+
+import select
+import threading
+from multiprocessing.sharedctypes import RawArray
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+LINGER_MS = 5
+YIELD_SECONDS = 0.002
+PLACES = 64
+FREE = -1
+_held = RawArray("i", [FREE] * PLACES)  # made before the fork: how many connections each worker holds
+
+
+def leave(worker: Any) -> None:
+    """Forget a worker that has ended; for gunicorn's `child_exit`."""
+    _held[worker.age % PLACES] = FREE
+
+
+class LingeringWorker(ThreadWorker):
+    """A worker whose threads wait a moment for the next request of the connection that they just answered.
+
+    The way back through the main thread costs as much as all else that a signal needs. A thread lingers only while no
+    request waits for one, so nobody waits for longer than `LINGER_MS`. And whoever holds more connections than another
+    worker lets that one go first: else one of them, with its one lock on Python, could get all of a storm.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._queued = 0
+        self._counting = threading.Lock()
+
+    def init_process(self) -> None:
+        """Begin, holding nothing, in the new process."""
+        _held[self.age % PLACES] = 0
+        super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """Take a new connection, unless another worker that holds fewer takes it first."""
+        place = self.age % PLACES
+        _held[place] = self.nr_conns
+        if any(FREE < other < self.nr_conns for other in _held):
+            select.select([], [], [], YIELD_SECONDS)
+        super().accept(listener)
+        _held[place] = self.nr_conns
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Have a thread of the pool take the connection's next request."""
+        with self._counting:
+            self._queued += 1
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Answer one request, and those that follow it at once. Runs in a thread of the pool."""
+        with self._counting:
+            self._queued -= 1
+        while True:
+            kept = super().handle(conn)
+            if kept is not True or not self._goes_on(conn):
+                return kept
+
+    def _goes_on(self, conn: Any) -> bool:
+        if self._queued > 0 or not self.alive:
+            return False
+        waiting = select.poll()
+        waiting.register(conn.sock, select.POLLIN)
+        return bool(waiting.poll(LINGER_MS))
