@@ -1,15 +1,19 @@
 """A command on the machine that the worker runs on: how a service is restarted."""
 
+import shlex
 import signal
+from datetime import UTC, datetime
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 
 from recovery.actions import action
-from recovery.model import Done, DoorError, Doors, Failed, Result, ShellResult
+from recovery.model import About, Done, DoorError, Doors, Failed, Result, ShellResult, fill_in, unknown_fields
+from recovery.model.acting import FIELDS
 from recovery.model.durations import Timeout
 
 KEPT_CHARACTERS = 4_000
+NOBODY = About("", datetime.min.replace(tzinfo=UTC))
 
 Words = Annotated[list[StrictStr], Field(min_length=1)]
 
@@ -41,14 +45,36 @@ class Args(BaseModel):
             "\0" in text for text in (*words, *self.env, *self.env.values(), self.cwd or "")
         ):
             raise ValueError("`command` must begin with a program, and nothing may hold a null byte")
+        _check_fields(words, self.shell)
         return self
 
 
-@action("run_command", safe_to_repeat=True)
-def run_command(args: Args, doors: Doors) -> Result:
+def _check_fields(words: list[str], shell: bool) -> None:
+    unknown = [name for word in words for name in unknown_fields(word)]
+    if unknown:
+        raise ValueError(f"there is no field {{{{{unknown[0]}}}}}; there are {', '.join(FIELDS)}")
+    if shell and fill_in(words[0], NOBODY) != words[0]:
+        raise ValueError("a shell's line takes no fields such as {{component}}: they would become its text")
+
+
+def preview(args: Args, doors: Doors, about: About) -> str:
+    """The very words that it would run."""
+    said = args.command if isinstance(args.command, str) else shlex.join(_words(args, about))
+    place = f" in {args.cwd}" if args.cwd else ""
+    return f"run `{said}`{' in a shell' if args.shell else ''}{place}, for at most {args.timeout:g} s"
+
+
+def _words(args: Args, about: About) -> list[str]:
+    return [fill_in(word, about) for word in args.command]
+
+
+@action("run_command", safe_to_repeat=True, restarts=True, preview=preview)
+def run_command(args: Args, doors: Doors, about: About) -> Result:
     """Runs a command and waits for it: exit code 0 is done, any other, a signal or its timeout is a failure.
 
-    No shell reads the words unless `shell: true` says so. The environment is built and not inherited; there is
+    No shell reads the words unless `shell: true` says so. A word may hold `{{component}}`, `{{failure_type}}`,
+    `{{severity}}`, `{{incident_id}}`, `{{stage}}`, `{{attempt}}` or `{{link}}`; whatever stands for it stays one word.
+    The environment is built and not inherited; there is
     nothing on standard input. At its timeout the command and everything in its process group is asked to end (TERM)
     and after 2 seconds ended (KILL). Its output is kept, cut and without secrets. A service that the command leaves
     running in the background stays; it should write its output elsewhere (`>/dev/null 2>&1`), as nobody reads it any
@@ -56,8 +82,9 @@ def run_command(args: Args, doors: Doors) -> Result:
     first has been ended. Restarting a service is.
     """
     try:
+        command = args.command if isinstance(args.command, str) else _words(args, about)
         ended = doors.shell.run(
-            args.command, shell=args.shell, timeout_seconds=args.timeout, env=dict(args.env), cwd=args.cwd
+            command, shell=args.shell, timeout_seconds=args.timeout, env=dict(args.env), cwd=args.cwd
         )
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)

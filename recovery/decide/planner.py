@@ -16,7 +16,7 @@ AT_REST = frozenset((RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWA
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """A step of the present attempt."""
+    """A step of the present attempt. `dry`: it only told what it would do."""
 
     number: int
     kind: StepKind
@@ -24,6 +24,7 @@ class StepFacts:
     state: StepState
     finished_at: datetime | None = None
     why: str = ""
+    dry: bool = False
 
     @property
     def is_canary(self) -> bool:
@@ -192,13 +193,15 @@ def _actions(view: RecoveryView, now: datetime) -> Move | None:
     checks = [step for step in view.steps if step.kind is StepKind.CHECK]
     if playbook.check and not checks:
         return AddCheck(playbook.check, "confirm the failure before anything is done")
-    if any(step.state is StepState.SKIPPED for step in done):
+    if any(step.state is StepState.SKIPPED and not step.dry for step in done):
         return None
-    broken = next((step for step in done if step.state is StepState.FAILED), None)
+    broken = next((step for step in done if step.state is StepState.FAILED and not step.dry), None)
     if broken:
         return failed(view, now, f"{broken.name} failed: {broken.why}")
     if len(done) < len(playbook.actions):
         return _next_action(view, len(done), checks)
+    if done[-1].dry:
+        return End(False, "; ".join(step.why for step in done if step.dry))
     return _verify(view, now, done[-1], checks)
 
 

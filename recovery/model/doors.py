@@ -8,10 +8,8 @@ from typing import Any, Protocol
 from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [
-    "Done",
     "DoorError",
     "Doors",
-    "Failed",
     "FoundProcess",
     "HttpAnswer",
     "HttpDoor",
@@ -19,39 +17,12 @@ __all__ = [
     "MailDoor",
     "N8nDoor",
     "N8nError",
-    "NotNeeded",
     "Past",
     "ProcessDoor",
-    "Result",
     "ShellDoor",
     "ShellResult",
     "SmsDoor",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The action did what it is for; `detail` says what, in words."""
-
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The action did not; `permanent` means that trying again cannot help."""
-
-    why: str
-    permanent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NotNeeded:
-    """There was nothing to do."""
-
-    why: str
-
-
-Result = Done | Failed | NotNeeded
 
 
 @dataclass(frozen=True, slots=True)

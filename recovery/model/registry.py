@@ -18,13 +18,17 @@ class Plugin:
     """One announced plugin.
 
     Fields:
-        run: the decorated function, `(args, doors) -> answer`; a channel also takes the message.
+        run: the decorated function, `(args, doors) -> answer`; an action also takes what it is `About`, a channel the
+            message.
         args: the pydantic model of its arguments, whose fields are the configuration's schema.
         safe_to_repeat: running it twice does no more than running it once.
         remembers: it is given its past too: `(args, doors, past)`.
         waits: it is a coroutine, and runs on the event loop.
         every_seconds: how often a check looks where the configuration does not say.
         hears: it knows only what is pushed, so that it confirms nothing: it is looked at for silence alone.
+        restarts: it restarts something of its host, so that only one of its kind runs there at a time.
+        preview: of an action, `(args, doors, about)`: what it would do, in words after "would"; it only looks.
+        back: of an action, `(args, doors, about)`: undoes its last `Done`, whose memory is in `about`.
         doc: its docstring.
         module: where it lives.
     """
@@ -39,6 +43,9 @@ class Plugin:
     waits: bool = False
     every_seconds: float = EVERY_SECONDS
     hears: bool = False
+    restarts: bool = False
+    preview: Callable[..., str] | None = None
+    back: Callable[..., Any] | None = None
 
 
 class Registry:
@@ -56,17 +63,23 @@ class Registry:
         remembers: bool = False,
         every_seconds: float = EVERY_SECONDS,
         hears: bool = False,
+        restarts: bool = False,
+        preview: Callable[..., str] | None = None,
+        back: Callable[..., Any] | None = None,
     ) -> Callable[..., Callable[..., Any]]:
         """Decorator for the plugin's function. The module must hold its `Args`.
 
         Raises:
-            TypeError: no docstring, no `Args`, or a name taken twice; both files are named.
+            TypeError: no docstring, no `Args`, an action without preview, or a name taken twice: both files are named.
         """
 
         def keep(run: Callable[..., Any]) -> Callable[..., Any]:
             module = sys.modules[run.__module__]
             self._check(name, run, module)
-            facts = {"remembers": remembers, "waits": inspect.iscoroutinefunction(run), "hears": hears}
+            if self.word == "action" and preview is None:
+                raise TypeError(f"action {name!r} in {module.__file__} has no preview, for dry runs")
+            facts: dict[str, Any] = {"remembers": remembers, "waits": inspect.iscoroutinefunction(run), "hears": hears}
+            facts |= {"restarts": restarts, "preview": preview, "back": back}
             doc = str(run.__doc__)
             self._found[name] = Plugin(
                 name, run, module.Args, safe_to_repeat, doc, module.__name__, every_seconds=every_seconds, **facts

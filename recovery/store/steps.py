@@ -95,10 +95,16 @@ def keep_step(row: StepRow, lease_until: datetime) -> bool:
 
 
 def finish_step(
-    row: StepRow, state: StepState, now: datetime, result: str | None = None, error: str | None = None
+    row: StepRow,
+    state: StepState,
+    now: datetime,
+    result: str | None = None,
+    error: str | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> bool:
     """Record what a claimed step did; False where somebody took it over: then the result is dropped."""
-    values = {"state": state, "finished_at": now, "result": result, "error": error, "lease_until": None}
+    told = {"result": result, "error": error, "memory": memory}
+    values = {"state": state, "finished_at": now, "lease_until": None, **told}
     if not _update_held(row, values):
         return False
     _tell(row, state, error or result or "", now)
@@ -120,6 +126,13 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
         state=StepState.SKIPPED, finished_at=now, result=why, run_at=None, lease_until=None, fence=StepRow.fence + 1
     ).where(StepRow.id == row.id).execute()
     _tell(row, StepState.SKIPPED, why, now, who)
+
+
+def last_memory(component: str, name: str) -> dict[str, Any]:
+    """What an action remembered when it last ended on a component; {} without."""
+    mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
+    newest = StepRow.select().where(mine).order_by(StepRow.id.desc()).first()
+    return dict(newest.memory) if newest else {}
 
 
 def is_acting(component: str) -> bool:

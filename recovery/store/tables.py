@@ -110,6 +110,8 @@ class StepRow(Lease):
     because = pw.TextField()
     result = pw.TextField(null=True)
     error = pw.TextField(null=True)
+    dry = pw.BooleanField(default=False)  # only what it would do is told
+    memory = JsonField(null=True)  # what its way back, and its next run on this component, must know
     process_group = pw.IntegerField(null=True)
     process_started = pw.FloatField(null=True)
 

@@ -114,7 +114,8 @@ def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
 
 def _step_facts(step: StepRow) -> planner.StepFacts:
     why = step.error or step.result or ""
-    return planner.StepFacts(step.number, StepKind(step.kind), step.name, StepState(step.state), step.finished_at, why)
+    kind, state = StepKind(step.kind), StepState(step.state)
+    return planner.StepFacts(step.number, kind, step.name, state, step.finished_at, why, step.dry)
 
 
 def thaw(frozen: dict) -> Playbook:

@@ -6,19 +6,22 @@ from typing import Any
 
 from recovery import actions
 from recovery.model import (
+    About,
     Done,
     DoorError,
     Doors,
     Failed,
+    FailureType,
     NotNeeded,
     PlannedCheck,
     Reading,
     Result,
+    Severity,
     StepKind,
     StepState,
 )
 from recovery.sources import probe
-from recovery.store import components, database, recoveries, signals, steps
+from recovery.store import components, database, incidents, recoveries, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
@@ -74,11 +77,34 @@ def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
         if row.kind == StepKind.CHECK:
             return _look(ctx, row)
         plugin = actions.REGISTRY.find(row.name)
-        return plugin.run(plugin.args.model_validate(_args(ctx, row)), _doors(ctx, row))
+        args, about = plugin.args.model_validate(_args(ctx, row)), _about(ctx, row)
+        if row.dry and plugin.preview:
+            return NotNeeded(f"dry run: would {plugin.preview(args, ctx.doors, about)}")
+        return plugin.run(args, _doors(ctx, row), about)
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     except Exception as problem:  # noqa: BLE001 a broken plugin fails its step, with its reason
         return Failed(f"{type(problem).__name__}: {problem}")
+
+
+def _about(ctx: Context, row: StepRow) -> About:
+    """What an action is told of its incident."""
+    with database.read():
+        incident = incidents.find_incident(row.incident_id)
+        memory = steps.last_memory(row.component, row.name)
+    return About(
+        component=row.component,
+        now=now_for_effect(),
+        incident_id=incident.id,
+        failure_type=FailureType(incident.failure_type),
+        severity=Severity(incident.severity),
+        cause=incident.cause,
+        opened_at=incident.opened_at,
+        stage=row.stage,
+        attempt=row.attempt,
+        link=ctx.link(incident.id),
+        memory=memory,
+    )
 
 
 def _look(ctx: Context, row: StepRow) -> Reading:
@@ -108,7 +134,7 @@ def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
         steps.requeue_step(row, reading.because, now, now + LOOK_AGAIN)
         return False
     state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED
-    told = {"result": reading.because} if reading.healthy else {"error": reading.because}
+    told: dict[str, Any] = {"result": reading.because} if reading.healthy else {"error": reading.because}
     recorded = steps.finish_step(row, state, now, **told)
     if recorded and row.component:
         signals.add_signals([probe.own_signal(reading, f"step:{row.id}:{row.fence}")], now)
@@ -117,13 +143,14 @@ def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
 
 def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
     state, told = _told(answer)
-    recorded = steps.finish_step(row, state, now, **told)
+    memory = answer.memory if isinstance(answer, Done) else None
+    recorded = steps.finish_step(row, state, now, memory=memory, **told)
     if recorded and state is StepState.SUCCEEDED and row.component:
         components.note_acted(row.component, now)
     return recorded
 
 
-def _told(answer: Result) -> tuple[StepState, dict[str, str]]:
+def _told(answer: Result) -> tuple[StepState, dict[str, Any]]:
     if isinstance(answer, Done):
         return StepState.SUCCEEDED, {"result": answer.detail}
     if isinstance(answer, NotNeeded):

@@ -90,20 +90,17 @@ def _add_action(case: Case, move: planner.AddAction) -> bool:
     if not move.skip and steps.is_acting(case.incident.component):
         case.set("another action on this component is still under way", wake_at=case.now + timedelta(seconds=1))
         return False
-    action, only_told = move.action, case.dry and not move.skip
-    because = f"dry run: would run {action.name}" if only_told else move.because
-    skip = move.skip or only_told
+    action, dry = move.action, case.dry and not move.skip
+    because = f"dry run, so it is only told what it would do: {move.because}" if dry else move.because
     step = case.add_step(
-        StepKind.ACTION, action.name, because, StepState.SKIPPED if skip else StepState.QUEUED,
-        args=action.args, run_at=None if skip else case.now, safe_to_repeat=action.safe_to_repeat,
-        timeout_seconds=action.timeout_seconds,
+        StepKind.ACTION, action.name, because, StepState.SKIPPED if move.skip else StepState.QUEUED,
+        args=action.args, run_at=None if move.skip else case.now, safe_to_repeat=dry or action.safe_to_repeat,
+        timeout_seconds=action.timeout_seconds, dry=dry,
     )  # fmt: skip
-    if skip:
+    if move.skip:
         steps.finish_canary(step, StepState.SKIPPED, because, case.now)
-    if only_told:
-        return _end(case, planner.End(False, because))
     case.run(because)
-    return skip
+    return move.skip
 
 
 def _start_canary(case: Case, move: planner.StartCanary) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from recovery import actions, checks
 from recovery.clock import utc_now
-from recovery.model import DoorError, Past, Plugin
+from recovery.model import About, DoorError, Past, Plugin
 from recovery.outside.background import Background
 
 ALL: list[tuple[str, Plugin]] = [
@@ -25,6 +25,7 @@ def example_args(plugin: Plugin, **more: Any) -> Any:
 def run_plugin(plugin: Plugin, args: Any, doors: Any, memory: dict[str, Any] | None = None) -> Any:
     """What a plugin answers, whether it waits on an event loop, or remembers, or neither."""
     past = (Past(utc_now(), memory or {}),) if plugin.remembers else ()
+    past = (About("orders", utc_now(), memory=memory or {}),) if plugin.preview else past
     found = plugin.run(args, doors, *past)
     return BACKGROUND.run(found) if plugin.waits else found
 

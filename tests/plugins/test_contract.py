@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from recovery import actions, checks
-from recovery.model import Done, DoorError, Failed, NotNeeded, Reading, Registry
+from recovery.clock import utc_now
+from recovery.model import About, Done, DoorError, Failed, NotNeeded, Reading, Registry
 from tests.plugins.plugins import ALL, NAMES, FailingDoors, example_args, run_plugin
 
 KINDS = ("timeout", "refused", "dns", "tls", "reset", "status", "auth", "rate_limited", "client", "network")
@@ -86,6 +87,18 @@ def test_what_cannot_succeed_is_said_to_be_permanent(word, plugin):
         plugin, example_args(plugin), FailingDoors(DoorError("no such thing", "client", permanent=True))
     )
     assert word == "check" or answer.permanent
+
+
+@pytest.mark.parametrize("plugin", actions.REGISTRY.all(), ids=lambda plugin: plugin.name)
+def test_an_action_tells_what_it_would_do(plugin):
+    """Without an outside it says so, or needs none for it."""
+    doors = FailingDoors(DoorError("it does not answer"))
+    try:
+        told = plugin.preview(example_args(plugin), doors, About("orders", utc_now()))
+    except DoorError:
+        return
+    assert told[:1].islower()
+    assert not told.endswith(".")
 
 
 @every_plugin

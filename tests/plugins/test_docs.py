@@ -92,7 +92,7 @@ def test_the_example_of_an_action_works(example, site):
     doors = Answers(site)
     for status, word in ((200, "Done"), (302, "Done"), (404, "Failed"), (503, "Failed")):
         site.answers["/restart"] = (status, {"Location": "/"}, b"")
-        assert type(plugin.run(example_args(plugin, url=site.url + "/restart"), doors)).__name__ == word
+        assert type(run_plugin(plugin, example_args(plugin, url=site.url + "/restart"), doors)).__name__ == word
     assert site.asked[0][0] == "POST"
     assert not plugin.safe_to_repeat
 

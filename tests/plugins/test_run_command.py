@@ -6,9 +6,11 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.actions import REGISTRY
-from recovery.model import Done, Failed, ShellResult
+from recovery.clock import utc_now
+from recovery.model import About, Done, Failed, ShellResult
 from recovery.outside.shell import Shell
 
+ABOUT = About("orders; reboot", utc_now(), incident_id=7)
 PLUGIN = REGISTRY.find("run_command")
 
 
@@ -17,7 +19,7 @@ class Doors:
 
 
 def run(**args):
-    return PLUGIN.run(PLUGIN.args.model_validate(args), Doors())
+    return PLUGIN.run(PLUGIN.args.model_validate(args), Doors(), ABOUT)
 
 
 def test_exit_code_zero_is_done():
@@ -48,7 +50,7 @@ def test_a_command_that_ended_in_order_after_its_deadline_has_failed():
         class shell:  # noqa: N801
             run = staticmethod(lambda *args, **more: ShellResult(0, "goodbye", timed_out=True))
 
-    assert isinstance(PLUGIN.run(PLUGIN.args(command=["x"]), Late()), Failed)
+    assert isinstance(PLUGIN.run(PLUGIN.args(command=["x"]), Late(), ABOUT), Failed)
 
 
 def test_a_program_that_does_not_exist_is_a_permanent_failure():
@@ -98,3 +100,35 @@ def test_the_values_of_the_environment_are_not_shown():
 def test_wrong_arguments_are_refused(wrong):
     with pytest.raises(ValidationError):
         PLUGIN.args.model_validate({"command": ["true"]} | wrong)
+
+
+def preview(**args):
+    return PLUGIN.preview(PLUGIN.args.model_validate(args), None, ABOUT)
+
+
+def test_a_field_becomes_one_word_whatever_it_holds():
+    assert run(command=["printf", "[%s]", "{{component}}", "{{ incident_id }}"]) == Done(
+        "the command ended with exit code 0; it said:\n[orders; reboot][7]"
+    )
+
+
+@pytest.mark.parametrize("text", ["{{.Names}}", "{{json .}}", "{component}", "$component"])
+def test_what_is_no_field_of_ours_stays_as_it_is(text):
+    assert text in run(command=["echo", text]).detail
+
+
+def test_a_field_that_there_is_not_is_refused():
+    with pytest.raises(ValidationError, match="there is no field {{cause}}; there are component"):
+        PLUGIN.args.model_validate({"command": ["echo", "{{cause}}"]})
+
+
+def test_a_shell_takes_no_fields():
+    with pytest.raises(ValidationError, match="a shell's line takes no fields"):
+        PLUGIN.args.model_validate({"command": "echo {{component}}", "shell": True})
+
+
+def test_a_dry_run_tells_the_very_words_and_runs_nothing():
+    assert preview(command=["systemctl", "restart", "{{component}}"], cwd="/srv") == (
+        "run `systemctl restart 'orders; reboot'` in /srv, for at most 60 s"
+    )
+    assert preview(command="a | b", shell=True, timeout="5s") == "run `a | b` in a shell, for at most 5 s"
