@@ -1,10 +1,12 @@
 """What all tests share: databases of both engines, and a clock that can be set."""
 
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -51,19 +53,40 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """A fresh PostgreSQL database."""
+    """A fresh PostgreSQL database, with nothing in it."""
     yield from fresh_postgres(postgres_server)
 
 
-def fresh_postgres(server: str) -> Iterator[str]:
-    """A database of its own on the server, dropped afterwards."""
+@pytest.fixture(scope="session")
+def prepared_postgres(postgres_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database that is set up and has no rows, to be copied."""
+    for url in fresh_postgres(postgres_server):
+        _set_up(url)
+        yield urlsplit(url).path.lstrip("/")
+
+
+@pytest.fixture(scope="session")
+def prepared_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a SQLite database that is set up and has no rows, to be copied."""
+    file = tmp_path_factory.mktemp("prepared") / "medic.db"
+    _set_up(f"sqlite:///{file}")
+    return file
+
+
+def _set_up(url: str) -> None:
+    database.open_database(url)
+    database.close_database()
+
+
+def fresh_postgres(server: str, template: str = "template1") -> Iterator[str]:
+    """A database of its own on the server, a copy of `template`; dropped afterwards."""
     import uuid
 
     import psycopg
 
     name = f"medic_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -77,9 +100,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return request.getfixturevalue("postgres_url")
 
 
-@pytest.fixture
-def store(database_url: str) -> Iterator[str]:
-    """An open, empty database of each engine; its URL."""
-    database.open_database(database_url)
-    yield database_url
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An open database of each engine, set up and without rows; its URL."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("prepared_sqlite"), tmp_path / "medic.db")
+        yield from _opened(f"sqlite:///{tmp_path}/medic.db")
+        return
+    template = request.getfixturevalue("prepared_postgres")
+    for url in fresh_postgres(request.getfixturevalue("postgres_server"), template):
+        yield from _opened(url)
+
+
+def _opened(url: str) -> Iterator[str]:
+    database.open_database(url)
+    yield url
     database.close_database()
