@@ -19,6 +19,7 @@ from tests.plugins.plugins import BACKGROUND, run_plugin
 from tests.plugins.servers import answer, drip, free_port, raw_server, reset, silent
 from tests.plugins.test_http_door import OK, _context, _expired_certificate
 
+PATIENT = "5s"  # where it is not about time, a busy machine is no failure
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 WAYS: dict[str, tuple[Callable[[socket.socket], None], FailureType]] = {
     "hangs": (silent, FailureType.API_TIMEOUT),
@@ -45,16 +46,17 @@ def look(kind: str, ca_file: str = "", memory: Any = None, **args: Any) -> Readi
 @pytest.mark.parametrize("way", WAYS)
 def test_an_endpoint_that_fails_in_any_way_is_well_when_it_is_back(way: str) -> None:
     talk, failure = WAYS[way]
+    patience = "300ms" if failure is FailureType.API_TIMEOUT else PATIENT
     with raw_server(answer(OK)) as port:
         url = f"http://127.0.0.1:{port}/"
-        assert look("http", url=url).healthy
-    assert look("http", url=url).failure_type == FailureType.SERVER_UNRESPONSIVE
+        assert look("http", url=url, timeout=PATIENT).healthy
+    assert look("http", url=url, timeout=PATIENT).failure_type == FailureType.SERVER_UNRESPONSIVE
     with raw_server(talk, port=port):
         for _ in range(2):
-            reading = look("http", url=url)
+            reading = look("http", url=url, timeout=patience)
             assert (reading.healthy, reading.failure_type) == (False, failure), reading.because
     with raw_server(answer(OK), port=port):
-        assert look("http", url=url).because == "answered 200"
+        assert look("http", url=url, timeout=PATIENT).because == "answered 200"
 
 
 def test_an_endpoint_whose_certificate_has_ended_is_well_with_a_new_one(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ class Medic:
         if self.process is None:
             return
         family = self.family()
+        self.session.close()  # else the web waits for its next request, as long as it keeps idle connections open
         if self.process.poll() is None:
             self.process.terminate()
         try:

@@ -329,15 +329,14 @@ WHAT = (*[one for one in OrderWhat if one is not OrderWhat.SNOOZE], *[OrderWhat.
 
 
 @pytest.fixture
-def quick_store(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A SQLite file that survives no power cut, which these lives do not need."""
-    monkeypatch.setitem(database.SQLITE_PRAGMAS, "synchronous", "off")
+def sqlite_store(tmp_path: Any) -> Iterator[None]:
+    """A SQLite file alone: a life is long, and the store's tests compare the engines."""
     database.open_database(f"sqlite:///{tmp_path}/life.db")
     yield
     database.close_database()
 
 
-@pytest.mark.usefixtures("quick_store")
+@pytest.mark.usefixtures("sqlite_store")
 @pytest.mark.parametrize("seed", [FIRST + seed for seed in SEEDS])
 def test_whatever_happens_these_things_hold(fake_clock: FakeClock, seed: int) -> None:
     life = Life(seed, fake_clock)
