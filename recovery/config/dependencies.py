@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from recovery.config.problems import Problem, suggest
+from recovery.config.problems import Path, Problem, suggest
 from recovery.config.translate import Translator
 from recovery.model import CONNECTIVITY
 
@@ -91,3 +91,33 @@ def _check_sites(components: Any, n8n: Any, translator: Translator) -> list[Prob
             path = ("components", place, "check", "site")
             found.append(translator.problem(path, repr(site), f"the name of an n8n: {known}", suggest(site, sites)))
     return found
+
+
+def check_named_actions(data: dict[str, Any], translator: Translator) -> list[Problem]:
+    """Playbooks may call only actions that some component has."""
+    known: set[str] = set()
+    for component in _dicts(data.get("components")):
+        known |= {str(name) for name in component.get("actions") or ()}
+        known |= {"restart"} if component.get("restart") else set()
+    found: list[Problem] = []
+    for place, playbook in enumerate(_dicts(data.get("playbooks"))):
+        for number, stage in enumerate(_dicts(playbook.get("stages"))):
+            for key in ("actions", "one_of"):
+                at: Path = ("playbooks", place, "stages", number, key)
+                found += _unknown_names(at, stage.get(key), known, translator)
+    return found
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one if isinstance(one, dict) else {} for one in value] if isinstance(value, list) else []
+
+
+def _unknown_names(at: Path, uses: Any, known: set[str], translator: Translator) -> list[Problem]:
+    listed = ", ".join(sorted(known)) or "none: give a component `actions`"
+    expected = f"the name of an action that a component has ({listed})"
+    named = [(place, one) for place, one in enumerate(uses if isinstance(uses, list) else []) if isinstance(one, str)]
+    return [
+        translator.problem((*at, place), repr(one), expected, suggest(one, known))
+        for place, one in named
+        if one not in known
+    ]

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from recovery import checks
+from recovery.config.components import Component
 from recovery.config.environment import notice_unknown
 from recovery.config.plans import every_seconds, hosts_of, only_hears
-from recovery.config.sections import Component
 from recovery.config.settings import Config
 from recovery.model.durations import write_duration
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from recovery import actions, alerts, checks
+from recovery.config.playbooks import make_brakes, make_rules, planned
 from recovery.model import (
     ChannelPlan,
     ComponentPlan,
@@ -23,7 +24,8 @@ from recovery.model import (
 from recovery.model.registry import EVERY_SECONDS
 
 if TYPE_CHECKING:
-    from recovery.config.sections import Component, MaintenanceSettings, Restart, Source
+    from recovery.config.components import Component, Restart
+    from recovery.config.sections import MaintenanceSettings, Source
     from recovery.config.settings import Config
 
 RESTART_ACTION = "run_command"
@@ -36,9 +38,12 @@ ENGINE_PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 def make_policy(config: Config) -> Policy:
     """Everything that decisions need of the configuration."""
     found = config.recovery
+    plans = {component.name: _component_plan(config, component) for component in config.components}
     return Policy(
         playbook=_playbook(config, None),
-        components={component.name: _component_plan(config, component) for component in config.components},
+        components=plans,
+        playbooks=make_rules(config.playbooks, {name: plan.actions for name, plan in plans.items()}),
+        brakes=make_brakes(config.brakes),
         replay=_replay_limits(config),
         sites=tuple(n8n.name for n8n in config.n8n if n8n.api_key),
         escalate_after_seconds=found.escalate_after.total_seconds(),
@@ -82,6 +87,8 @@ def _component_plan(config: Config, component: Component) -> ComponentPlan:
         env=dict(component.restart.env) if component.restart else {},
         depends_on=component.depends_on,
         outside=outside_of(config, component),
+        actions=_actions_of(component),
+        labels=dict(component.labels),
         listens=_planned_check(component) if only_hears(component) else None,
     )
 
@@ -94,12 +101,23 @@ def _playbook(config: Config, component: Component | None) -> Playbook:
     return Playbook(
         stages=stages,
         spacing_seconds=spacing_seconds,
-        actions=(_restart_action(component.restart),) if component.restart else (),
+        actions=_usual_action(component),
         check=None if only_hears(component) else _planned_check(component),
         trust_probes=component.trust_probes,
         boot_grace_seconds=component.boot_grace.total_seconds(),
         dry_run=config.dry_run,
     )
+
+
+def _usual_action(component: Component) -> tuple[PlannedAction, ...]:
+    """What is done where nothing else fits: the restart."""
+    restart = _actions_of(component).get("restart")
+    return (restart,) if restart else ()
+
+
+def _actions_of(component: Component) -> dict[str, PlannedAction]:
+    own = {name: planned(use) for name, use in component.actions.items()}
+    return {"restart": _restart_action(component.restart), **own} if component.restart else own
 
 
 def _planned_check(component: Component) -> PlannedCheck | None:

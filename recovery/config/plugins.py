@@ -6,15 +6,17 @@ from typing import Any
 from pydantic import ValidationError
 
 from recovery import actions, alerts, checks
+from recovery.config.components import Restart
 from recovery.config.plans import RESTART_ACTION, restart_arguments
 from recovery.config.problems import Path, Problem, suggest
-from recovery.config.sections import Channel, Restart
+from recovery.config.sections import Channel
 from recovery.config.shapes import Model
 from recovery.config.translate import Translator
 from recovery.model import Registry
 
 CHANNEL_KEYS = frozenset(Channel.model_fields)
 CHECK_KEYS = frozenset({"kind"})
+ACTION_KEYS = frozenset({"kind", "needs_approval"})
 
 
 def plugin_of(registry: Registry, kind: Any) -> Model | None:
@@ -33,11 +35,30 @@ def used_plugins(data: dict[str, Any]) -> list[tuple[Registry, Path, dict[str, A
     for place, component in enumerate(_mappings(data.get("components"))):
         if component and isinstance(component.get("check"), dict):
             found.append((checks.REGISTRY, ("components", place, "check"), component["check"], CHECK_KEYS))
+        for name, action in _named(component.get("actions") if component else None):
+            found.append((actions.REGISTRY, ("components", place, "actions", name), action, ACTION_KEYS))
+    found += _used_in_playbooks(data)
     settings = data.get("alerts")
     for place, channel in enumerate(_mappings(settings.get("channels") if isinstance(settings, dict) else None)):
         if channel:
             found.append((alerts.REGISTRY, ("alerts", "channels", place), channel, CHANNEL_KEYS))
     return found
+
+
+def _used_in_playbooks(data: dict[str, Any]) -> list[tuple[Registry, Path, dict[str, Any], frozenset[str]]]:
+    found: list[tuple[Registry, Path, dict[str, Any], frozenset[str]]] = []
+    for place, playbook in enumerate(_mappings(data.get("playbooks"))):
+        for number, stage in enumerate(_mappings(playbook.get("stages") if playbook else None)):
+            for key in ("actions", "one_of"):
+                for index, action in enumerate(_mappings(stage.get(key) if stage else None)):
+                    path = ("playbooks", place, "stages", number, key, index)
+                    found += [(actions.REGISTRY, path, action, ACTION_KEYS)] if action else []
+    return found
+
+
+def _named(value: Any) -> list[tuple[str, dict[str, Any]]]:
+    items = value.items() if isinstance(value, dict) else ()
+    return [(name, one) for name, one in items if isinstance(name, str) and isinstance(one, dict)]
 
 
 def _mappings(value: Any) -> list[dict[str, Any] | None]:

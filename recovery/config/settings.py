@@ -9,10 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from recovery.config import plans
+from recovery.config.components import Component
 from recovery.config.connectivity import ConnectivitySettings
+from recovery.config.playbooks import BrakeSettings, PlaybookSettings
 from recovery.config.sections import (
     AlertSettings,
-    Component,
     MaintenanceSettings,
     N8n,
     RecoverySettings,
@@ -86,6 +87,10 @@ class Config(Settings):
     """How incidents are healed."""
     replay: ReplaySettings = Field(default_factory=ReplaySettings)
     """How broken executions are run again."""
+    playbooks: tuple[PlaybookSettings, ...] = ()
+    """How incidents of some kind are healed; without one, by what usually helps against their failure type."""
+    brakes: BrakeSettings = Field(default_factory=BrakeSettings)
+    """What keeps healing from doing harm."""
     components: tuple[Component, ...] = ()
     """What is watched beside n8n."""
     maintenance: tuple[MaintenanceSettings, ...] = ()

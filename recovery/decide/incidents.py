@@ -1,12 +1,13 @@
 """The next move of an incident: begin a recovery, call a person, settle, resolve."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recovery.decide.classify import n8n_name
+from recovery.decide.playbooks import mended, playbook_of
 from recovery.decide.replay import waits_for_cause
 from recovery.decide.wording import count_of
-from recovery.model import CauseClass, IncidentState, Outlook, Playbook, Policy, Stage
+from recovery.model import CauseClass, FailureType, IncidentState, Outlook, Playbook, Policy, Severity
 
 PARENTS_WITHIN = timedelta(seconds=10)
 
@@ -64,6 +65,8 @@ class IncidentView:
     tried_at: datetime | None = None
     begun_lately: int = 0
     held: bool = False
+    failure_type: FailureType = FailureType.SERVER_UNRESPONSIVE
+    severity: Severity = Severity.HIGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPers
         return CallPerson(f"it came back more than {policy.recurrences_per_hour} times within an hour")
     if view.outlook is Outlook.PERMANENT:
         return CallPerson(f"a retry cannot help: {view.because}")
-    playbook = playbook_of(view.component, policy)
+    playbook = playbook_for(view, policy)
     helpless = _why_helpless(view, playbook, policy)
     parents_by = view.opened_at + PARENTS_WITHIN
     if helpless and view.parents_due and now < parents_by:
@@ -149,17 +152,9 @@ def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPers
     return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {because}")
 
 
-def playbook_of(component: str, policy: Policy) -> Playbook:
-    """The playbook of a component: its own, else the general one, which retries executions."""
-    plan = policy.components.get(component)
-    return plan.playbook if plan and plan.playbook else policy.playbook
-
-
-def mended_playbook(component: str, policy: Policy, keep_actions: bool = False) -> Playbook:
-    """One attempt: the cause is believed to be mended, and one execution tries it. Actions only if a person asked."""
-    playbook = playbook_of(component, policy)
-    actions = playbook.actions if keep_actions else ()
-    return replace(playbook, stages=(Stage(0.0, 1),), actions=actions, mended=True)
+def playbook_for(view: IncidentView, policy: Policy) -> Playbook:
+    """The playbook that heals it."""
+    return playbook_of(view.component, view.failure_type, view.severity, policy)
 
 
 def _why_helpless(view: IncidentView, playbook: Playbook, policy: Policy) -> str:
@@ -167,13 +162,13 @@ def _why_helpless(view: IncidentView, playbook: Playbook, policy: Policy) -> str
     if view.waiting and policy.sites:
         return ""
     told_of = playbook.trust_probes and view.known_healthy is False
-    if playbook.actions and (playbook.check or told_of):
+    if playbook.acts and (playbook.check or told_of):
         return ""
     if view.waiting:
         return "no n8n is connected, so its executions cannot be retried"
-    if playbook.actions and playbook.trust_probes:
+    if playbook.acts and playbook.trust_probes:
         return "it has no check that could confirm the failure, and no pushed probe says that it fails"
-    if playbook.actions:
+    if playbook.acts:
         return "it has no check that could confirm the failure, and trust_probes is off"
     return "no action is known for it" if not view.left_alone else "none of its executions may be retried"
 
@@ -216,9 +211,9 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
             return CallPerson(f"it was healed {view.begun_lately} times within an hour, and fails again")
         return begin(view, policy, now)
     if view.state is IncidentState.NEEDS_HUMAN and (view.waiting or fails) and _can_now(view, policy):
-        return Begin(playbook_of(view.component, policy), f"now something can be done: {unwell}")
+        return Begin(playbook_for(view, policy), f"now something can be done: {unwell}")
     if view.state is IncidentState.NEEDS_HUMAN and _may_try_again(view, policy):
-        return Begin(mended_playbook(view.component, policy), "a sign of health: one execution tries it")
+        return Begin(mended(playbook_for(view, policy)), "a sign of health: one execution tries it")
     return Leave(_next_look(view))
 
 
@@ -226,7 +221,7 @@ def _can_now(view: IncidentView, policy: Policy) -> bool:
     """A person was called before anything was done: nothing could be, or it was held. Now something can be healed."""
     if view.paused or view.tried or view.flapping or view.outlook is Outlook.PERMANENT:
         return False
-    return not _why_helpless(view, playbook_of(view.component, policy), policy)
+    return not _why_helpless(view, playbook_for(view, policy), policy)
 
 
 def _may_try_again(view: IncidentView, policy: Policy) -> bool:

@@ -4,8 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from recovery.decide.moves import (
+    AddAction,
+    AddCheck,
+    AskPerson,
+    End,
+    Move,
+    NextAttempt,
+    ReleaseMore,
+    ReplayRest,
+    Rest,
+    StartCanary,
+    Unanswered,
+)
 from recovery.decide.wording import count_of
-from recovery.model import PlannedAction, PlannedCheck, Playbook, RecoveryState, StepKind, StepState
+from recovery.model import PlannedAction, Playbook, RecoveryState, StepKind, StepState
 
 CANARY = "retry_executions"
 VERIFY_EVERY = timedelta(seconds=1)
@@ -64,85 +77,12 @@ class RecoveryView:
     blocked: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """Nothing to do until something happens, or until `until`."""
-
-    because: str
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AddCheck:
-    """Look now (or at `at`)."""
-
-    check: PlannedCheck
-    because: str
-    at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AddAction:
-    """Run an action; `skip`: record that it is not needed instead."""
-
-    action: PlannedAction
-    because: str
-    skip: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class StartCanary:
-    """Retry the oldest waiting execution, alone."""
-
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayRest:
-    """The canary succeeded: the stages are given back, and the rest may follow."""
-
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseMore:
-    """Let as many waiting executions start as the limits allow."""
-
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class NextAttempt:
-    """This attempt failed; the next one begins at `at`."""
-
-    stage: int
-    attempt: int
-    at: datetime
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskPerson:
-    """What is left may repeat an effect: a person decides."""
-
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The recovery is over."""
-
-    succeeded: bool
-    because: str
-
-
-Move = Rest | AddCheck | AddAction | StartCanary | ReplayRest | ReleaseMore | NextAttempt | AskPerson | End
-
-
 def plan(view: RecoveryView, now: datetime) -> Move:
     """The one next move."""
+    if view.state is RecoveryState.AWAITING_APPROVAL and view.next_at and now >= view.next_at:
+        return Unanswered(f"nobody said yes by {view.next_at:%H:%M} (UTC)")
     if view.state in AT_REST:
-        return Rest(f"it is {view.state}")
+        return Rest(f"it is {view.state}", view.next_at if view.state is RecoveryState.AWAITING_APPROVAL else None)
     if view.next_at and now < view.next_at and not view.steps:
         return Rest(f"attempt {view.attempt} of stage {view.stage} begins later", view.next_at)
     if any(step.state not in OVER for step in view.steps):
@@ -166,7 +106,7 @@ def _replay(view: RecoveryView, now: datetime) -> Move:
 
 
 def _attempt(view: RecoveryView, now: datetime) -> Move:
-    if view.playbook.actions:
+    if view.playbook.actions_of(view.stage, view.attempt):
         move = _actions(view, now)
     elif view.playbook.check:
         move = _look(view, now)
@@ -188,7 +128,7 @@ def _look(view: RecoveryView, now: datetime) -> Move | None:
 
 def _actions(view: RecoveryView, now: datetime) -> Move | None:
     """Confirm, act, verify. None: the component is healthy, as far as its check can tell."""
-    playbook = view.playbook
+    playbook, actions = view.playbook, view.playbook.actions_of(view.stage, view.attempt)
     done = [step for step in view.steps if step.kind is StepKind.ACTION and not step.is_canary]
     checks = [step for step in view.steps if step.kind is StepKind.CHECK]
     if playbook.check and not checks:
@@ -198,24 +138,25 @@ def _actions(view: RecoveryView, now: datetime) -> Move | None:
     broken = next((step for step in done if step.state is StepState.FAILED and not step.dry), None)
     if broken:
         return failed(view, now, f"{broken.name} failed: {broken.why}")
-    if len(done) < len(playbook.actions):
-        return _next_action(view, len(done), checks)
+    if len(done) < len(actions):
+        return _next_action(view, actions, len(done), checks)
     if done[-1].dry:
         return End(False, "; ".join(step.why for step in done if step.dry))
     return _verify(view, now, done[-1], checks)
 
 
-def _next_action(view: RecoveryView, index: int, checks: Sequence[StepFacts]) -> Move:
-    action = view.playbook.actions[index]
+def _next_action(view: RecoveryView, actions: Sequence[PlannedAction], index: int, checks: Sequence[StepFacts]) -> Move:
+    action = actions[index]
+    ask = action.needs_approval or (index == 0 and view.playbook.needs_approval(view.stage))
     if not checks and index == 0 and view.healthy:
         return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
     if not checks and index == 0 and not view.failing:
         return AddAction(action, "not run: no pushed probe says that it fails, and it has no check", skip=True)
     if not checks:
-        return AddAction(action, "pushed probes say that it fails (trust_probes), and it has no check")
+        return AddAction(action, "pushed probes say that it fails (trust_probes), and it has no check", ask=ask)
     if index == 0 and checks[-1].state is StepState.SUCCEEDED:
         return AddAction(action, f"not needed: the check found it healthy ({checks[-1].why})", skip=True)
-    return AddAction(action, f"the check confirmed the failure: {checks[-1].why}")
+    return AddAction(action, f"the check confirmed the failure: {checks[-1].why}", ask=ask)
 
 
 def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequence[StepFacts]) -> Move | None:
@@ -272,14 +213,22 @@ def _question(view: RecoveryView) -> str:
     return f"a retry may repeat the effect of {count_of(view.asking)}: a person decides"
 
 
-def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | AskPerson | End:
-    """What follows a failed attempt: another one of this stage, the next stage, a person's decision, or the end."""
+def next_stage(view: RecoveryView, now: datetime, because: str) -> NextAttempt | End:
+    """What follows a stage that is left as it is."""
     stages = view.playbook.stages
-    spacing = timedelta(seconds=view.playbook.spacing_seconds)
-    if view.stage <= len(stages) and view.attempt < stages[view.stage - 1].attempts:
-        return NextAttempt(view.stage, view.attempt + 1, now + spacing, because)
     if view.stage < len(stages):
         after = timedelta(seconds=stages[view.stage].after_seconds)
         return NextAttempt(view.stage + 1, 1, now + after, because)
-    used_up = f"all {len(stages)} stages are used up; at last {because}"
-    return AskPerson(f"{_question(view)} ({used_up})") if view.asking else End(False, used_up)
+    return End(False, f"all {len(stages)} stages are used up; at last {because}")
+
+
+def failed(view: RecoveryView, now: datetime, because: str) -> NextAttempt | AskPerson | End:
+    """What follows a failed attempt: another one of this stage, the next stage, a person's decision, or the end."""
+    stages = view.playbook.stages
+    spacing = timedelta(seconds=view.playbook.spacing_of(view.stage))
+    if view.stage <= len(stages) and view.attempt < stages[view.stage - 1].attempts:
+        return NextAttempt(view.stage, view.attempt + 1, now + spacing, because)
+    move = next_stage(view, now, because)
+    if isinstance(move, End) and view.asking:
+        return AskPerson(f"{_question(view)} ({move.because})")
+    return move

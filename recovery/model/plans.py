@@ -1,73 +1,18 @@
 """What is planned and allowed: playbooks, limits and components, as values the decisions take."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
+from recovery.model.playbooks import Brakes, PlannedAction, PlannedCheck, Playbook, PlaybookRule
 from recovery.model.words import Severity
 
 __all__ = [
     "ChannelPlan",
     "ComponentPlan",
     "MaintenancePlan",
-    "PlannedAction",
-    "PlannedCheck",
-    "Playbook",
     "Policy",
     "ReplayLimits",
     "SourcePlan",
-    "Stage",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage: how long after the end of the one before it begins (seconds), and how often it tries."""
-
-    after_seconds: float
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedCheck:
-    """A check of a playbook: its name in the registry and its arguments."""
-
-    name: str
-    args: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedAction:
-    """An action of a playbook: its name in the registry and its arguments."""
-
-    name: str
-    args: dict[str, Any] = field(default_factory=dict)
-    safe_to_repeat: bool = True
-    timeout_seconds: float = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Playbook:
-    """How an incident is healed. A recovery keeps the copy it started with.
-
-    Fields:
-        stages: in order; an attempt is the actions, then the check, then the canary.
-        spacing_seconds: between the attempts of one stage.
-        actions: run in order in each attempt; empty where only executions are retried.
-        check: confirms the failure before an action and verifies after it; None where there is none.
-        trust_probes: a component without a check may be acted upon because of pushed probes.
-        boot_grace_seconds: how long after an action the check may still fail.
-        mended: the cause is believed to be mended (a sign of health, a person's word), so that runs which failed
-            for a permanent cause may be retried.
-    """
-
-    stages: tuple[Stage, ...]
-    spacing_seconds: float = 0.0
-    actions: tuple[PlannedAction, ...] = ()
-    check: PlannedCheck | None = None
-    trust_probes: bool = False
-    boot_grace_seconds: float = 10.0
-    dry_run: bool = False
-    mended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +48,8 @@ class ComponentPlan:
         env: environment of its restart command; kept out of the playbook, whose copies are stored.
         depends_on: the components that it needs.
         outside: the host that its check goes to over the network; "" where it looks at this machine itself.
+        actions: what may be done to it, by name: "restart", "reconnect", "clear_cache", "scale_up", or one's own name.
+        labels: what playbooks may match.
         listens: looks whether it has fallen silent; for one that is known from what is pushed, and has no check.
     """
 
@@ -118,6 +65,8 @@ class ComponentPlan:
     depends_on: tuple[str, ...] = ()
     outside: str = ""
     listens: PlannedCheck | None = None
+    actions: dict[str, PlannedAction] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
     @property
     def check(self) -> PlannedCheck | None:
@@ -148,6 +97,8 @@ class Policy:
         recurrence_seconds: a failure this soon after resolving is a recurrence.
         recurrences_per_hour: more than this many and a person is called.
         maintenance: at fixed times.
+        playbooks: those that were written down; the first that matches is taken.
+        brakes: what keeps healing from doing harm.
         anchors: "host:port" of what proves that this machine is online; without any it is never called offline.
         offline_at: so many unrelated hosts must fall silent at once before the anchors are asked.
     """
@@ -162,6 +113,8 @@ class Policy:
     recurrence_seconds: float = 600.0
     recurrences_per_hour: int = 5
     maintenance: tuple[MaintenancePlan, ...] = ()
+    playbooks: tuple[PlaybookRule, ...] = ()
+    brakes: Brakes = field(default_factory=Brakes)
     anchors: tuple[str, ...] = ()
     offline_at: int = 5
 
@@ -175,6 +128,10 @@ class Policy:
                 found[one] = None
                 waiting += self.component(one).depends_on
         return tuple(found)
+
+    def written_actions(self) -> list[PlannedAction]:
+        """Every action that a playbook names."""
+        return [one for rule in self.playbooks for stage in rule.stages for one in stage.actions or ()]
 
     def component(self, name: str) -> ComponentPlan:
         """The plan of a component; the defaults for one that the configuration does not name."""

@@ -27,6 +27,7 @@ class Plugin:
         every_seconds: how often a check looks where the configuration does not say.
         hears: it knows only what is pushed, so that it confirms nothing: it is looked at for silence alone.
         restarts: it restarts something of its host, so that only one of its kind runs there at a time.
+        approval: it needs a person's yes unless the configuration says otherwise.
         preview: of an action, `(args, doors, about)`: what it would do, in words after "would"; it only looks.
         back: of an action, `(args, doors, about)`: undoes its last `Done`, whose memory is in `about`.
         doc: its docstring.
@@ -44,6 +45,7 @@ class Plugin:
     every_seconds: float = EVERY_SECONDS
     hears: bool = False
     restarts: bool = False
+    approval: bool = False
     preview: Callable[..., str] | None = None
     back: Callable[..., Any] | None = None
 
@@ -64,6 +66,7 @@ class Registry:
         every_seconds: float = EVERY_SECONDS,
         hears: bool = False,
         restarts: bool = False,
+        approval: bool = False,
         preview: Callable[..., str] | None = None,
         back: Callable[..., Any] | None = None,
     ) -> Callable[..., Callable[..., Any]]:
@@ -79,7 +82,7 @@ class Registry:
             if self.word == "action" and preview is None:
                 raise TypeError(f"action {name!r} in {module.__file__} has no preview, for dry runs")
             facts: dict[str, Any] = {"remembers": remembers, "waits": inspect.iscoroutinefunction(run), "hears": hears}
-            facts |= {"restarts": restarts, "preview": preview, "back": back}
+            facts |= {"restarts": restarts, "approval": approval, "preview": preview, "back": back}
             doc = str(run.__doc__)
             self._found[name] = Plugin(
                 name, run, module.Args, safe_to_repeat, doc, module.__name__, every_seconds=every_seconds, **facts

@@ -214,6 +214,11 @@ def requeue_lost_components(now: datetime) -> None:
     ).execute()
 
 
+def close_breaker(name: str, now: datetime) -> None:
+    """A person has another try: what was done in vain before does not count any more."""
+    ComponentRow.update(breaker_closed_at=now).where(ComponentRow.name == name).execute()
+
+
 def mute_component(name: str) -> None:
     """A person resolved it while it fails: silent until it has been healthy once."""
     ComponentRow.update(muted=True).where(ComponentRow.name == name, ComponentRow.health.in_(FAILING)).execute()

@@ -120,6 +120,12 @@ def finish_canary(row: StepRow, state: StepState, why: str, now: datetime) -> No
     row.result, row.error = told.get("result"), told.get("error")
 
 
+def release_step(row: StepRow, why: str, now: datetime, who: str) -> None:
+    """A step that waited for a person's yes may be run."""
+    StepRow.update(run_at=now, because=why).where(StepRow.id == row.id, StepRow.state == StepState.QUEUED).execute()
+    _tell(row, StepState.QUEUED, why, now, who)
+
+
 def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None:
     """Give up a step that has not begun, or that a person takes away."""
     StepRow.update(
@@ -133,14 +139,6 @@ def last_memory(component: str, name: str) -> dict[str, Any]:
     mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
     newest = StepRow.select().where(mine).order_by(StepRow.id.desc()).first()
     return dict(newest.memory) if newest else {}
-
-
-def is_acting(component: str) -> bool:
-    """Whether an action on a component is under way, or about to be, in whatever recovery: one at a time."""
-    acting = (StepRow.component == component) & (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null()
-    runs = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
-    waits = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False)
-    return StepRow.select().where(acting, runs | waits).exists()
 
 
 def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:

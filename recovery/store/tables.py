@@ -110,6 +110,7 @@ class StepRow(Lease):
     because = pw.TextField()
     result = pw.TextField(null=True)
     error = pw.TextField(null=True)
+    host = pw.TextField(default="")  # where it restarts something
     dry = pw.BooleanField(default=False)  # only what it would do is told
     memory = JsonField(null=True)  # what its way back, and its next run on this component, must know
     process_group = pw.IntegerField(null=True)
@@ -179,6 +180,7 @@ class ComponentRow(Lease):
     changed_at = TimeField(null=True)
     seen_at = TimeField(null=True)
     told_at = TimeField(null=True)  # of when its newest word was, by its sender's own clock
+    breaker_closed_at = TimeField(null=True)  # a person had another try after recoveries in vain
     latency_ms = pw.FloatField(null=True)
     memory = JsonField(null=True)  # what its check keeps from look to look, and of which kind that is
     beat = JsonField(null=True)  # what it told of itself, as a heartbeat

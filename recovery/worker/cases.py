@@ -121,7 +121,14 @@ def _step_facts(step: StepRow) -> planner.StepFacts:
 def thaw(frozen: dict) -> Playbook:
     """The playbook that a recovery started with, from its stored copy."""
     values = dict(frozen)
-    values["stages"] = tuple(Stage(**stage) for stage in values["stages"])
+    values["stages"] = tuple(map(_thaw_stage, values["stages"]))
     values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
     values["check"] = PlannedCheck(**values["check"]) if values["check"] else None
     return Playbook(**values)
+
+
+def _thaw_stage(frozen: dict) -> Stage:
+    values = {key: value for key, value in frozen.items() if key != "only_if"}  # it was asked when it was chosen
+    if values.get("actions") is not None:
+        values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
+    return Stage(**values)

@@ -1,5 +1,6 @@
 """Steps: claim, run, record. Three short transactions around an effect, and a fence that drops what came too late."""
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from recovery.model import (
     StepKind,
     StepState,
 )
+from recovery.redact import MARK, redact
 from recovery.sources import probe
 from recovery.store import components, database, incidents, recoveries, signals, steps
 from recovery.store.tables import StepRow
@@ -67,9 +69,19 @@ def _doors(ctx: Context, row: StepRow) -> Doors:
 
 
 def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
-    """The action's arguments; what may be secret of them comes from the configuration, never from a row."""
-    env = ctx.policy.component(row.component).env
-    return {**row.args, "env": env} if env else row.args
+    """The action's arguments; what may be secret of them comes from the configuration, never from a row.
+
+    Raises:
+        DoorError: the row does not hold them all, and the configuration no longer has them.
+    """
+    plan = ctx.policy.component(row.component)
+    own = plan.playbook.actions if plan.playbook else ()
+    for action in (*own, *plan.actions.values(), *ctx.policy.written_actions()):
+        if action.name == row.name and redact(action.args) == row.args:
+            return {**action.args, "env": plan.env} if plan.env and action in own else action.args
+    if MARK in json.dumps(row.args):
+        raise DoorError("its arguments hold a secret, and are no longer in the configuration", permanent=True)
+    return row.args
 
 
 def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:

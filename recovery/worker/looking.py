@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from recovery.decide import incidents as decide
 from recovery.decide.holding import Hold
 from recovery.decide.readings import FLAPPING
-from recovery.model import AlertKind, CauseClass, IncidentState, Outlook, Playbook, RecoveryState
+from recovery.model import AlertKind, CauseClass, FailureType, IncidentState, Outlook, Playbook, RecoveryState, Severity
 from recovery.redact import redact
 from recovery.store import components, database, events, executions, incidents, recoveries
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
@@ -127,10 +127,15 @@ def begin_recovery(
 
 
 def _frozen(playbook: Playbook) -> dict[str, Any]:
-    """The recovery's own copy. A check may hold a password: what it looks with is read from the configuration."""
+    """The recovery's own copy. A plugin may hold a password: what it is run with is read from the configuration."""
     copy = asdict(playbook)
-    if copy["check"]:
-        copy["check"]["args"] = redact(copy["check"]["args"])
+    for plugin in [
+        copy["check"],
+        *copy["actions"],
+        *(one for stage in copy["stages"] for one in stage["actions"] or ()),
+    ]:
+        if plugin:
+            plugin["args"] = redact(plugin["args"])
     return copy
 
 
@@ -153,6 +158,7 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
         sign_at=row.sign_at,
         told=bool(row.told_at or row.acknowledged_at),
         **_of_recovery(recovery),
+        **_kind_of(row),
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
         recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
@@ -174,6 +180,10 @@ def _of_earlier(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -
     if row.state == IncidentState.RECOVERING and recovery is None:
         return {"begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1))}
     return {}
+
+
+def _kind_of(row: IncidentRow) -> dict[str, Any]:
+    return {"failure_type": FailureType(row.failure_type), "severity": Severity(row.severity)}
 
 
 def _of_recovery(recovery: RecoveryRow | None) -> dict[str, Any]:

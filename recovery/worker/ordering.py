@@ -5,12 +5,12 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple
 
-from recovery.decide import incidents as decide
 from recovery.decide.planner import CANARY
+from recovery.decide.playbooks import mended, playbook_of
 from recovery.decide.wording import count_of
-from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
+from recovery.model import IncidentState, OrderWhat, RecoveryState, StepKind, StepState
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
-from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow
+from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 from recovery.worker import calling, looking
 from recovery.worker.cases import thaw
 from recovery.worker.context import Context
@@ -82,10 +82,12 @@ def _retry_now(case: Case) -> str:
         changes = {"state": RecoveryState.RUNNING, "next_at": now, "wake_at": now}
         recoveries.set_recovery(recovery, because, now, case.who, **changes)
         return "the next attempt begins now"
-    playbook = decide.playbook_of(case.incident.component, case.ctx.policy)
+    incident = case.incident
+    playbook = playbook_of(incident.component, incident.failure_type, incident.severity, case.ctx.policy)
     # A person says that it is worth trying: what failed for a permanent cause may be retried too.
-    mended = decide.mended_playbook(case.incident.component, case.ctx.policy, keep_actions=bool(playbook.actions))
-    looking.begin_recovery(case.ctx, case.incident, recovery, mended, f"{case.who} asked to retry now", now)
+    again = mended(playbook, keep_actions=playbook.acts)
+    components.close_breaker(incident.component, now)
+    looking.begin_recovery(case.ctx, incident, recovery, again, f"{case.who} asked to retry now", now)
     return "a new recovery begins now"
 
 
@@ -165,7 +167,10 @@ def _escalate(case: Case) -> str:
 
 def _approve(case: Case) -> str:
     """A person knows that the ambiguous runs may run again."""
-    recovery = _awaiting(case)
+    recovery, step = _awaiting(case)
+    if step.name != CANARY:
+        return _let_run(case, recovery, step)
+    steps.finish_canary(step, StepState.SUCCEEDED, f"{case.who} approved it", case.now)
     freed = executions.permit_asking(case.incident.id, case.who, case.now)
     changes = {"state": RecoveryState.RUNNING, "first_step": steps.next_number(recovery.id), "wake_at": case.now}
     recoveries.set_recovery(recovery, f"{case.who} allowed {freed} runs to be retried", case.now, case.who, **changes)
@@ -176,7 +181,12 @@ def _approve(case: Case) -> str:
 
 
 def _reject(case: Case) -> str:
-    recovery = _awaiting(case)
+    recovery, step = _awaiting(case)
+    steps.skip_step(step, f"{case.who} rejected it", case.now, case.who)
+    if step.name != CANARY:
+        because = f"{case.who} said no to {step.name}"
+        recoveries.end_recovery(recovery, RecoveryState.FAILED, because, case.now, case.who)
+        return because
     left = executions.leave_asking(case.incident.id, case.who, case.now)
     because = f"{case.who} left {left} runs as they are"
     others = executions.count_chains(case.incident.id).get("waiting", 0)
@@ -188,24 +198,28 @@ def _reject(case: Case) -> str:
     return because
 
 
-def _awaiting(case: Case) -> RecoveryRow:
+def _let_run(case: Case, recovery: RecoveryRow, step: StepRow) -> str:
+    """The very action that was asked for is run."""
+    because = f"{case.who} said yes to {step.name}"
+    steps.release_step(step, because, case.now, case.who)
+    changes = {"state": RecoveryState.RUNNING, "next_at": None, "wake_at": None}
+    recoveries.set_recovery(recovery, because, case.now, case.who, **changes)
+    incidents.move_incident(case.incident, IncidentState.RECOVERING, because, case.now, case.who)
+    return because
+
+
+def _awaiting(case: Case) -> tuple[RecoveryRow, StepRow]:
     recovery = case.active()
     if recovery.state != RecoveryState.AWAITING_APPROVAL:
         raise Refused(f"nothing waits for a decision: the recovery is {recovery.state}")
     waiting = [step for step in steps.find_steps_from(recovery.id, recovery.first_step) if _awaits(step)]
     if not waiting or (case.order.step is not None and waiting[-1].number != case.order.step):
         raise Refused("the step it names is no longer the one that waits for a decision")
-    yes = case.order.what == OrderWhat.APPROVE
-    told = f"{case.who} {'approved' if yes else 'rejected'} it"
-    if yes:
-        steps.finish_canary(waiting[-1], StepState.SUCCEEDED, told, case.now)
-    else:
-        steps.skip_step(waiting[-1], told, case.now, case.who)
-    return recovery
+    return recovery, waiting[-1]
 
 
-def _awaits(step: steps.StepRow) -> bool:
-    return step.name == CANARY and step.state == StepState.QUEUED and step.run_at is None
+def _awaits(step: StepRow) -> bool:
+    return step.kind == StepKind.ACTION and step.state == StepState.QUEUED and step.run_at is None
 
 
 ORDERS: dict[OrderWhat, Callable[[Case], str]] = {

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from recovery.decide import planner
+from recovery.decide import brakes, moves, planner
 from recovery.decide.replay import Candidate, choose_canary, release
-from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
-from recovery.store import database, executions, incidents, recoveries, steps
+from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState
+from recovery.redact import redact
+from recovery.store import acted, database, executions, incidents, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
 from recovery.worker.cases import Case, Known, thaw, view_of
@@ -72,12 +73,12 @@ def _canary_state(chain: ExecutionRow, incident_id: int) -> StepState | None:
     return StepState.FAILED if waits or chain.state == ExecutionState.FAILED else None
 
 
-def _rest(case: Case, move: planner.Rest) -> bool:
+def _rest(case: Case, move: moves.Rest) -> bool:
     case.set(case.row.because, wake_at=move.until)
     return False
 
 
-def _add_check(case: Case, move: planner.AddCheck) -> bool:
+def _add_check(case: Case, move: moves.AddCheck) -> bool:
     check = move.check
     case.add_step(
         StepKind.CHECK, check.name, move.because, StepState.QUEUED, args=check.args, run_at=move.at or case.now
@@ -86,24 +87,66 @@ def _add_check(case: Case, move: planner.AddCheck) -> bool:
     return False
 
 
-def _add_action(case: Case, move: planner.AddAction) -> bool:
-    if not move.skip and steps.is_acting(case.incident.component):
-        case.set("another action on this component is still under way", wake_at=case.now + timedelta(seconds=1))
-        return False
+def _add_action(case: Case, move: moves.AddAction) -> bool:
     action, dry = move.action, case.dry and not move.skip
+    word = brakes.Go() if move.skip or dry else _brake(case, action)
+    if isinstance(word, brakes.Stop):
+        return _end(case, moves.End(False, f"{word.because}; {move.because}"))
+    if isinstance(word, brakes.Wait):
+        case.set(word.because, wake_at=word.until)
+        return False
+    asks = move.ask and not dry
     because = f"dry run, so it is only told what it would do: {move.because}" if dry else move.because
     step = case.add_step(
         StepKind.ACTION, action.name, because, StepState.SKIPPED if move.skip else StepState.QUEUED,
-        args=action.args, run_at=None if move.skip else case.now, safe_to_repeat=dry or action.safe_to_repeat,
-        timeout_seconds=action.timeout_seconds, dry=dry,
+        args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=_host(action),
+        safe_to_repeat=dry or action.safe_to_repeat, timeout_seconds=action.timeout_seconds,
     )  # fmt: skip
     if move.skip:
         steps.finish_canary(step, StepState.SKIPPED, because, case.now)
+    if asks:
+        return _await_yes(case, action, because)
     case.run(because)
     return move.skip
 
 
-def _start_canary(case: Case, move: planner.StartCanary) -> bool:
+def _brake(case: Case, action: PlannedAction) -> brakes.Word:
+    component, now = case.incident.component, case.now
+    lately = brakes.Lately(
+        same=acted.find_begun(component, action.name, now - brakes.DAY),
+        all=(acted.count_begun(now - brakes.HOUR), acted.count_begun(now - brakes.DAY)),
+        acted_at=acted.last_acted(component, case.row.id),
+        acting=acted.find_acting(component),
+        restarting=acted.find_restarting(_host(action)),
+        in_vain=acted.count_in_vain(component, case.playbook.name, case.ctx.policy.brakes.breaker),
+    )
+    return brakes.judge(action.name, lately, case.ctx.policy.brakes, now, case.playbook.by_person)
+
+
+def _host(action: PlannedAction) -> str:
+    """Where it restarts something; "" where it does not."""
+    return str(action.args.get("host") or "this machine") if action.restarts else ""
+
+
+def _await_yes(case: Case, action: PlannedAction, because: str) -> bool:
+    """Nothing is done before a person has said yes, or the time for it is over."""
+    until = case.now + timedelta(seconds=case.ctx.policy.brakes.approve_within_seconds)
+    told = f"{action.name} needs a person's yes by {until:%H:%M} (UTC): {because}"
+    case.set(told, state=RecoveryState.AWAITING_APPROVAL, next_at=until, wake_at=until)
+    calling.call_person(case.ctx, case.incident, told, case.now)
+    return False
+
+
+def _unanswered(case: Case, move: moves.Unanswered) -> bool:
+    steps.give_up_steps(case.row.id, move.because, case.now)
+    if case.ctx.policy.brakes.unanswered == "next_stage":
+        view = view_of(case, Known.of([case]))
+        following = planner.next_stage(view, case.now, move.because)
+        return CARRY_OUT[type(following)](case, following)
+    return _end(case, moves.End(False, move.because))
+
+
+def _start_canary(case: Case, move: moves.StartCanary) -> bool:
     waiting = executions.find_waiting(case.incident.id)
     chosen = choose_canary([_candidate(chain) for chain in waiting])
     if chosen is None:
@@ -115,7 +158,7 @@ def _start_canary(case: Case, move: planner.StartCanary) -> bool:
         more = executions.count_chains(case.incident.id).get("waiting", 1) - 1
         told = f"dry run: would retry {chain.leaf_id} of {chain.workflow_name}, then {more} more"
         case.add_step(StepKind.ACTION, planner.CANARY, told, StepState.SKIPPED, finished_at=case.now, result=told)
-        return _end(case, planner.End(False, told))
+        return _end(case, moves.End(False, told))
     case.add_step(StepKind.ACTION, planner.CANARY, because, StepState.RUNNING, chain_id=chain.id, started_at=case.now)
     executions.release_chain(chain.id, case.now)
     case.run(because)
@@ -126,14 +169,14 @@ def _candidate(chain: ExecutionRow) -> Candidate:
     return Candidate(chain.id, chain.workflow_id, chain.failed_at, chain.retries)
 
 
-def _replay_rest(case: Case, move: planner.ReplayRest) -> bool:
+def _replay_rest(case: Case, move: moves.ReplayRest) -> bool:
     back = {"stage": 1, "attempt": 1, "replaying": True, "setback": None, "next_at": None}
     made = case.row.attempts_made + 1
     case.set(move.because, attempts_made=made, state=RecoveryState.RUNNING, **back)
     return True
 
 
-def _release_more(case: Case, move: planner.ReleaseMore) -> bool:
+def _release_more(case: Case, move: moves.ReleaseMore) -> bool:
     waiting = executions.find_waiting(case.incident.id)
     busy, workflows = executions.count_busy(case.incident.component, [chain.workflow_id for chain in waiting])
     candidates = [_candidate(chain) for chain in waiting]
@@ -146,7 +189,7 @@ def _release_more(case: Case, move: planner.ReleaseMore) -> bool:
     return False
 
 
-def _next_attempt(case: Case, move: planner.NextAttempt) -> bool:
+def _next_attempt(case: Case, move: moves.NextAttempt) -> bool:
     executions.hold_back(case.row.incident_id)
     case.set(
         move.because,
@@ -157,7 +200,7 @@ def _next_attempt(case: Case, move: planner.NextAttempt) -> bool:
     return move.at <= case.now
 
 
-def _ask_person(case: Case, move: planner.AskPerson) -> bool:
+def _ask_person(case: Case, move: moves.AskPerson) -> bool:
     """A step that waits for a person's yes; what may have had its effect is never repeated without one."""
     case.add_step(StepKind.ACTION, planner.CANARY, move.because, StepState.QUEUED)
     case.set(move.because, state=RecoveryState.AWAITING_APPROVAL, wake_at=None, next_at=None, replaying=False)
@@ -170,7 +213,7 @@ def _known_already(case: Case) -> bool:
     return case.playbook.mended and case.incident.told_at is not None
 
 
-def _end(case: Case, move: planner.End) -> bool:
+def _end(case: Case, move: moves.End) -> bool:
     state = RecoveryState.SUCCEEDED if move.succeeded else RecoveryState.FAILED
     executions.hold_back(case.row.incident_id)
     case.set(move.because, attempts_made=case.row.attempts_made + (0 if case.row.replaying else 1))
@@ -183,13 +226,14 @@ def _end(case: Case, move: planner.End) -> bool:
 
 
 CARRY_OUT: dict[type, Callable[[Case, Any], bool]] = {
-    planner.Rest: _rest,
-    planner.AddCheck: _add_check,
-    planner.AddAction: _add_action,
-    planner.StartCanary: _start_canary,
-    planner.ReplayRest: _replay_rest,
-    planner.ReleaseMore: _release_more,
-    planner.NextAttempt: _next_attempt,
-    planner.AskPerson: _ask_person,
-    planner.End: _end,
+    moves.Rest: _rest,
+    moves.AddCheck: _add_check,
+    moves.AddAction: _add_action,
+    moves.StartCanary: _start_canary,
+    moves.ReplayRest: _replay_rest,
+    moves.ReleaseMore: _release_more,
+    moves.NextAttempt: _next_attempt,
+    moves.AskPerson: _ask_person,
+    moves.Unanswered: _unanswered,
+    moves.End: _end,
 }

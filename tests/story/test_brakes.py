@@ -6,7 +6,7 @@ import pytest
 
 from recovery.clock import utc_now
 from recovery.model import ComponentPlan, StepState
-from recovery.store import database, orders, steps
+from recovery.store import acted, database, orders
 from recovery.store.tables import StepRow
 from tests.conftest import FakeClock
 from tests.n8n import workflows as flow
@@ -51,7 +51,7 @@ def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeCloc
         running = StepRow.get(StepRow.name == "run_command")
         later = utc_now().replace(year=2100)
         StepRow.update(state=StepState.RUNNING, lease_until=later).where(StepRow.id == running.id).execute()
-    assert steps.is_acting("orders")
+    assert acted.find_acting("orders") == "run_command"
     before = len(engine.outside.commands)
     for what in ("cancel", "retry_now"):
         orders.add_order(engine.incident().id, what, "kim", utc_now())

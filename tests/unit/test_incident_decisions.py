@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from recovery.decide import incidents as decide
+from recovery.decide import playbooks
 from recovery.decide.incidents import Begin, CallPerson, IncidentView, Leave, Resolve, Settle, Unsettle, look
 from recovery.model import (
     CauseClass,
@@ -236,8 +237,8 @@ def test_what_came_after_a_person_was_called_for_want_of_anything_to_do_is_heale
 
 
 def test_actions_are_kept_in_a_last_try_only_where_a_person_asked():
-    assert decide.mended_playbook("orders", POLICY, keep_actions=True).actions == HEAL.actions
-    assert decide.mended_playbook("orders", POLICY).actions == ()
+    assert playbooks.mended(HEAL, keep_actions=True).actions == HEAL.actions
+    assert playbooks.mended(HEAL).actions == ()
 
 
 def test_which_component_is_an_n8n_itself():

@@ -1,4 +1,4 @@
-"""Steps that only tell what they would do, and what actions remember (`steps.dry`, `steps.memory`)."""
+"""Steps that only tell what they would do, and what actions remember (`steps.dry`, `steps.memory`, `steps.host`), and when a person closed a breaker."""
 
 from recovery.store.later import add_what_is_missing
 

@@ -1,0 +1,88 @@
+"""Whether an action may be run now: budgets, cooldown, breaker, and one at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from recovery.model import Brakes
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LOOK_AGAIN = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What was done lately, as far as an action on a component is concerned.
+
+    Fields:
+        same: when this kind of action was begun on this component within the last day, oldest first.
+        all: how many actions were begun on all components within the last hour and the last day.
+        acted_at: when another recovery's last action on this component ended; None without.
+        acting: what is under way on the component; restarting: what is restarted on its host; "" where nothing is.
+        in_vain: how many recoveries in a row acted on the component in vain.
+    """
+
+    same: Sequence[datetime] = ()
+    all: tuple[int, int] = (0, 0)
+    acted_at: datetime | None = None
+    acting: str = ""
+    restarting: str = ""
+    in_vain: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """It may be run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet."""
+
+    until: datetime
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Not any more, until a person has looked."""
+
+    because: str
+
+
+Word = Go | Wait | Stop
+
+
+def judge(name: str, lately: Lately, limits: Brakes, now: datetime, by_person: bool = False) -> Word:
+    """What the brakes say of running the action of that name now. A person's order passes all but one at a time."""
+    if lately.acting:
+        return Wait(now + LOOK_AGAIN, f"another action on this component is still under way: {lately.acting}")
+    if lately.restarting:
+        return Wait(now + LOOK_AGAIN, f"one restart at a time on a host: {lately.restarting} is under way")
+    if by_person:
+        return Go()
+    spent = _spent(name, lately, limits, now)
+    if spent:
+        return Stop(spent)
+    cool = timedelta(seconds=limits.cooldown_seconds)
+    if lately.acted_at and now < lately.acted_at + cool:
+        return Wait(
+            lately.acted_at + cool, f"cooling down: it was acted upon less than {limits.cooldown_seconds:g} s ago"
+        )
+    return Go()
+
+
+def _spent(name: str, lately: Lately, limits: Brakes, now: datetime) -> str:
+    """Which limit is reached, in words; "" where none is."""
+    if lately.in_vain >= limits.breaker:
+        return f"the breaker is open: {lately.in_vain} recoveries in a row acted on it in vain; retry now closes it"
+    hour = sum(at > now - HOUR for at in lately.same)
+    day = sum(at > now - DAY for at in lately.same)
+    in_hour, in_day = lately.all
+    limited = (
+        (hour >= limits.per_hour, f"{name} was run {hour} times on it within an hour, and no more is allowed"),
+        (day >= limits.per_day, f"{name} was run {day} times on it within a day, and no more is allowed"),
+        (in_hour >= limits.overall_per_hour, f"{in_hour} actions were run within an hour, and no more are allowed"),
+        (in_day >= limits.overall_per_day, f"{in_day} actions were run within a day, and no more are allowed"),
+    )
+    return next((words for reached, words in limited if reached), "")

@@ -1,0 +1,73 @@
+"""What was done lately, for the brakes: the actions that were really run, or are about to be."""
+
+from datetime import datetime
+
+import peewee as pw
+
+from recovery.model import RecoveryState, StepKind, StepState
+from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
+
+REAL = (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null() & (StepRow.dry == False)  # noqa: E712
+RUNS = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
+WAITS = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False)
+
+
+def find_acting(component: str) -> str:
+    """The action on a component that is under way, or about to be, in whatever recovery; "" without one."""
+    row = StepRow.select(StepRow.name).where(REAL, StepRow.component == component, RUNS | WAITS).first()
+    return row.name if row else ""
+
+
+def find_restarting(host: str) -> str:
+    """What is being restarted on a host, or about to be, as "action of component"; "" where nothing is."""
+    if not host:
+        return ""
+    row = StepRow.select(StepRow.name, StepRow.component).where(REAL, StepRow.host == host, RUNS | WAITS).first()
+    return f"{row.name} of {row.component}" if row else ""
+
+
+def find_begun(component: str, name: str, since: datetime) -> list[datetime]:
+    """When an action of that kind was begun on a component since then, oldest first."""
+    mine = REAL & (StepRow.component == component) & (StepRow.name == name) & (StepRow.started_at > since)
+    return [row.started_at for row in StepRow.select(StepRow.started_at).where(mine).order_by(StepRow.started_at)]
+
+
+def count_begun(since: datetime) -> int:
+    """How many actions were begun since then, on all components."""
+    return StepRow.select().where(REAL, StepRow.started_at > since).count()
+
+
+def last_acted(component: str, but_recovery: int) -> datetime | None:
+    """When the last action on a component ended that another recovery had run; None without."""
+    mine = REAL & (StepRow.component == component) & (StepRow.recovery_id != but_recovery)
+    done = mine & StepRow.started_at.is_null(False) & StepRow.finished_at.is_null(False)
+    row = StepRow.select(StepRow.finished_at).where(done).order_by(StepRow.finished_at.desc()).first()
+    return row.finished_at if row else None
+
+
+def count_in_vain(component: str, playbook: str, most: int) -> int:
+    """How many recoveries in a row, up to `most`, acted on a component by that playbook and failed.
+
+    Those before a person had it tried again do not count.
+    """
+    closed = ComponentRow.select(ComponentRow.breaker_closed_at).where(ComponentRow.name == component).scalar()
+    acted = pw.fn.EXISTS(StepRow.select(pw.SQL("1")).where(REAL, StepRow.recovery_id == RecoveryRow.id, STARTED))
+    ended = RecoveryRow.state.in_((RecoveryState.SUCCEEDED, RecoveryState.FAILED))
+    query = (
+        RecoveryRow.select(RecoveryRow)
+        .join(IncidentRow, on=(IncidentRow.id == RecoveryRow.incident_id))
+        .where(IncidentRow.component == component, ended, acted)
+        .order_by(RecoveryRow.id.desc())
+        .limit(most)
+    )
+    count = 0
+    for row in query:
+        if row.state == RecoveryState.SUCCEEDED or row.playbook.get("name", "") != playbook:
+            break
+        if closed and row.ended_at and row.ended_at <= closed:
+            break
+        count += 1
+    return count
+
+
+STARTED = StepRow.started_at.is_null(False)
