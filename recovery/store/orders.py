@@ -183,6 +183,12 @@ def find_untaken(limit: int) -> list[OrderRow]:
     return list(OrderRow.select().where(OrderRow.taken_at.is_null()).order_by(OrderRow.id).limit(limit))
 
 
+def was_ordered(incident_id: int, since: datetime) -> bool:
+    """Whether a person has had an incident's executions retried since then."""
+    goes_on = OrderRow.what.in_((OrderWhat.RETRY_NOW, OrderWhat.APPROVE)) & (OrderRow.outcome == "done")
+    return OrderRow.select().where(OrderRow.incident_id == incident_id, OrderRow.taken_at >= since, goes_on).exists()
+
+
 def hold_order(order: OrderRow) -> bool:
     """Whether it is for this worker to carry out, to the end of the transaction: no other one has, or is about to."""
     mine = OrderRow.select(OrderRow.id).where(OrderRow.id == order.id, OrderRow.taken_at.is_null())

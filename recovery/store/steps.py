@@ -6,7 +6,7 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import ExecutionState, StepKind, StepState
+from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.executions import RESTS
@@ -139,6 +139,19 @@ def last_memory(component: str, name: str) -> dict[str, Any]:
     mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
     newest = StepRow.select().where(mine).order_by(StepRow.id.desc()).first()
     return dict(newest.memory) if newest else {}
+
+
+def is_put_off(incident_id: int, name: str, since: datetime) -> bool:
+    """Whether the last question to a person about an incident, asked since then, made room for a new recovery.
+
+    `name`: of the steps that stand for an execution, or ask about some.
+    """
+    is_question = (StepRow.name == name) & StepRow.chain_id.is_null() & (StepRow.state != StepState.QUEUED)
+    asked = StepRow.select().where(StepRow.incident_id == incident_id, StepRow.queued_at >= since, is_question)
+    last = asked.order_by(StepRow.id.desc()).first()
+    if last is None or last.state != StepState.SKIPPED:
+        return False
+    return RecoveryRow.get_by_id(last.recovery_id).state == RecoveryState.CANCELLED
 
 
 def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:

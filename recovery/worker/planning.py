@@ -9,7 +9,7 @@ from recovery.decide import brakes, moves, planner
 from recovery.decide.replay import Candidate, choose_canary, release
 from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState
 from recovery.redact import redact
-from recovery.store import acted, database, executions, incidents, recoveries, steps
+from recovery.store import acted, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
 from recovery.worker.cases import Case, Known, thaw, view_of
@@ -204,13 +204,16 @@ def _ask_person(case: Case, move: moves.AskPerson) -> bool:
     """A step that waits for a person's yes; what may have had its effect is never repeated without one."""
     case.add_step(StepKind.ACTION, planner.CANARY, move.because, StepState.QUEUED)
     case.set(move.because, state=RecoveryState.AWAITING_APPROVAL, wake_at=None, next_at=None, replaying=False)
-    calling.call_person(case.ctx, case.incident, move.because, case.now, _known_already(case))
+    # Who was called for something else does not know that there is a question.
+    asked = steps.is_put_off(case.incident.id, planner.CANARY, case.incident.episode_at)
+    calling.call_person(case.ctx, case.incident, move.because, case.now, asked and _known_already(case))
     return False
 
 
 def _known_already(case: Case) -> bool:
     """A person was called in this episode, and this was only a try at a sign of health: nobody is called again."""
-    return case.playbook.mended and case.incident.told_at is not None
+    by_itself = case.playbook.mended and not orders.was_ordered(case.incident.id, case.row.started_at)
+    return by_itself and case.incident.told_at is not None
 
 
 def _end(case: Case, move: moves.End) -> bool:
