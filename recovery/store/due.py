@@ -21,6 +21,11 @@ PLANNED = (
     *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
     *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
+    # What is past is compared with what comes: a look with the end of an action, a failure with the last resolution.
+    *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at),
+    *(RecoveryRow.started_at, RecoveryRow.ended_at),
+    *(StepRow.queued_at, StepRow.started_at, StepRow.finished_at),
+    *(ExecutionRow.started_at, ExecutionRow.recovered_at),
 )
 # The earliest of each word is the end of an index: it costs the same however much waits.
 WORDS = {
@@ -48,7 +53,7 @@ def read_agenda() -> dict[str, datetime]:
 
 
 def set_back(by: timedelta, now: datetime) -> None:
-    """The clock was set back: what was planned by the old one keeps its distance from now."""
+    """The clock was set back: what was planned or written down by the old one keeps its distance from now."""
     for column in PLANNED:
         condition = column > now
         column.model.update({column: column - round(by.total_seconds() * 1_000_000)}).where(condition).execute()

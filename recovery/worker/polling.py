@@ -181,8 +181,9 @@ def hear_successes(site: str, door: N8nDoor, begun_after: datetime | None) -> No
     with database.read():
         hopeful = executions.find_hopeful_workflows(site)
     found: list[Signal] = []
+    latest = now_for_effect() - OVERLAP  # a failure that lies ahead is of a clock that was wrong
     for workflow_id, failed_at in hopeful:
-        newest, since = True, max(failed_at, begun_after or failed_at).isoformat()
+        newest, since = True, min(max(failed_at, begun_after or failed_at), latest).isoformat()
         for execution in executions_since(door, "success", workflow_id, since, "0", MOST_SUCCESS_PAGES):
             if newest or execution.get("retryOf"):
                 found.append(source.receive_success(execution, site))

@@ -61,10 +61,13 @@ def true_root(door: N8nDoor, row: ExecutionRow) -> Mapping[str, Any] | None:
 
 
 def read_members(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The executions of the chain's workflow that may belong to it: not succeeded, and newer than its root."""
+    """The executions of the chain's workflow that may belong to it: not succeeded, and newer than its root.
+
+    Newer by n8n's numbers: by its times a retry is older than its root where the clock was set back in between.
+    """
     found: list[Mapping[str, Any]] = []
     for status in STATUSES:
-        found += executions_since(door, status, row.workflow_id, text(root.get("startedAt")), str(root.get("id")))
+        found += executions_since(door, status, row.workflow_id, "", str(root.get("id")))
     return found
 
 
@@ -128,8 +131,8 @@ def orphan_success(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], me
     """A success of the chain that only its root tells of, where n8n has pruned that root; "" where there is none."""
     if str(root.get("id")) == row.root_id and not root.get("retryOf"):
         return ""
-    known, since = {row.root_id, *members}, row.failed_at.isoformat()
-    found = executions_since(door, "success", row.workflow_id, since, "0")
+    known = {row.root_id, *members}
+    found = executions_since(door, "success", row.workflow_id, "", row.root_id)
     return next((text(one.get("id")) for one in found if text(one.get("retryOf")) in known), "")
 
 
