@@ -1,5 +1,6 @@
 """Wakes the worker at once after a commit: a byte in a FIFO beside a SQLite file, NOTIFY on PostgreSQL."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 from recovery.store import database
 
 CHANNEL = "medic_wake"
+log = logging.getLogger("medic.store")
 
 
 def fifo_path() -> Path | None:
@@ -67,34 +69,50 @@ class WakeListener:
     def __init__(self) -> None:
         path = fifo_path()
         self._connection: psycopg.Connection | None = None
+        self._file: int | None = None
         if path is None:
-            self._connection = psycopg.connect(database.database_url(), autocommit=True)
-            self._connection.execute(f"LISTEN {CHANNEL}")
-            self._file = self._connection.fileno()
+            self._listen()
             return
         if not path.is_fifo():
             path.unlink(missing_ok=True)
             os.mkfifo(path, 0o600)
         self._file = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
-    def fileno(self) -> int:
-        """What to wait on."""
-        return self._file
+    def _listen(self) -> None:
+        connection = psycopg.connect(database.database_url(), autocommit=True)
+        connection.execute(f"LISTEN {CHANNEL}")
+        self._connection = connection
+
+    def files(self) -> list[int]:
+        """What to wait on. Nothing while the database cannot be reached: the worker looks once a second anyway."""
+        if self._file is not None:
+            return [self._file]
+        try:
+            if self._connection is None:
+                self._listen()
+        except psycopg.Error as problem:
+            log.warning("cannot listen for what comes, and looks once a second: %s", problem)
+        return [self._connection.fileno()] if self._connection else []
 
     def drain(self) -> None:
         """Take everything that woke us."""
-        if self._connection is not None:
-            for _ in self._connection.notifies(timeout=0):
+        if self._file is not None:
+            try:
+                os.read(self._file, 65_536)
+            except BlockingIOError:
                 pass
             return
         try:
-            os.read(self._file, 65_536)
-        except BlockingIOError:
-            pass
+            for _ in self._connection.notifies(timeout=0) if self._connection else ():
+                pass
+        except psycopg.Error as problem:
+            log.warning("the connection to listen on was lost: %s", problem)
+            self.close()
 
     def close(self) -> None:
         """Stop listening."""
-        if self._connection is not None:
-            self._connection.close()
-        else:
+        if self._file is not None:
             os.close(self._file)
+        elif self._connection is not None:
+            self._connection.close()
+            self._connection = None

@@ -164,8 +164,9 @@ class Loop:
             os.read(self._woken, 65_536)
 
     def _wait_for_signals(self, seconds: float) -> None:
-        ready, _, _ = select.select([self._listener.fileno(), self._woken], [], [], seconds)
-        if self._listener.fileno() in ready:
+        told = self._listener.files()
+        ready, _, _ = select.select([*told, self._woken], [], [], seconds)
+        if any(file in ready for file in told):
             self._listener.drain()
         if self._woken in ready:
             os.read(self._woken, 65_536)

@@ -9,7 +9,7 @@ from recovery.store.wake import Bell, WakeListener, wake_worker
 
 
 def is_woken(listener: WakeListener, within: float = 5.0) -> bool:
-    ready = bool(select.select([listener.fileno()], [], [], within)[0])
+    ready = bool(select.select(listener.files(), [], [], within)[0])
     if ready:
         listener.drain()
     return ready

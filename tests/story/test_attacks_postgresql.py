@@ -1,11 +1,14 @@
 """The same with more than one connection to PostgreSQL."""
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
 
 import psycopg
 import pytest
+import schedule
 
 from recovery.clock import utc_now
 from recovery.model import OrderWhat
@@ -38,6 +41,30 @@ def test_a_connection_that_the_server_dropped_is_opened_anew(moment: Moment, pos
     for _ in range(3):
         running._tick(moment.engine.ctx)
     assert set(moment.engine.chains()) == {"900"}
+
+
+@pytest.mark.timeout(60)
+def test_a_worker_whose_server_is_restarted_lives_on_and_is_woken_again(moment: Moment, postgres_url: str) -> None:
+    """Every connection is lost, the one it listens on too, while it waits."""
+    running, seen = Loop(), list[str]()
+
+    def disturb() -> None:
+        time.sleep(0.5)
+        with psycopg.connect(postgres_url, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            time.sleep(2.5)
+            listening = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE %s"
+            seen.append(str(admin.execute(listening, ("LISTEN%",)).fetchone()))
+        running.stop()
+
+    other = threading.Thread(target=disturb)
+    other.start()
+    running.run(moment.engine.ctx, schedule.Scheduler())
+    other.join(10)
+    assert seen == ["(1,)"]
 
 
 @pytest.mark.timeout(60)
