@@ -7,7 +7,7 @@ from typing import Any
 from recovery.decide import replay
 from recovery.decide.replay import Chain
 from recovery.model import ExecutionState, N8nDoor, N8nError
-from recovery.store import database, sites
+from recovery.store import database, recoveries, sites
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import now_for_effect
 from recovery.worker.recording import SOON, hear, leave, record, refuse_site
@@ -55,8 +55,7 @@ def _refused(row: ExecutionRow, problem: N8nError) -> None:
     elif problem.kind == "conflict":
         again = row.looks < MOST_CONFLICTS
         because = f"n8n would not retry it now: {problem}"
-        kept = _not_begun(row) | {"looks": row.looks + 1}
-        record(row, WAITING, because, run_at=now + SOON if again else None, **kept)
+        _not_begun(row, because, run_at=now + SOON if again else None, looks=row.looks + 1)
     elif problem.permanent or problem.kind in ("refused", "dns", "rate_limited"):
         _put_off(row, problem)
     else:
@@ -69,14 +68,16 @@ def _put_off(row: ExecutionRow, problem: N8nError) -> None:
     because, tries = f"n8n did not take the retry: {problem}", row.unread + 1
     if problem.permanent:
         refuse_site(row.site, problem)
-        record(row, WAITING, because, **_not_begun(row))
+        _not_begun(row, because)
     elif tries >= MOST_PUT_OFF:
         record(row, ExecutionState.LEFT_ALONE, f"{tries} times {because}", asks=True, retries=row.retries)
     else:
         wait = min(SOON * 2**tries, LONGEST_WAIT)
-        record(row, WAITING, because, run_at=now_for_effect() + wait, unread=tries, **_not_begun(row))
+        _not_begun(row, because, run_at=now_for_effect() + wait, unread=tries)
 
 
-def _not_begun(row: ExecutionRow) -> dict[str, Any]:
-    """No run began, so none is counted, and what a person allowed is still allowed."""
-    return {"retries": row.retries, "permit": row.permit}
+def _not_begun(row: ExecutionRow, because: str, **changes: Any) -> None:
+    """No run began, so none is counted, and what a person allowed is still allowed, unless they cancelled meanwhile."""
+    with database.decide():
+        goes_on = row.incident_id and recoveries.find_active(row.incident_id)
+        record(row, WAITING, because, retries=row.retries, permit=row.permit if goes_on else None, **changes)

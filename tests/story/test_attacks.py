@@ -13,6 +13,7 @@ from recovery.store import database, due, orders, steps
 from recovery.store.tables import AlertRow, ComponentRow, EventRow, SignalRow, StepRow
 from recovery.worker import loop
 from recovery.worker.housekeeping import drop_old
+from recovery.worker.ordering import carry_out_orders
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, item, restartable
@@ -136,6 +137,33 @@ def test_a_permit_that_was_cancelled_is_not_used_later(fake_clock: FakeClock) ->
     poll_sites(moment.engine.ctx)
     moment.engine.run(60)
     assert moment.ours() == 0, moment.engine.history("execution")[-3:]
+
+
+@pytest.mark.parametrize("kind", ["refused", "conflict"])
+def test_a_permit_that_is_cancelled_while_n8n_is_asked_is_not_used_later(fake_clock: FakeClock, kind: str) -> None:
+    """n8n does not take the call, so that what was allowed would still be allowed."""
+    moment = Moment(fake_clock, "POST")
+    moment.n8n.hosts[HOST] = 504
+    run = moment.fail()
+    moment.hear(run)
+    real = moment.n8n.retry
+
+    def retry(execution_id: str) -> Any:
+        moment.n8n.retry = real  # type: ignore[method-assign]
+        moment.order(OrderWhat.CANCEL)
+        carry_out_orders(moment.engine.ctx, utc_now())
+        raise N8nError("n8n does not take it", kind, permanent=kind == "conflict")
+
+    moment.n8n.retry = retry  # type: ignore[method-assign]
+    moment.order(OrderWhat.APPROVE)
+    moment.engine.run(60)
+    assert moment.engine.incident().state == "needs_human" and moment.ours() == 0
+    moment.n8n.hosts.clear()
+    moment.fail()  # a success of the same workflow: a sign of health
+    moment.clock.advance(5)
+    poll_sites(moment.engine.ctx)
+    moment.engine.run(60)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "left_alone"}
 
 
 def test_a_permit_is_spent_by_a_retry_by_hand_that_failed(fake_clock: FakeClock) -> None:
