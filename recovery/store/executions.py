@@ -151,8 +151,8 @@ def hold_back(incident_id: int) -> None:
 
 
 def end_permits(incident_id: int) -> None:
-    """What a person permitted in this incident, and has not been used, is over."""
-    ExecutionRow.update(permit=None).where(
+    """What a person permitted in this incident, and has not been used, is over, also for who looks at it just now."""
+    ExecutionRow.update(permit=None, lease_until=None, fence=ExecutionRow.fence + 1).where(
         ExecutionRow.incident_id == incident_id, ExecutionRow.permit.is_null(False)
     ).execute()
 

@@ -166,6 +166,27 @@ def test_a_permit_that_is_cancelled_while_n8n_is_asked_is_not_used_later(fake_cl
     assert moment.ours() == 0 and moment.engine.chains() == {run: "left_alone"}
 
 
+def test_a_permit_that_is_cancelled_during_a_look_is_not_used_by_what_is_ordered_next(fake_clock: FakeClock) -> None:
+    moment = Moment(fake_clock, "POST")
+    moment.n8n.hosts[HOST] = 504
+    run = moment.fail()
+    moment.hear(run)
+    read = moment.n8n.workflow
+
+    def workflow(workflow_id: str) -> Any:
+        moment.n8n.workflow = read  # type: ignore[method-assign]
+        moment.order(OrderWhat.CANCEL)
+        carry_out_orders(moment.engine.ctx, utc_now())
+        moment.order(OrderWhat.RETRY_NOW)
+        carry_out_orders(moment.engine.ctx, utc_now())
+        return read(workflow_id)
+
+    moment.n8n.workflow = workflow  # type: ignore[method-assign]
+    moment.order(OrderWhat.APPROVE)
+    moment.engine.run(120)
+    assert moment.ours() == 0 and moment.engine.recovery().state == "awaiting_approval"
+
+
 def test_a_permit_is_spent_by_a_retry_by_hand_that_failed(fake_clock: FakeClock) -> None:
     """Kim allows one more run, and then makes that run by hand: its own effect may have happened too."""
     moment = Moment(fake_clock, "POST")
