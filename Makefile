@@ -80,4 +80,4 @@ $(RUN_READY): requirements.txt constraints.txt pyproject.toml | $(PY)
 	$(call install,n8n-medic,-r requirements.txt -c constraints.txt -e .)
 
 $(DEV_READY): requirements.txt requirements-dev.txt constraints.txt pyproject.toml | $(PY)
-	$(call install,the tests,-r requirements-dev.txt -c constraints.txt -e .)
+	$(call install,the test suite,-r requirements-dev.txt -c constraints.txt -e .)

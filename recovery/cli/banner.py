@@ -1,5 +1,6 @@
 """What `medic serve` says when it starts."""
 
+from recovery.cli.itself import medic
 from recovery.config import Config
 from recovery.config.secrets import secret_path
 
@@ -49,9 +50,8 @@ def _steps(config: Config, address: str) -> list[str]:
         steps.append("  and start again.")
     steps.append("Import the workflows of n8n_workflows/ into n8n, give them the address and token")
     steps.append("  above, publish them, and choose the error handler as your workflows' error workflow.")
-    steps.append(
-        "Describe your services: medic init makes a medic.yaml (or medic.example.yaml), then: medic check-config"
-    )
+    steps.append(f"Describe your services: `{medic()} init` makes a medic.yaml,")
+    steps.append(f"  `{medic()} check-config` explains it.")
     lines, number = [], 0
     for step in steps:
         number += not step.startswith(" ")

@@ -10,6 +10,7 @@ import click
 
 from recovery.cli.answers import NONE, Answers, ask, ask_which, choose, read_given
 from recovery.cli.first_file import CannotWrite, refusal, write_checked
+from recovery.cli.itself import medic
 from recovery.cli.pieces import Piece, Template, write_file
 from recovery.cli.templates import CHANNELS, COMPONENTS, N8N
 from recovery.config import Config
@@ -128,13 +129,15 @@ def _n8n(wish: Wish, answers: Answers) -> Piece | None:
 
 
 def _next_steps(config: Config, heartbeats: list[str]) -> str:
-    steps = ["medic check-config: explains what the file means"]
+    steps = [f"{medic()} check-config: explains what the file means"]
     steps += [
-        f"medic run-check {shlex.quote(one.name)}: looks at it once, now" for one in config.components[:1] if one.check
+        f"{medic()} run-check {shlex.quote(one.name)}: looks at it once, now"
+        for one in config.components[:1]
+        if one.check
     ]
     if config.n8n and not config.n8n[0].api_key:
         steps.append("make an API key in n8n (Settings > n8n API), and write its file into the file as api_key_file")
-    steps.append("medic serve: starts it, and prints the page's password and the webhook token")
+    steps.append(f"{medic()} serve: starts it, and prints the page's password and the webhook token")
     address = f"{config.public_url}/webhooks/heartbeat"
     steps += [f"let {name} call {address}/{quote(name, safe='')} with the header X-Medic-Token" for name in heartbeats]
     return "\nWhat to do next:\n" + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
