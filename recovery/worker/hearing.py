@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery import checks
-from recovery.model import ComponentPlan, PlannedCheck, Policy, Reading
+from recovery.model import CONNECTIVITY, ComponentPlan, PlannedCheck, Policy, Reading
 from recovery.model.moments import read_aware
 from recovery.sources import heartbeat
 from recovery.sources.probe import OWN
@@ -72,7 +72,9 @@ class Hearing:
         self._heard: dict[str, tuple[datetime, float | None]] = {}
 
     def note(self, signal: Untriaged, reading: Reading, happened_at: datetime) -> None:
-        """Somebody told of a component. Our own looks tell nothing of that."""
+        """Somebody told of a component. Our own looks tell nothing of that, and nobody else of our own connection."""
+        if reading.component == CONNECTIVITY:
+            return
         if signal.source == heartbeat.SOURCE:
             what = str(signal.body.get("heartbeat"))
             components.note_beat(reading.component, what, happened_at, reading.because)

@@ -311,3 +311,9 @@ def test_pushed_components_are_no_alert_storm_after_an_outage_of_ours(engine, ne
     engine.run(60, 5)
     told = [(r.facts["component"], r.kind) for r in AlertRow.select() if r.facts["component"] in agents]
     assert not told, told
+
+
+def test_whoever_speaks_of_our_own_connection_cannot_have_its_silence_missed(engine, net):
+    engine.probe("connectivity", True, silent_after=30)
+    engine.run(300, 5)
+    assert not engine.incidents() and not components.find_components(["connectivity"])
