@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from recovery.model import Reading
 
 FORGOTTEN_AFTER = timedelta(days=2)  # longer than monitors wait before they repeat one that still fires
+LATE_FOR = timedelta(minutes=1)  # so long a message may be on its way past a later one
 MOST = 200
 
 
@@ -26,6 +27,8 @@ def weigh_alert(reading: Reading, known: Alerts, is_open: bool, now: datetime) -
     """The alerts of a component after a word on one of them, and why that says nothing new; "" where it counts.
 
     A word that repeats what is known counts once, but is news where nothing is open: then another good word closed it.
+    One that fires again as of its first beginning is news too, unless its end came just now: a monitor that was not
+    told of it for a while calls it resolved, and goes on with it later.
 
     Args:
         reading: one that names its alert.
@@ -39,7 +42,7 @@ def weigh_alert(reading: Reading, known: Alerts, is_open: bool, now: datetime) -
     if reading.healthy:
         firing = sum(alert.fires and now - alert.heard_at < FORGOTTEN_AFTER for alert in others.values())
         return noted, f"resolved, while another alert of it fires ({firing})" if firing else ""
-    if is_same and began and before and not before.fires:
+    if is_same and began and before and not before.fires and now - before.heard_at < LATE_FOR:
         return known, "heard of late: this alert is resolved already"
     return noted, "known: the alert still fires" if is_same and before and before.fires and is_open else ""
 

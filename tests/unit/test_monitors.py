@@ -236,6 +236,15 @@ def test_an_alert_that_is_told_of_after_its_end_opens_nothing_and_one_that_fires
     assert told.tell(("full", "firing"), began="2026-11-24T02:00:00Z") == [Move.REOPEN]
 
 
+def test_an_alert_that_was_called_resolved_while_its_monitor_was_cut_off_is_news_when_it_goes_on():
+    told = Told()
+    told.tell(("full", "firing"))
+    assert told.tell(("full", "resolved")) == [Move.SIGN]
+    told.now += timedelta(minutes=5)
+    assert told.tell(("full", "firing")) == [Move.REOPEN], "Alertmanager keeps the time at which it first fired"
+    assert told.tell(("full", "firing")) == [Move.IGNORE]
+
+
 def test_an_alert_whose_end_was_never_told_holds_back_the_others_for_two_days():
     told = Told()
     told.tell(("lost", "firing"), ("slow", "firing"))
