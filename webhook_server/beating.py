@@ -36,4 +36,4 @@ def beat_once(name: str, url: str) -> None:
     if not database.database_url():
         database.open_database(url)
     with database.write():
-        sites.beat(name, clock.utc_now(), "web")
+        sites.beat_web(name, clock.utc_now())

@@ -9,6 +9,9 @@ from recovery.store.events import add_event
 from recovery.store.tables import SiteRow, WorkerRow
 
 LIVING = timedelta(seconds=60)  # a worker that has been silent for longer is gone
+WEB_AWAY = timedelta(seconds=10)  # web processes beat every five
+CLOCKS = timedelta(seconds=60)  # those of machines differ by less, or one is wrong
+PAUSE = "nobody heard"
 
 
 def find_site(name: str) -> SiteRow | None:
@@ -66,6 +69,18 @@ def beat(name: str, now: datetime, part: str = "worker", **known: Any) -> None:
     ).execute()
 
 
+def beat_web(name: str, now: datetime) -> None:
+    """A web process lives, and takes signals in. Where none did for a while until now, that is noted."""
+    beats = WorkerRow.select(WorkerRow.beat_at).where(WorkerRow.part == "web", WorkerRow.beat_at <= now + CLOCKS)
+    last = beats.order_by(WorkerRow.beat_at.desc()).first()
+    if last and now - last.beat_at > WEB_AWAY:
+        pause = {"started_at": last.beat_at, "beat_at": now}
+        WorkerRow.insert(name=PAUSE, part="pause", **pause).on_conflict(
+            conflict_target=[WorkerRow.name], update=pause
+        ).execute()
+    beat(name, now, "web")
+
+
 def compare_workers(worker: str, offline: bool, now: datetime) -> tuple[bool, bool]:
     """Note whether this worker's machine is offline; whether any other living one is online, and whether any is not."""
     beat(worker, now, offline=offline)
@@ -77,7 +92,9 @@ def compare_workers(worker: str, offline: bool, now: datetime) -> tuple[bool, bo
 
 
 def latest_beat(part: str = "worker") -> datetime | None:
-    """The newest sign of life of a part of us; None without any. One from the future is of a clock that was wrong."""
+    """The newest sign of life of a part of us, or the end of the last "pause" in which no web process lived; None
+    without any. One from the future is of a clock that was wrong.
+    """
     newest = WorkerRow.select().where(WorkerRow.part == part).order_by(WorkerRow.beat_at.desc()).first()
     return newest.beat_at if newest else None
 

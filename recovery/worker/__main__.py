@@ -13,7 +13,7 @@ from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
 from recovery.store import components, database, due, incidents, recoveries, sites
 from recovery.worker.context import Context
-from recovery.worker.hearing import await_word, look_of, was_deaf
+from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
 from recovery.worker.loop import Loop
@@ -117,6 +117,6 @@ def prepare(ctx: Context) -> None:
         ctx.connectivity.resume(ctx, now)
         recoveries.wake_held(now)  # what held them may be taken out of the configuration
         incidents.wake_all_incidents(now)
-        was_away = ctx.latest is not None and now - ctx.latest > AWAY
-        await_word(ctx.policy, now, was_deaf(now) if sites.latest_beat("web") else was_away)
+        was_away = ctx.latest is not None and now - ctx.latest > AWAY and not sites.latest_beat("web")
+        await_word(ctx.policy, now, now if was_away else None)
     keep_beating(ctx)

@@ -22,7 +22,7 @@ def run_checks(ctx: Context, now: datetime) -> None:
     """Record the looks that have ended, and begin those that are due."""
     ended, died = ctx.looks.take_ended(), ctx.looks.take_died()
     with database.write():
-        ended = ctx.connectivity.note(ctx, ended, now)
+        ended = ctx.ears.believed(ctx.policy, ctx.connectivity.note(ctx, ended, now), now)
         _record(ctx, ended, now_for_effect())
         components.hurry_components(died, now)
         passed_over = [] if ctx.looks.threads_free else _need_threads(ctx)

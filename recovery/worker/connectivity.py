@@ -172,7 +172,7 @@ class Connectivity:
             return
         recoveries.wake_held(now)
         if self._standing.phase is Phase.ONLINE:  # nor could anybody be heard
-            await_word(ctx.policy, now, was_away=True)
+            await_word(ctx.policy, now, now)
 
     def _compare(self, ctx: "Context", now: datetime) -> None:
         """What people are told follows how it stands, whatever was lost on the way there."""

@@ -12,6 +12,7 @@ from recovery.clock import utc_now
 from recovery.model import ChannelPlan, Doors, Policy
 from recovery.store import database
 from recovery.worker.connectivity import Connectivity
+from recovery.worker.ears import Ears
 
 log = logging.getLogger("medic.worker")
 LEASE = timedelta(seconds=30)
@@ -64,7 +65,7 @@ class Context:
         taken: how many signals the last batch held: many mean a storm.
         windows: the times of maintenance that were open at a moment.
         latest: the time of the last tick. failures_kept: how long history is kept.
-        connectivity: whether this machine itself is online.
+        connectivity: whether this machine itself is online. ears: whether anybody can be heard.
         background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages.
     """
@@ -85,6 +86,7 @@ class Context:
     failures_kept: timedelta = timedelta(days=365)
     background: Any = None
     connectivity: Connectivity = field(default_factory=Connectivity)
+    ears: Ears = field(default_factory=Ears)
     looks: Any = None
     pools: dict[str, Pool] = field(default_factory=dict)
 

@@ -1,6 +1,6 @@
 """What is pushed of components whose silence is a failure: when each was heard of, and when it would be silent."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,11 +9,9 @@ from recovery.model import CONNECTIVITY, ComponentPlan, PlannedCheck, Policy, Re
 from recovery.model.moments import read_aware
 from recovery.sources import heartbeat
 from recovery.sources.probe import OWN
-from recovery.store import components, sites
+from recovery.store import components
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ComponentRow
-
-WEB_AWAY = timedelta(seconds=10)  # its processes beat every five
 
 
 def look_of(plan: ComponentPlan, row: ComponentRow | None) -> PlannedCheck | None:
@@ -24,34 +22,36 @@ def look_of(plan: ComponentPlan, row: ComponentRow | None) -> PlannedCheck | Non
 def silent_at(plan: ComponentPlan, beat: Mapping[str, Any], now: datetime) -> datetime | None:
     """When a component would be silent, by what is known of its words; None where nothing looks for that yet."""
     look = None if plan.check else plan.listens or _declared(beat.get("silent_after"))
-    told = [read_aware(beat.get(name)) for name in ("heard_at", "listening_since")]
-    last = max((at for at in told if at and at <= now), default=None)
+    last = _latest(beat, ("heard_at", "listening_since"), now)
     if look is None or last is None:
         return None
     args = checks.REGISTRY.find(look.name).args.model_validate(look.args)
     return last + timedelta(seconds=args.silent_after)
 
 
-def await_word(policy: Policy, now: datetime, was_away: bool) -> None:
+def await_word(policy: Policy, now: datetime, deaf_until: datetime | None = None) -> None:
     """Plan the looks that would miss whoever falls silent. To be called in a transaction.
 
     Args:
-        was_away: nobody could be heard before now (no worker ran, say): silence counts from now, of heartbeats too.
+        deaf_until: nobody could be heard before (no worker ran, say): silence counts from then, of heartbeats too.
     """
     for row in components.find_listened_to():
         plan, beat = policy.component(row.name), dict(row.beat or {})
         if _is_listened_to(plan, beat):
-            beat |= {"listening_since": now.isoformat()} if was_away else {}
+            since = max(filter(None, (_latest(beat, ("listening_since",), now), deaf_until)), default=None)
+            beat |= {"listening_since": since.isoformat()} if since else {}
             components.listen(row, beat, silent_at(plan, beat, now))
 
 
-def was_deaf(now: datetime) -> bool:
-    """Whether no web process takes anything in just now; where none has told that it lives of late, one is believed to.
+def known_since(beat: Mapping[str, Any], now: datetime) -> datetime | None:
+    """Since when one is known to have been silent: its last word, or when it could be heard again; None: never told."""
+    return _latest(beat, ("heard_at", "listening_since", "success_at", "fail_at", "start_at"), now)
 
-    What a worker's absence alone delays is no loss: it was stored, and is read before anything is looked at.
-    """
-    heard_until = sites.latest_beat("web")
-    return heard_until is not None and now - heard_until > WEB_AWAY
+
+def _latest(beat: Mapping[str, Any], names: Sequence[str], now: datetime) -> datetime | None:
+    """The latest of these times; one that is still to come was told by a clock that was wrong."""
+    told = [read_aware(beat.get(name)) for name in names]
+    return max((at for at in told if at and at <= now), default=None)
 
 
 def _is_listened_to(plan: ComponentPlan, beat: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ import schedule
 from recovery.clock import utc_now
 from recovery.store import database, retention, sites
 from recovery.worker.context import Context
-from recovery.worker.hearing import await_word, was_deaf
 from recovery.worker.polling import poll_sites
 
 SILENT_WORKER = timedelta(hours=1)
@@ -40,11 +39,10 @@ def make_schedule(
 
 
 def keep_beating(ctx: Context) -> None:
-    """Tell the other processes that this worker lives, and notice that no web process does."""
+    """Tell the other processes that this worker lives, and notice that no web process did."""
     now = utc_now()
     with database.write():
-        if was_deaf(now):
-            await_word(ctx.policy, now, was_away=True)
+        ctx.ears.catch_up(ctx.policy, now)
         sites.beat(ctx.worker, now)
         sites.forget_workers(now - SILENT_WORKER)
 

@@ -71,7 +71,7 @@ def be_away(engine: Engine, seconds: float) -> None:
     """Nobody could tell anything of itself for so long."""
     engine.clock.advance(seconds)
     with database.write():
-        await_word(engine.policy, utc_now(), was_away=True)
+        await_word(engine.policy, utc_now(), utc_now())
 
 
 def test_one_that_could_not_be_heard_is_not_missed_and_then_is(engine: Engine) -> None:

@@ -213,12 +213,17 @@ def test_whose_clock_is_slow_ends_its_silence_with_a_word(fake_clock: FakeClock)
     assert state(engine) == "resolved"
 
 
+def beat_web(behind: float = 0.0) -> None:
+    """A sign of life of the web part; `behind`: by how much its machine's clock is."""
+    with database.write():
+        sites.beat_web("web here-1", utc_now() - timedelta(seconds=behind))
+
+
 def live(engine: Engine, seconds: float, web: bool, reports: bool = True) -> None:
     """A worker that beats, with or without a web part that takes reports in."""
     for passed in range(0, int(seconds), 5):
         if web:
-            with database.write():
-                sites.beat("web here-1", utc_now(), "web")
+            beat_web()
         if web and reports and passed % 30 == 0:
             engine.probe("db-server", True)
         keep_beating(engine.ctx)
@@ -239,9 +244,44 @@ def test_what_the_web_could_not_take_in_is_no_silence(fake_clock: FakeClock) -> 
 def test_a_worker_that_was_away_while_the_web_took_reports_in_still_misses_who_sent_none(fake_clock: FakeClock) -> None:
     engine = make(fake_clock)
     live(engine, 120, web=True)
-    fake_clock.advance(600)
-    with database.write():
-        sites.beat("web here-1", utc_now(), "web")
+    for _ in range(120):
+        fake_clock.advance(5)
+        beat_web()
     restart_worker(engine, 3)
     engine.run(5, 5)
     assert state(engine) == "needs_human", "ten minutes in which it could have told"
+
+
+@pytest.mark.parametrize("first", ["web", "worker"])
+def test_a_machine_that_slept_calls_nobody_silent_whoever_wakes_first(fake_clock: FakeClock, first: str) -> None:
+    engine = make(fake_clock)
+    live(engine, 120, web=True)
+    fake_clock.advance(600)
+    if first == "web":
+        beat_web()
+    engine.tick()
+    live(engine, 100, web=True, reports=False)
+    assert state(engine) is None, "nothing ran, so that nobody could tell anything"
+    live(engine, 60, web=True, reports=False)
+    assert state(engine) == "needs_human"
+
+
+def test_a_pause_of_the_web_puts_off_nobody_that_was_heard_of_since(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+    live(engine, 60, web=True)
+    live(engine, 60, web=False)
+    live(engine, 60, web=True)
+    engine.probe("gpu-7", True, silent_after=30)
+    live(engine, 40, web=True)
+    assert state(engine, "gpu-7") == "needs_human"
+
+
+def test_a_web_part_whose_clock_is_behind_is_no_deaf_one(fake_clock: FakeClock) -> None:
+    engine = make(fake_clock)
+    for passed in range(0, 600, 5):
+        beat_web(behind=15)
+        if passed < 120 and passed % 30 == 0:
+            engine.probe("db-server", True)
+        keep_beating(engine.ctx)
+        engine.run(5, 5)
+    assert state(engine) == "needs_human", "silence was never missed"
