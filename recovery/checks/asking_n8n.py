@@ -2,14 +2,16 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 
-__all__ = ["asking_n8n"]
+__all__ = ["NO_ANSWER", "asking_n8n"]
 
 LOOK_SECONDS = 60.0
+NO_ANSWER = ("timeout", "tls", "dns", "refused", "reset", "network")
 
 Look = Callable[[Any, N8nDoor, Past], Reading]
 
@@ -18,19 +20,25 @@ def asking_n8n(look: Look) -> Callable[[Any, Doors, Past], Reading]:
     """Decorator for a check of the n8n that its arguments call `site`: it is given that n8n instead of all doors.
 
     An n8n that does not answer, or not within a minute for all that one look asks, is a bad reading; one that is not
-    configured, and one that only a person can make answer, calls a person.
+    configured, and one that only a person can make answer, calls a person. A bad reading has a latency where n8n has
+    answered at all: without one it may be this machine that is offline.
     """
 
     @wraps(look)
     def framed(args: Any, doors: Doors, past: Past) -> Reading:
+        begin = time.monotonic()
         try:
             door = doors.n8n(args.site)
             if door is None:
                 because = f"no n8n named {args.site!r} with an API key is configured"
                 return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
-            return look(args, cast(N8nDoor, _InTime(door)), past)
+            reading = look(args, cast(N8nDoor, _InTime(door)), past)
         except DoorError as problem:
-            return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+            reading = Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
+            if problem.kind in NO_ANSWER:
+                return reading
+        took = (time.monotonic() - begin) * 1000
+        return reading if reading.healthy is not False else replace(reading, latency_ms=took)
 
     return framed
 

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from recovery.checks import check
-from recovery.checks.asking_n8n import asking_n8n
+from recovery.checks.asking_n8n import NO_ANSWER, asking_n8n
 from recovery.checks.remembering import held_seconds
 from recovery.model import DoorError, FailureType, N8nDoor, N8nNumbers, Past, Reading
 from recovery.model.durations import Duration
@@ -38,11 +38,13 @@ def look_at_n8n(args: Args, door: N8nDoor, past: Past) -> Reading:
     database connections that is full for `pool_full`, with requests that wait, is `n8n_unready` too.
     """
     try:
-        if unready := door.ready():
+        if unready := door.readiness():
             return Reading("", False, unready, FailureType.N8N_UNREADY)
         door.executions(limit=1)
         ends, numbers = door.key_ends(), _numbers(door)
     except DoorError as problem:
+        if problem.kind in NO_ANSWER:
+            raise
         failure = REFUSED.get(problem.kind, FailureType.N8N_UNREADY)
         return Reading("", False, str(problem), failure, permanent=problem.kind in REFUSED)
     if ends and args.key_days and (left := (ends - past.now).total_seconds() / DAY_SECONDS) < args.key_days:

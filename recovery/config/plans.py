@@ -170,7 +170,7 @@ def outside_of(config: Config, component: Component) -> str:
         return ""
     arguments = component.check.arguments
     site = next((n8n.url for n8n in config.n8n if n8n.name == arguments.get("site", "default")), None)
-    if component.check.kind.startswith("n8n"):
+    if component.check.kind.startswith("n8n") or component.check.kind == "error_rate":
         arguments = {"url": site}
     found = [*default_hosts(arguments), *(str(arguments[key]) for key in ("name",) if component.check.kind == "dns")]
     host = re.sub(r":\d+$", "", found[0]).strip("[]").lower() if found else ""

@@ -11,7 +11,7 @@ from recovery.model import CONNECTIVITY, ComponentPlan, FailureType, Policy, Rea
 
 WITHIN = timedelta(seconds=60)
 GRACE = timedelta(seconds=15)  # once it is back, what fell silent is looked at before anything is believed
-UNANSWERED = (FailureType.API_TIMEOUT, FailureType.SERVER_UNRESPONSIVE, FailureType.DATABASE_CONNECTION)
+UNANSWERED = frozenset(map(FailureType, "api_timeout server_unresponsive database_connection n8n_unready".split()))
 LISTENING = ("heartbeat",)
 
 

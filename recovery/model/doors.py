@@ -179,6 +179,9 @@ class N8nDoor(Protocol):
     def ready(self) -> str:
         """ "" where n8n is ready, else what is wrong, in words."""
 
+    def readiness(self) -> str:
+        """The same, but where n8n does not answer: raises DoorError."""
+
     def published_workflows(self) -> list[dict[str, Any]]:
         """All published workflows, with their nodes."""
 

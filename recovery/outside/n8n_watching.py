@@ -35,9 +35,13 @@ class N8nWatching:
     def ready(self) -> str:
         """ "" where n8n is ready, else what is wrong, in words. Never raises."""
         try:
-            answer = self._ask("GET", "/healthz/readiness", {}, with_key=False)
+            return self.readiness()
         except N8nError as error:
             return str(error)
+
+    def readiness(self) -> str:
+        """The same, but where n8n does not answer: raises N8nError."""
+        answer = self._ask("GET", "/healthz/readiness", {}, with_key=False)
         return "" if answer.status == 200 else f"n8n at {self._where} is not ready: it answered {answer.status}"
 
     def server_time(self) -> str:

@@ -15,6 +15,7 @@ import pytest
 from recovery.checks import REGISTRY
 from recovery.checks.n8n_schedules import due_of
 from recovery.clock import utc_now
+from recovery.decide.connectivity import is_unanswered
 from recovery.model import FailureType, N8nError, N8nNumbers, Past
 from recovery.outside.n8n import N8n
 from tests.n8n import workflows as w
@@ -22,7 +23,7 @@ from tests.n8n.looking import look
 from tests.n8n.real import RealN8n, free_port
 from tests.n8n.world import World
 from tests.standins.n8n_client import wait_for
-from tests.standins.service import hang
+from tests.standins.service import Service, hang
 
 KINDS = ("n8n", "n8n_stuck", "n8n_webhooks", "n8n_schedules", "n8n_waiting", "n8n_queue", "n8n_published",
          "n8n_credentials", "n8n_pruning")  # fmt: skip
@@ -40,6 +41,17 @@ def test_one_that_is_away_and_one_that_is_not_configured_are_not(kind: str) -> N
     assert not away.healthy and away.failure_type == FailureType.N8N_UNREADY and not away.permanent
     missing = look(kind, None, site="other")
     assert not missing.healthy and missing.permanent and "'other'" in missing.because
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_one_that_has_answered_proves_that_this_machine_is_online(kind: str) -> None:
+    away = N8n("default", f"http://127.0.0.1:{free_port()}", "key", 1.0)
+    assert is_unanswered(look(kind, away))
+    with Service() as service:
+        for path in ("/healthz/readiness", "/api/v1/executions", "/api/v1/workflows", "/api/v1/credentials"):
+            service.behave(path, 503)
+        reading = look(kind, N8n("default", service.url, "key", 1.0))
+    assert reading.healthy is False and not is_unanswered(reading), reading
 
 
 @pytest.mark.n8n
@@ -63,7 +75,7 @@ def test_a_look_at_an_n8n_that_is_slow_ends(monkeypatch: pytest.MonkeyPatch, kin
     monkeypatch.setattr("recovery.checks.asking_n8n.LOOK_SECONDS", 0.2)
     hook = {"type": "n8n-nodes-base.webhook", "parameters": {"path": "x"}}
     workflow = {"id": "w", "name": "w", "active": True, "nodes": [hook, schedule(field="minutes")]}
-    door = SimpleNamespace(ready=lambda: "", published_workflows=lambda: [workflow] * 200, key_ends=lambda: None)
+    door = SimpleNamespace(readiness=lambda: "", published_workflows=lambda: [workflow] * 200, key_ends=lambda: None)
     asked = []
 
     def answer(*args: Any, **more: Any) -> Any:
@@ -91,7 +103,7 @@ def key_that_ends(in_days: float) -> str:
 @pytest.mark.parametrize(("days", "healthy"), [(30, True), (6, False), (-1, False)])
 def test_a_key_that_is_about_to_end_is_told_in_time(world: World, days: float, healthy: bool) -> None:
     ends = N8n("default", "http://127.0.0.1:1", key_that_ends(days)).key_ends()
-    door = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: ends)
+    door = SimpleNamespace(readiness=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: ends)
     door.numbers = lambda: N8nNumbers()
     reading = look("n8n", door)
     assert reading.healthy == healthy and (healthy or reading.permanent)
@@ -103,14 +115,14 @@ def test_the_version_is_told_where_n8n_tells_it(world: World) -> None:
     def numbers() -> Any:
         raise N8nError("too slow", "timeout")
 
-    mute = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
+    mute = SimpleNamespace(readiness=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
     for mute.numbers in (N8nNumbers, numbers):
         assert look("n8n", mute).because == "it is ready, and takes the API key"
 
 
 def test_a_pool_of_database_connections_that_stays_full_is_unready() -> None:
     full = {"db_pool_requests_pending": 7.0, "db_pool_connections_active": 10.0, "db_pool_connections_max": 10.0}
-    door = SimpleNamespace(ready=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
+    door = SimpleNamespace(readiness=lambda: "", executions=lambda **more: ([], ""), key_ends=lambda: None)
     door.numbers = lambda: N8nNumbers("2.40.7", full)
     first = look("n8n", door)
     assert first.healthy, "a moment is nothing"
@@ -391,7 +403,7 @@ def test_a_key_without_the_scope_says_which(kind: str) -> None:
     def refuse(*args: Any, **more: Any) -> Any:
         raise N8nError("the API key needs the scope workflow:list", "forbidden", permanent=True)
 
-    door = SimpleNamespace(ready=lambda: "", executions=refuse, published_workflows=refuse, credentials=refuse)
+    door = SimpleNamespace(readiness=lambda: "", executions=refuse, published_workflows=refuse, credentials=refuse)
     door.numbers = lambda: N8nNumbers()
     reading = look(kind, door)
     assert not reading.healthy and "workflow:list" in reading.because

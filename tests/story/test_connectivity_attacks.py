@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import ComponentPlan, DoorError, HttpAnswer, PlannedCheck
+from recovery.model import ComponentPlan, DoorError, HttpAnswer, N8nNumbers, PlannedCheck
 from recovery.store import components, database
 from recovery.store.tables import AlertRow
 from recovery.worker import checking
@@ -317,3 +317,41 @@ def test_whoever_speaks_of_our_own_connection_cannot_have_its_silence_missed(eng
     engine.probe("connectivity", True, silent_after=30)
     engine.run(300, 5)
     assert not engine.incidents() and not components.find_components(["connectivity"])
+
+
+class FarN8n:
+    """An n8n over the way out, as its door tells of it."""
+
+    def __init__(self, net):
+        self.net = net
+
+    def readiness(self):
+        if not self.net.works:
+            raise DoorError("cannot be reached", "timeout")
+        return ""
+
+    def executions(self, *args, **more):
+        return [], ""
+
+    def key_ends(self):
+        return None
+
+    def numbers(self):
+        return N8nNumbers()
+
+
+def test_an_n8n_that_is_far_away_is_not_restarted_while_this_machine_is_offline(fake_clock):
+    plans = {name: outside(name) for name in NAMES}
+    check = PlannedCheck("n8n", {})
+    plan = outside("n8n")
+    plans["n8n"] = replace(plan, playbook=replace(plan.playbook, check=check))
+    engine = Engine(fake_clock, components=plans, anchors=("1.1.1.1:443",))
+    look_by_itself(engine)
+    net = Net(engine)
+    engine.outside.n8n = lambda site: FarN8n(net)
+    engine.run(60, 5)
+    assert engine.component("n8n").health == "healthy"
+    net.works = False
+    engine.run(1800, 5)
+    assert restarted(engine) == set(), engine.incident("n8n").because
+    assert {row.facts["component"] for row in AlertRow.select()} == {"connectivity"}

@@ -243,6 +243,7 @@ components:
   - {name: six, check: {kind: tcp, host: "2001:db8::1", port: 5}}
   - {name: name, check: {kind: dns, name: www.example.com}}
   - {name: n8n, check: {kind: n8n}}
+  - {name: rate, check: {kind: error_rate, workflow: Orders}}
   - {name: own, check: {kind: http, url: "http://127.0.0.1:8080/"}}
   - {name: loop, check: {kind: tcp, host: "::1", port: 5}}
   - {name: file, check: {kind: database, engine: sqlite, path: /srv/db}}
@@ -251,6 +252,7 @@ components:
 """
     found = {name: plan.outside for name, plan in load(text).policy().components.items()}
     outside = {"api": "api.example.com", "six": "2001:db8::1", "name": "www.example.com", "n8n": "n8n.example.com"}
+    outside["rate"] = outside["n8n"]
     assert found == outside | dict.fromkeys(("own", "loop", "file", "shop", "pushed"), "")
 
 
