@@ -42,10 +42,10 @@ def planned_windows(plans: Iterable[MaintenancePlan], now: datetime) -> list[Win
     """The windows of the configuration that are open now."""
     found = []
     for plan in plans:
-        local = now.astimezone(ZoneInfo(plan.timezone))
-        # One second on, because a window begins with its minute, not after it.
-        began = next(CronSim(plan.cron, local + timedelta(seconds=1), reverse=True))
-        # In UTC: wall clocks are set back and forth while a window is open.
+        # One second on, because a window begins with its minute, not after it. In UTC, here and below: wall clocks are
+        # set back and forth while a window is open.
+        begin = (now.astimezone(UTC) + timedelta(seconds=1)).astimezone(ZoneInfo(plan.timezone))
+        began = next(CronSim(plan.cron, begin, reverse=True))
         ends_at = began.astimezone(UTC) + timedelta(seconds=plan.for_seconds)
         if began.astimezone(UTC) <= now < ends_at:
             found.append(Window(plan.components, ends_at, plan.note))

@@ -90,6 +90,13 @@ def test_a_schedule_in_its_own_time_zone(last, now, healthy):
     assert look({"success_at": last}, datetime.fromisoformat(now), **args).healthy == healthy
 
 
+def test_an_hourly_schedule_is_missed_in_the_hour_that_comes_twice():
+    args = {"cron": "0 * * * *", "timezone": "Europe/Berlin", "grace": "10m"}
+    now = datetime(2026, 10, 25, 1, 11, tzinfo=UTC)  # 2:11 for the second time
+    assert not look({"success_at": "2026-10-25T00:01:00+00:00"}, now, **args).healthy
+    assert look({"success_at": "2026-10-25T01:01:00+00:00"}, now, **args).healthy
+
+
 @pytest.mark.parametrize(
     "args",
     [{}, {"period": "1h", "cron": "0 3 * * *"}, {"cron": "nonsense"}, {"cron": "61 * * * *"}, {"cron": "0 0 3 * * *"},

@@ -234,3 +234,15 @@ def test_maintenance_is_as_long_as_it_says_in_the_night_when_the_clocks_change(b
     for at, is_open in ((began, True), (ends_at - timedelta(minutes=1), True), (ends_at, False)):
         assert bool(planned_windows([plan], at)) is is_open, at
     assert planned_windows([plan], began)[0].ends_at == ends_at
+
+
+def test_maintenance_of_every_hour_is_held_in_the_hour_that_comes_twice_too() -> None:
+    plan = MaintenancePlan(("*",), "0 * * * *", 900.0, "Europe/Berlin", "")
+    for hour in (0, 1):  # 02:10 in summer time, and an hour later 02:10 again
+        began = datetime(2026, 10, 25, hour, 0, tzinfo=UTC)
+        for at, is_open in (
+            (began, True),
+            (began + timedelta(minutes=10), True),
+            (began + timedelta(minutes=15), False),
+        ):
+            assert bool(planned_windows([plan], at)) is is_open, at
