@@ -101,10 +101,11 @@ class Agent:
         until = time.monotonic() + self._plan.every_seconds
         for one in self._looks:
             one.begin()
-        found = [self._told(one, *one.end(until - time.monotonic())) for one in self._looks]
-        if self._plan.name not in (one.component.name for one in self._looks):
+        ended = [(one, *one.end(until - time.monotonic())) for one in self._looks]
+        found = [self._told(*one) for one in ended if one[1].healthy is not None]  # else it says nothing
+        if self._plan.name not in (body["component"] for body in found):
             every = write_duration(self._plan.every_seconds)
-            because = f"the agent looks at {len(found)} components every {every}"
+            because = f"the agent looks at {len(ended)} components every {every}"
             found.insert(0, self._body(self._plan.name, Reading("", True, because), utc_now()))
         return Batch(found)
 

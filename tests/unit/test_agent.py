@@ -28,6 +28,7 @@ from recovery.cli.agent_plan import (
 )
 from recovery.cli.agent_telling import NotTaken, Teller
 from recovery.config import Config, ConfigProblems
+from recovery.model import Reading
 from recovery.outside.http import Http
 from recovery.sources import probe
 from tests.plugins.servers import Site, answer, free_port, raw_server, reset, silent
@@ -196,6 +197,20 @@ def test_a_check_that_breaks_and_one_that_hangs_are_bad_readings_and_hold_up_no_
     assert time.monotonic() - begin < 2
     assert threading.active_count() < before + 20, "of other tests some may run still"
     waiting.set()
+
+
+@pytest.mark.parametrize("mute", ["db", "db gpu"])
+def test_a_look_that_says_nothing_is_not_reported_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch, mute: str
+) -> None:
+    def look(component: Any, *more: Any) -> Reading:
+        return Reading("", None if component.name == mute else True, "too early to tell")
+
+    monkeypatch.setattr("recovery.cli.agent.look", look)
+    readings = Agent(AgentPlan("db", this_machine("db"))).look().readings
+    assert len(probe.receive(readings)) == len(readings), "the server refuses a list with one that says nothing"
+    told = {one["component"]: one.get("silent_after") for one in readings}
+    assert told["db"] == 120 and ("db gpu" in told) is (mute != "db gpu")
 
 
 def test_it_needs_no_database() -> None:
