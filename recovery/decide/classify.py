@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from recovery.model import (
+    CONNECTIVITY,
     Cause,
     CauseClass,
     Failure,
@@ -78,8 +79,8 @@ def classify(failure: Failure, site: str, policy: Policy) -> Cause:
 
 
 def _apart(word: str, name: str, policy: Policy) -> str:
-    """The name, told from a configured component that only happens to be called the same."""
-    return f"{word} {name}" if name in policy.components else name
+    """The name, told from a configured component, or our own connection, that only happens to be called the same."""
+    return f"{word} {name}" if name in policy.components or name == CONNECTIVITY else name
 
 
 def classify_reading(reading: Reading, policy: Policy) -> Cause:

@@ -10,7 +10,7 @@ from recovery.store import components, database
 from recovery.store.tables import AlertRow
 from recovery.worker import checking
 from recovery.worker.connectivity import Connectivity
-from tests.story.engine import Engine, Inline
+from tests.story.engine import Engine, Inline, item
 from tests.story.test_connectivity import NAMES, Net, look_by_itself, outside, restarted
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -317,6 +317,15 @@ def test_whoever_speaks_of_our_own_connection_cannot_have_its_silence_missed(eng
     engine.probe("connectivity", True, silent_after=30)
     engine.run(300, 5)
     assert not engine.incidents() and not components.find_components(["connectivity"])
+
+
+def test_a_host_that_is_called_as_our_own_connection_is_another(engine, net):
+    engine.hear(item("1", host="connectivity", status=None))
+    engine.run(5, 1)
+    assert engine.incident().component == "host connectivity"
+    engine.ctx.connectivity = Connectivity()
+    look_by_itself(engine)
+    assert engine.ctx.connectivity.offline_since is None, "whoever sends a payload made it believe so at its next start"
 
 
 class FarN8n:
