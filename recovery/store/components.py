@@ -39,7 +39,7 @@ def set_component(
     ComponentRow.insert(name=name, **values).on_conflict(conflict_target=[ComponentRow.name], update=values).execute()
 
 
-def _hold_beat(name: str) -> dict[str, Any] | None:
+def hold_beat(name: str) -> dict[str, Any] | None:
     """What a component told of itself, and nobody else may change it before the transaction ends; None: unknown."""
     found = bulk.find_rows(ComponentRow, "name = ?", name, more=_locked())
     return dict(found[0].beat or {}) if found else None
@@ -52,7 +52,7 @@ def _locked() -> str:
 
 def note_beat(name: str, what: str, at: datetime, message: str) -> None:
     """What a component told of itself (success, fail, start or log), and how long a run that began with start took."""
-    beat = _hold_beat(name) or {}
+    beat = hold_beat(name) or {}
     began = beat.get("start_at")
     if what in ("success", "fail"):
         last = max(beat.get("success_at", ""), beat.get("fail_at", ""))
@@ -73,7 +73,7 @@ def note_heard(name: str, at: datetime, declared: float | None, silent_at: datet
     Args:
         declared: after how many seconds its sender says that it is silent; None where the configuration says it.
     """
-    beat = {**(_hold_beat(name) or {}), "heard_at": at.isoformat(), "silent_after": declared}
+    beat = {**(hold_beat(name) or {}), "heard_at": at.isoformat(), "silent_after": declared}
     # One that is being looked at is due again by that look.
     due = pw.Case(None, [(ComponentRow.lease_until.is_null(), to_micros(silent_at))], ComponentRow.run_at)
     ComponentRow.insert(name=name, beat=beat, run_at=silent_at).on_conflict(
@@ -83,7 +83,7 @@ def note_heard(name: str, at: datetime, declared: float | None, silent_at: datet
 
 def note_acted(name: str, at: datetime) -> None:
     """An action has ended on it: checks that count failures begin anew."""
-    beat = _hold_beat(name)
+    beat = hold_beat(name)
     if beat is not None:
         ComponentRow.update(beat={**beat, "acted_at": at.isoformat()}).where(ComponentRow.name == name).execute()
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from recovery.store import bulk
+from recovery.store.components import hold_beat
 from recovery.store.tables import ComponentRow
 
 
@@ -15,9 +15,8 @@ def alerts_of(row: ComponentRow) -> dict[str, tuple[str, datetime, bool]]:
 
 def note_alerts(name: str, alerts: dict[str, tuple[str, datetime, bool]]) -> None:
     """Keep these of a component, instead of those before."""
-    known = bulk.find_row(ComponentRow, "name = ?", name)
     kept = {alert: [began, heard.isoformat(), fires] for alert, (began, heard, fires) in alerts.items()}
-    beat: dict[str, Any] = {**((known.beat if known else None) or {}), "alerts": kept}
+    beat: dict[str, Any] = {**(hold_beat(name) or {}), "alerts": kept}
     ComponentRow.insert(name=name, beat=beat).on_conflict(
         conflict_target=[ComponentRow.name], update={"beat": beat}
     ).execute()

@@ -10,7 +10,7 @@ import pytest
 
 from recovery.clock import utc_now
 from recovery.model import OrderWhat
-from recovery.store import components, database, incidents, orders, recoveries
+from recovery.store import components, database, firing, incidents, orders, recoveries
 from recovery.store.tables import StepRow
 from recovery.worker import triaging
 from recovery.worker.cases import Known
@@ -150,6 +150,26 @@ def test_whoever_wakes_a_recovery_waits_for_the_one_that_plans(engine: Engine) -
         others = [OtherProcess(take_over_lost_steps, engine.ctx, lost)]
         assert not others[0].over.wait(0.5)
     others[0].join(10)
+
+
+@pytest.mark.timeout(60)
+def test_what_a_monitor_tells_of_a_component_while_an_action_on_it_ends_undoes_nothing(engine: Engine) -> None:
+    now = utc_now()
+    with database.write():
+        components.note_heard("gpu", now, 120.0, now)
+
+    def hear() -> None:
+        with database.write():
+            firing.note_alerts("gpu", {"full": ("", now, True)})
+
+    with database.write():
+        components.note_acted("gpu", now)
+        other = OtherProcess(hear)
+        assert not other.over.wait(0.5), "it read what is about to be changed"
+    assert other.over.wait(10)
+    other.join()
+    beat = engine.component("gpu").beat
+    assert (beat["acted_at"], list(beat["alerts"])) == (now.isoformat(), ["full"])
 
 
 @pytest.mark.timeout(60)
