@@ -96,9 +96,9 @@ def find_listened_to() -> list[ComponentRow]:
 def listen(row: ComponentRow, beat: dict[str, Any], silent_at: datetime | None) -> None:
     """Note since when it is listened to, and plan the look that would miss it; None: that is planned otherwise.
 
-    One that is being looked at is due again by that look.
+    One that is being looked at is looked at again by then.
     """
-    due = {"run_at": silent_at} if silent_at and row.lease_until is None else {}
+    due = {"run_at": silent_at} if silent_at else {}
     bulk.set_row(ComponentRow, row.id, {"beat": beat, **due})
 
 

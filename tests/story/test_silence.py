@@ -262,8 +262,20 @@ def test_a_machine_that_slept_calls_nobody_silent_whoever_wakes_first(fake_clock
     engine.tick()
     live(engine, 100, web=True, reports=False)
     assert state(engine) is None, "nothing ran, so that nobody could tell anything"
-    live(engine, 60, web=True, reports=False)
-    assert state(engine) == "needs_human"
+    live(engine, 30, web=True, reports=False)
+    assert state(engine) == "needs_human", "it had its time, and no more"
+
+
+def test_whoever_is_given_its_time_by_the_look_that_missed_it_is_looked_at_when_that_is_over(
+    fake_clock: FakeClock,
+) -> None:
+    engine = make(fake_clock, every_seconds=3_600.0)
+    live(engine, 120, web=True)
+    fake_clock.advance(600)
+    for _ in range(26):
+        beat_web()
+        engine.run(5, 5)
+    assert state(engine) == "needs_human", "not with the next look of its own, an hour later"
 
 
 def test_a_pause_of_the_web_puts_off_nobody_that_was_heard_of_since(fake_clock: FakeClock) -> None:
