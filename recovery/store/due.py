@@ -20,6 +20,7 @@ PLANNED = (
     *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
     *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
     *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
+    *(ComponentRow.breaker_closed_at,),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
     # What is past is compared with what comes: a look with the end of an action, a failure with the last resolution.
     *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at),
