@@ -167,4 +167,5 @@ def planned(use: ActionUse) -> PlannedAction:
     args = plugin.args.model_validate(use.arguments)
     asks = plugin.approval if use.needs_approval is None else use.needs_approval
     seconds = getattr(args, "timeout", 60.0)
-    return PlannedAction(use.kind, use.arguments, plugin.safe_to_repeat, seconds, plugin.restarts, asks)
+    back = use.back_after.total_seconds() if use.back_after else None
+    return PlannedAction(use.kind, use.arguments, plugin.safe_to_repeat, seconds, plugin.restarts, asks, back)

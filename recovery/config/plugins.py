@@ -16,7 +16,7 @@ from recovery.model import Registry
 
 CHANNEL_KEYS = frozenset(Channel.model_fields)
 CHECK_KEYS = frozenset({"kind"})
-ACTION_KEYS = frozenset({"kind", "needs_approval"})
+ACTION_KEYS = frozenset({"kind", "needs_approval", "back_after"})
 
 
 def plugin_of(registry: Registry, kind: Any) -> Model | None:

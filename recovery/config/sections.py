@@ -74,6 +74,8 @@ class ActionUse(PluginUse):
     """Which action, such as restart_service."""
     needs_approval: Flag | None = None
     """A person must say yes before it is run; default: as its kind says, which is yes for reboot_host."""
+    back_after: Period | None = None
+    """It is undone when the component has been healthy for so long; default: it stays as it is."""
 
 
 class N8n(Settings):

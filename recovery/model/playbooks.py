@@ -23,6 +23,7 @@ class PlannedAction:
     Fields:
         restarts: it restarts something of its host: one at a time there.
         needs_approval: a person must say yes before it is run.
+        back_after_seconds: it is undone when the component has been healthy for so long; None: it stays.
     """
 
     name: str
@@ -31,6 +32,7 @@ class PlannedAction:
     timeout_seconds: float = 60.0
     restarts: bool = False
     needs_approval: bool = False
+    back_after_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

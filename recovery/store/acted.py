@@ -7,14 +7,15 @@ import peewee as pw
 from recovery.model import RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
-REAL = (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null() & (StepRow.dry == False)  # noqa: E712
+ACTED = (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null() & (StepRow.dry == False)  # noqa: E712
+REAL = ACTED & (StepRow.back == False)  # noqa: E712
 RUNS = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
-WAITS = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False)
+WAITS = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False) & (StepRow.back == False)  # noqa: E712
 
 
 def find_acting(component: str) -> str:
     """The action on a component that is under way, or about to be, in whatever recovery; "" without one."""
-    row = StepRow.select(StepRow.name).where(REAL, StepRow.component == component, RUNS | WAITS).first()
+    row = StepRow.select(StepRow.name).where(ACTED, StepRow.component == component, RUNS | WAITS).first()
     return row.name if row else ""
 
 
@@ -22,7 +23,7 @@ def find_restarting(host: str) -> str:
     """What is being restarted on a host, or about to be, as "action of component"; "" where nothing is."""
     if not host:
         return ""
-    row = StepRow.select(StepRow.name, StepRow.component).where(REAL, StepRow.host == host, RUNS | WAITS).first()
+    row = StepRow.select(StepRow.name, StepRow.component).where(ACTED, StepRow.host == host, RUNS | WAITS).first()
     return f"{row.name} of {row.component}" if row else ""
 
 

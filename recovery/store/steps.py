@@ -137,7 +137,8 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
 def last_memory(component: str, name: str) -> dict[str, Any]:
     """What an action remembered when it last ended on a component; {} without."""
     mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
-    newest = StepRow.select().where(mine).order_by(StepRow.id.desc()).first()
+    ended = StepRow.select().where(mine, StepRow.finished_at.is_null(False))
+    newest = ended.order_by(StepRow.finished_at.desc(), StepRow.id.desc()).first()
     return dict(newest.memory) if newest else {}
 
 

@@ -110,6 +110,8 @@ class StepRow(Lease):
     because = pw.TextField()
     result = pw.TextField(null=True)
     error = pw.TextField(null=True)
+    back = pw.BooleanField(default=False)  # it undoes an action
+    back_after_seconds = pw.FloatField(null=True)  # when it is undone, once all is well
     host = pw.TextField(default="")  # where it restarts something
     dry = pw.BooleanField(default=False)  # only what it would do is told
     memory = JsonField(null=True)  # what its way back, and its next run on this component, must know

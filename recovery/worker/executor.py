@@ -23,7 +23,7 @@ from recovery.model import (
 )
 from recovery.redact import MARK, redact
 from recovery.sources import probe
-from recovery.store import components, database, incidents, recoveries, signals, steps
+from recovery.store import components, database, incidents, recoveries, returns, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
@@ -50,11 +50,23 @@ def run_step(ctx: Context, row: StepRow) -> None:
             steps.lose_step(row, "its check is no longer in the configuration", now_for_effect())
             recoveries.wake_recoveries([row.incident_id], now_for_effect())
             return
+        if row.back and _too_early(row, now_for_effect()):
+            return
         if not steps.start_step(row, now_for_effect()):
             return
     with Keeper(lambda until: steps.keep_step(row, until)):
         answer = _run_plugin(ctx, row)
     _record(ctx, row, answer)
+
+
+def _too_early(row: StepRow, now: datetime) -> bool:
+    """Nothing is undone while the component does not hold by itself: it is looked at again later."""
+    since, span = returns.well_since(row.component), timedelta(seconds=row.back_after_seconds or 0)
+    if since and now >= since + span:
+        return False
+    at = since + span if since else now + max(span, LOOK_AGAIN)
+    steps.requeue_step(row, f"{row.component} has not been healthy for long enough", now, at)
+    return True
 
 
 def _doors(ctx: Context, row: StepRow) -> Doors:
@@ -92,6 +104,9 @@ def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
         args, about = plugin.args.model_validate(_args(ctx, row)), _about(ctx, row)
         if row.dry and plugin.preview:
             return NotNeeded(f"dry run: would {plugin.preview(args, ctx.doors, about)}")
+        if row.back and plugin.back:
+            undone: Result = plugin.back(args, _doors(ctx, row), replace(about, memory=row.memory or {}))
+            return undone
         return plugin.run(args, _doors(ctx, row), about)
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
@@ -156,6 +171,8 @@ def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
 def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
     state, told = _told(answer)
     memory = answer.memory if isinstance(answer, Done) else None
+    if row.back:
+        memory = {} if state is StepState.SUCCEEDED else row.memory
     recorded = steps.finish_step(row, state, now, memory=memory, **told)
     if recorded and state is StepState.SUCCEEDED and row.component:
         components.note_acted(row.component, now)

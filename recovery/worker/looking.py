@@ -10,7 +10,7 @@ from recovery.decide.holding import Hold
 from recovery.decide.readings import FLAPPING
 from recovery.model import AlertKind, CauseClass, FailureType, IncidentState, Outlook, Playbook, RecoveryState, Severity
 from recovery.redact import redact
-from recovery.store import components, database, events, executions, incidents, recoveries
+from recovery.store import components, database, events, executions, incidents, recoveries, returns
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
 from recovery.worker.context import Context
@@ -104,6 +104,7 @@ def resolve(
     """End the incident and what still heals it, and say so to those who heard of it."""
     if recovery:
         recoveries.end_recovery(recovery, RecoveryState.SUCCEEDED, because, now, who)
+    returns.plan_returns(row.id, now)
     was_told = row.state != IncidentState.OPEN
     incidents.resolve_incident(row, because, now, who)
     if row.cause_class == CauseClass.UNAVAILABLE:

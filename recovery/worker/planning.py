@@ -101,6 +101,7 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
         StepKind.ACTION, action.name, because, StepState.SKIPPED if move.skip else StepState.QUEUED,
         args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=_host(action),
         safe_to_repeat=dry or action.safe_to_repeat, timeout_seconds=action.timeout_seconds,
+        back_after_seconds=action.back_after_seconds,
     )  # fmt: skip
     if move.skip:
         steps.finish_canary(step, StepState.SKIPPED, because, case.now)

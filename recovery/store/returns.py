@@ -1,0 +1,65 @@
+"""Ways back: the steps that undo what an action did, once all has been well for long enough."""
+
+from datetime import datetime, timedelta
+
+from recovery.model import StepKind, StepState
+from recovery.store import bulk, steps
+from recovery.store.events import add_event
+from recovery.store.tables import ComponentRow, IncidentRow, StepRow
+
+
+def plan_returns(incident_id: int, now: datetime) -> None:
+    """Queue the way back of everything that was done in an incident, the last of each kind only."""
+    done = (StepRow.state == StepState.SUCCEEDED) & StepRow.memory.is_null(False) & (StepRow.back == False)  # noqa: E712
+    mine = done & (StepRow.incident_id == incident_id) & StepRow.back_after_seconds.is_null(False)
+    newest: dict[str, StepRow] = {row.name: row for row in StepRow.select().where(mine).order_by(StepRow.id)}
+    for row in newest.values():
+        if not _is_back(row) and not _put_off(row, now):
+            _plan(row, now)
+
+
+def _is_back(row: StepRow) -> bool:
+    """Whether it was undone already."""
+    same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
+    return StepRow.select().where(same, StepRow.finished_at > row.finished_at).exists()
+
+
+def _put_off(row: StepRow, now: datetime) -> bool:
+    """Whether an earlier way back waits still: it leads to how things were at first, and waits anew."""
+    same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
+    waits = same & (StepRow.state == StepState.QUEUED)
+    at = now + timedelta(seconds=row.back_after_seconds)
+    return bool(StepRow.update(run_at=at).where(waits).execute())
+
+
+def _plan(row: StepRow, now: datetime) -> None:
+    because = f"undoes step {row.number} once {row.component} has been healthy for {row.back_after_seconds:g} s"
+    copied = (
+        "recovery_id",
+        "incident_id",
+        "stage",
+        "attempt",
+        "name",
+        "args",
+        "timeout_seconds",
+        "component",
+        "memory",
+    )
+    number = steps.next_number(row.recovery_id)
+    bulk.create(
+        StepRow, **{name: getattr(row, name) for name in copied}, number=number, kind=StepKind.ACTION,
+        state=StepState.QUEUED, because=because, queued_at=now, back=True, safe_to_repeat=row.safe_to_repeat,
+        back_after_seconds=row.back_after_seconds, run_at=now + timedelta(seconds=row.back_after_seconds),
+    )  # fmt: skip
+    add_event(now, "step", f"{row.recovery_id}.{number} {row.name}", StepState.QUEUED, because, row.incident_id)
+
+
+def well_since(component: str) -> datetime | None:
+    """Since when a component has been healthy, with no incident open; None where it is not."""
+    open_one = IncidentRow.select().where(IncidentRow.component == component, IncidentRow.open_key.is_null(False))
+    known = ComponentRow.get_or_none(ComponentRow.name == component)
+    if open_one.exists() or (known and known.health == "unhealthy"):
+        return None
+    last = IncidentRow.select(IncidentRow.resolved_at).where(IncidentRow.component == component)
+    resolved = [row.resolved_at for row in last.order_by(IncidentRow.id.desc()).limit(1)]
+    return max([at for at in (*resolved, known.changed_at if known else None) if at], default=None)
