@@ -65,6 +65,43 @@ def complete_config(given: Config) -> tuple[Config, bool]:
 main.add_command(init)
 
 
+@main.group(short_help="What would be done about a failure.")
+def playbook() -> None:
+    """What would be done about a failure.
+
+    \b
+    Example:
+      medic playbook explain orders-api
+    """
+
+
+@playbook.command(short_help="Tell what would be done about a component or an incident, and when.")
+@click.argument("what")
+@click.option("--failure-type", default="server_unresponsive", show_default=True, help="Of a component's failure.")
+def explain(what: str, failure_type: str) -> None:
+    """Tell what would be done about WHAT, a component's name or an incident's number, and when. Nothing is done.
+
+    \b
+    Example:
+      medic playbook explain orders-api --failure-type api_error
+      medic playbook explain 17
+    """
+    from recovery.cli.explaining import asked_for
+    from recovery.cli.explaining import explain as lines_of
+    from recovery.model import FailureType
+
+    if failure_type not in list(FailureType):
+        raise click.UsageError(f"no failure type {failure_type!r}; there are {', '.join(FailureType)}")
+    config = read_config()
+    if what.isdigit():
+        _open_for_reading(config)
+    try:
+        asked = asked_for(config, what, failure_type)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from None
+    click.echo("\n".join(lines_of(config, asked)))
+
+
 @main.command(short_help="Run n8n-medic: its web part and its worker.")
 def serve() -> None:
     """Run n8n-medic: the web part and the worker, each started again when it dies, until Ctrl-C.

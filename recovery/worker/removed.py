@@ -40,6 +40,6 @@ def _end_recovery(incident_id: int, because: str, now: datetime) -> None:
     """One that only retries executions goes on: it is the same without a configuration."""
     active = recoveries.find_active(incident_id)
     playbook = thaw(active.playbook) if active else None
-    if active and playbook and (playbook.actions or playbook.check):
+    if active and playbook and (playbook.acts or playbook.check):
         executions.hold_back(incident_id)
         recoveries.end_recovery(active, RecoveryState.CANCELLED, because, now)

@@ -81,6 +81,7 @@ def test_one_that_is_removed_while_a_person_is_asked_is_over(fake_clock: FakeClo
     engine = start(fake_clock)
     assert engine.incident().because == "orders is no longer in the configuration"
     assert engine.incident().state == "resolved"
+    fake_clock.advance(3600)  # its budget of restarts is given back
     engine = start(fake_clock, restartable("orders"))
     engine.run(60, 5)
     assert engine.incident().state == "recovering", "named again, it is looked at again"

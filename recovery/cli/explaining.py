@@ -1,0 +1,125 @@
+"""Tells what would be done about a component or an incident, and when."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recovery import actions
+from recovery.clock import utc_now
+from recovery.config import Config
+from recovery.decide.playbooks import playbook_of
+from recovery.model import About, DoorError, FailureType, PlannedAction, Playbook, Policy, Severity
+from recovery.model.durations import write_duration
+from recovery.store import incidents, recoveries
+from recovery.store.tables import IncidentRow
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is explained: the facts that a playbook is chosen by."""
+
+    component: str
+    failure_type: FailureType
+    severity: Severity
+    incident: IncidentRow | None = None
+
+
+class Closed:
+    """Doors that are closed: nothing is touched, and nothing is looked at."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+    def __call__(self, *args: object, **more: object) -> Any:
+        raise DoorError("it is looked at only when it is run")
+
+
+def explain(config: Config, asked: Asked) -> Iterator[str]:
+    """The lines that tell it."""
+    policy = config.policy()
+    playbook = playbook_of(asked.component, asked.failure_type, asked.severity, policy)
+    yield f"{asked.component}, {asked.failure_type}, {asked.severity}: {_named(playbook)}"
+    if config.dry_run or playbook.dry_run:
+        yield "  dry run: everything is decided and recorded, nothing is done"
+    about = About(asked.component, utc_now(), failure_type=asked.failure_type, severity=asked.severity)
+    for number in range(1, len(playbook.stages) + 1):
+        yield from _stage(playbook, number, about)
+    yield from _around(playbook, policy)
+    if asked.incident:
+        yield from _now(asked.incident)
+
+
+def _named(playbook: Playbook) -> str:
+    if playbook.name:
+        return f"the playbook {playbook.name}"
+    return playbook.because or (
+        "its restart" if playbook.acts else "executions are retried; nothing else is configured"
+    )
+
+
+def _stage(playbook: Playbook, number: int, about: About) -> Iterator[str]:
+    stage = playbook.stages[number - 1]
+    begin = "at once" if not stage.after_seconds else f"{write_duration(stage.after_seconds)} later"
+    times = "once" if stage.attempts == 1 else f"up to {stage.attempts} times"
+    spacing = playbook.spacing_of(number)
+    apart = f", {write_duration(spacing)} apart" if spacing and stage.attempts > 1 else ""
+    yes = ", after a person's yes" if stage.needs_approval else ""
+    yield f"  stage {number}, {begin}: {times}{apart}{yes}"
+    chosen = playbook.actions if stage.actions is None else stage.actions
+    for place, action in enumerate(chosen, 1):
+        word = f"attempt {place}: " if stage.one_of and len(chosen) > 1 else ""
+        yield f"    {word}{_told(action, about)}"
+    if stage.one_of and playbook.learned:
+        yield "    in the order of what has helped before"
+
+
+def _told(action: PlannedAction, about: About) -> str:
+    plugin = actions.REGISTRY.find(action.name)
+    try:
+        args = plugin.args.model_validate(action.args)
+        told = plugin.preview(args, Closed(), about) if plugin.preview else action.name
+    except DoorError:
+        told = f"{action.name} (what exactly is looked up when it is run)"
+    yes = ", after a person's yes" if action.needs_approval else ""
+    back = action.back_after_seconds
+    return f"{told}{yes}" + (f"; undone after {write_duration(back)}" if back else "")
+
+
+def _around(playbook: Playbook, policy: Policy) -> Iterator[str]:
+    limits = policy.brakes
+    if playbook.check and playbook.acts:
+        grace, name = write_duration(playbook.boot_grace_seconds), playbook.check.name
+        yield f"  before it the check {name} must confirm the failure; after it the same check verifies, for {grace}"
+    elif playbook.acts:
+        yield "  it has no check: it is acted upon only with trust_probes, when pushed probes say that it fails"
+    yield "  then executions that broke are retried: one first, and the rest when it succeeds"
+    latest = write_duration(policy.escalate_after_seconds)
+    yield f"  a person is called when all stages are used up, and {latest} after opening at the latest"
+    if playbook.acts:
+        yield (
+            f"  brakes: each kind of action {limits.per_hour} times an hour and {limits.per_day} times a day at most;"
+            f" after {limits.breaker} recoveries in vain none"
+        )
+
+
+def _now(incident: IncidentRow) -> Iterator[str]:
+    yield f"  incident {incident.id} is {incident.state}: {incident.because}"
+    recovery = recoveries.find_active(incident.id)
+    if recovery:
+        at = f", next at {recovery.next_at:%Y-%m-%d %H:%M:%S} (UTC)" if recovery.next_at else ""
+        stands = f"{recovery.state}, stage {recovery.stage}, attempt {recovery.attempt}{at}"
+        yield f"  its recovery, with the playbook that it began with, is {stands}"
+
+
+def asked_for(config: Config, what: str, failure_type: str) -> Asked:
+    """What a word on the command line means: an incident's number, or a component's name.
+
+    Raises:
+        KeyError: there is no such incident, or no such component in the configuration.
+    """
+    if what.isdigit():
+        found = incidents.find_incidents([int(what)]).get(int(what))
+        if found is None:
+            raise KeyError(f"there is no incident {what}")
+        return Asked(found.component, FailureType(found.failure_type), Severity(found.severity), found)
+    return Asked(what, FailureType(failure_type), config.component(what).severity)

@@ -1,0 +1,91 @@
+"""`medic playbook explain`: what would be done, and when, in words."""
+
+from pathlib import Path
+
+import pytest
+
+from recovery.clock import utc_now
+from recovery.model import IncidentState
+from recovery.store import database
+from recovery.store.tables import IncidentRow
+from tests.unit.test_cli import Run, run  # noqa: F401  the fixture
+
+FILE = """
+components:
+  - name: orders
+    check: {kind: tcp, host: orders.example.com, port: 80}
+    actions:
+      restart: {kind: run_command, command: ["systemctl", "restart", "{{component}}"]}
+      scale_up: {kind: run_command, command: ["more"], needs_approval: true, back_after: 30m}
+  - {name: mail}
+playbooks:
+  - name: shop
+    match: {failure_type: api_error, component: orders}
+    order: learned
+    stages: [{attempts: 2, one_of: [restart, scale_up], spacing: 30s}, {after: 5m, actions: [], needs_approval: true}]
+"""
+
+
+def explained(run: Run, *words: str) -> str:  # noqa: F811
+    shown = run("playbook", "explain", *words, file=FILE)
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+def test_what_usually_helps_is_told_stage_by_stage(run: Run) -> None:  # noqa: F811
+    told = explained(run, "orders")
+    assert "what usually helps against server_unresponsive: restart, then scale_up" in told
+    assert "stage 1, at once: once\n    run `systemctl restart orders`, for at most 60 s" in told
+    assert "run `more`, for at most 60 s, after a person's yes; undone after 30m" in told
+    assert "stage 3, 5m later: up to 3 times" in told
+    assert "the check tcp must confirm" in told
+    assert "15m after opening at the latest" in told
+    assert "6 times an hour and 20 times a day" in told
+
+
+def test_a_playbook_that_was_written_down_is_named(run: Run) -> None:  # noqa: F811
+    told = explained(run, "orders", "--failure-type", "api_error")
+    assert "the playbook shop" in told
+    assert "attempt 2: run `more`" in told
+    assert "in the order of what has helped before" in told
+    assert "stage 2, 5m later: once, after a person's yes" in told
+
+
+def test_one_for_which_nothing_is_configured_says_so(run: Run) -> None:  # noqa: F811
+    assert "executions are retried; nothing else is configured" in explained(run, "mail")
+
+
+def test_a_dry_run_is_told(run: Run) -> None:  # noqa: F811
+    shown = run("playbook", "explain", "orders", file=FILE, MEDIC_DRY_RUN="true")
+    assert "dry run: everything is decided" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["ordrs"], "no component named 'ordrs' is configured; there are: orders, mail"),
+        (["orders", "--failure-type", "slow"], "no failure type 'slow'; there are api_timeout"),
+        (["7"], "There is no history yet"),
+    ],
+)
+def test_what_does_not_exist_is_told(run: Run, words: list[str], problem: str) -> None:  # noqa: F811
+    shown = run("playbook", "explain", *words, file=FILE)
+    assert shown.exit_code != 0
+    assert problem in shown.output + shown.stderr
+
+
+def test_an_incident_is_explained_with_where_it_stands(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "data").mkdir()
+    database.open_database(f"sqlite:///{tmp_path}/data/medic.db", migrate=True)
+    now = utc_now()
+    with database.write():
+        times = dict.fromkeys(("opened_at", "last_signal_at", "failed_at", "episode_at"), now)
+        told = {"cause": "503", "because": "all is used up", "outlook": "transient", "cause_class": "unavailable"}
+        row = IncidentRow.create(
+            fingerprint="x", component="orders", failure_type="api_error", severity="high",
+            state=IncidentState.NEEDS_HUMAN, **times, **told,
+        )  # fmt: skip
+    database.close_database()
+    shown = explained(run, str(row.id))
+    assert "the playbook shop" in shown
+    assert f"incident {row.id} is needs_human: all is used up" in shown
