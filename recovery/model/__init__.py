@@ -3,6 +3,7 @@
 from recovery.model.acting import *  # noqa: F403
 from recovery.model.doors import *  # noqa: F403
 from recovery.model.names import *  # noqa: F403
+from recovery.model.outcomes import *  # noqa: F403
 from recovery.model.plans import *  # noqa: F403
 from recovery.model.playbooks import *  # noqa: F403
 from recovery.model.registry import *  # noqa: F403

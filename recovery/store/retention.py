@@ -9,6 +9,7 @@ from recovery.store.tables import (
     IncidentRow,
     MemberRow,
     OrderRow,
+    OutcomeRow,
     RecoveryRow,
     SignalRow,
     StepRow,
@@ -34,6 +35,8 @@ def drop_failures(before: datetime) -> int:
     if gone:
         chains = ExecutionRow.select(ExecutionRow.id).where(ExecutionRow.incident_id.in_(gone))
         MemberRow.delete().where(MemberRow.chain_id.in_(chains)).execute()
+        recoveries = RecoveryRow.select(RecoveryRow.id).where(RecoveryRow.incident_id.in_(gone))
+        OutcomeRow.delete().where(OutcomeRow.recovery_id.in_(recoveries)).execute()
         for table in (SignalRow, RecoveryRow, StepRow, ExecutionRow, OrderRow, AlertRow, EventRow):
             table.delete().where(table.incident_id.in_(gone)).execute()
         IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()

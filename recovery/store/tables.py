@@ -3,8 +3,9 @@
 import peewee as pw
 
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
+from recovery.store.outcome_row import OutcomeRow
 
-__all__ = ["Table", "proxy"]
+__all__ = ["OutcomeRow", "Table", "proxy"]
 
 
 class SignalRow(Table):
@@ -294,5 +295,5 @@ class WorkerRow(Table):
 
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
-    MaintenanceRow, EventRow, SiteRow, WorkerRow,
+    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow,
 )  # fmt: skip
