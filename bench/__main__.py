@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import deaths, ingest, latency, probes, ticks
+from bench import deaths, ingest, latency, learning, probes, ticks
 
 BENCHES = {
     "ingest": ingest.main,
@@ -10,6 +10,7 @@ BENCHES = {
     "ticks": ticks.main,
     "probes": probes.main,
     "deaths": deaths.main,
+    "learning": learning.main,
 }
 
 
