@@ -1,13 +1,13 @@
 """A Docker container that must run and be healthy."""
 
-import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, field_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from recovery.checks import check
 from recovery.checks.remembering import Growth
 from recovery.model import ContainerState, DoorError, Doors, FailureType, Past, Reading
+from recovery.model.docker_address import DEFAULT_SOCKET, ContainerName, DockerSocket, docker_url
 from recovery.model.durations import Period, Timeout, write_duration
 
 ENDED = ("exited", "dead")
@@ -18,11 +18,9 @@ class Args(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    container: str = Field(
-        description="the container's name or id", examples=["n8n"], pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$"
-    )
-    socket: str = Field(
-        "/var/run/docker.sock",
+    container: ContainerName = Field(description="the container's name or id", examples=["n8n"])
+    socket: DockerSocket = Field(
+        DEFAULT_SOCKET,
         description="Docker's socket, or `tcp://host:port` of a proxy for it, without TLS",
         examples=["tcp://docker-proxy:2375"],
     )
@@ -31,15 +29,6 @@ class Args(BaseModel):
     )
     within: Period = Field(600.0, description="how long restarts are counted", examples=["30m"])
     timeout: Timeout = Field(5.0, description="how long Docker's answer may take", examples=["10s"])
-
-    @field_validator("socket")
-    @classmethod
-    def _is_an_address(cls, value: str) -> str:
-        if re.fullmatch(r"(?:unix://)?/[^\x00-\x1f\x7f]{1,106}", value):
-            return value
-        if re.fullmatch(r"tcp://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):[0-9]{1,5}", value):
-            return value
-        raise ValueError("write the path of a socket, such as /var/run/docker.sock, or tcp://host:port")
 
 
 @check("docker", remembers=True, every_seconds=30)
@@ -53,7 +42,7 @@ async def look_at_container(args: Args, doors: Doors, past: Past) -> Reading:
     The worker needs the right to use Docker's socket, which is the right to do anything on the machine: a proxy that
     only lets `GET /containers/*/json` and `GET /events` through is safer.
     """
-    address = args.socket if "://" in args.socket else f"unix://{args.socket}"
+    address = docker_url(args.socket)
     try:
         state = await doors.docker.container(args.container, address, args.timeout)
     except DoorError as problem:

@@ -128,6 +128,16 @@ class DockerDoor(Protocol):
         `address` is unix:///path of a socket, or tcp://host:port. Raises DoorError where the daemon does not answer.
         """
 
+    def look(self, name: str, address: str, timeout_seconds: float) -> ContainerState | None:
+        """`container`, for actions: it waits where it is called."""
+
+    def restart(self, name: str, address: str, stop_seconds: int | None, timeout_seconds: float) -> bool:
+        """Restart a container; False where there is none of that name.
+
+        It may take `stop_seconds` to stop, before it is ended; None: as long as it says itself (Docker: 10 s). Raises
+        DoorError; of the kind "timeout" where Docker has not answered yet, and goes on by itself.
+        """
+
     def watch(self, key: str, container: str, address: str, died: Callable[[str], None]) -> None:
         """Call `died(key)` soon after the daemon tells of the container's end or ill health, from another thread.
 

@@ -1,4 +1,4 @@
-"""Docker's API over its socket: what a daemon tells of one container."""
+"""Docker's API over its socket: what a daemon tells of one container, and a restart of it."""
 
 import asyncio
 import json
@@ -24,7 +24,8 @@ class Docker:
     """Docker as a `DockerDoor` shows it: each question over a connection of its own, events over one that stays."""
 
     def __init__(self, background: Background | None = None):
-        self._events = Events(background or Background())
+        self._background = background or Background()
+        self._events = Events(self._background)
 
     def watch(self, key: str, container: str, address: str, died: Callable[[str], None]) -> None:
         """Hear of its death at once. See `DockerDoor.watch`."""
@@ -32,27 +33,48 @@ class Docker:
 
     async def container(self, name: str, address: str, timeout_seconds: float) -> ContainerState | None:
         """How a container is. See `DockerDoor.container`."""
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                status, body = await _ask(f"/containers/{quote(name, safe='')}/json", address)
-        except UNREACHABLE as error:
-            raise _problem(error, address, timeout_seconds) from None
-        told = _json(body)
+        status, told = await _answer("GET", f"/containers/{quote(name, safe='')}/json", address, timeout_seconds)
         if status == 404:
             return None
         if status != 200 or not isinstance(told.get("State"), dict):
-            said = str(told.get("message") or f"answered {status}")
-            raise DoorError(redact_text(f"Docker at {address}: {said[:200]}"), "status")
+            raise _refusal(status, told, address)
         return _state(told)
 
+    def look(self, name: str, address: str, timeout_seconds: float) -> ContainerState | None:
+        """How a container is. See `DockerDoor.look`."""
+        return self._background.run(self.container(name, address, timeout_seconds))
 
-async def _ask(path: str, address: str) -> tuple[int, bytes]:
+    def restart(self, name: str, address: str, stop_seconds: int | None, timeout_seconds: float) -> bool:
+        """Restart a container. See `DockerDoor.restart`."""
+        path = f"/containers/{quote(name, safe='')}/restart" + ("" if stop_seconds is None else f"?t={stop_seconds}")
+        status, told = self._background.run(_answer("POST", path, address, timeout_seconds))
+        if status not in (204, 404):
+            raise _refusal(status, told, address)
+        return status == 204
+
+
+async def _answer(method: str, path: str, address: str, seconds: float) -> tuple[int, dict[str, Any]]:
+    try:
+        async with asyncio.timeout(seconds):
+            status, body = await _ask(method, path, address)
+    except UNREACHABLE as error:
+        raise _problem(error, address, seconds) from None
+    return status, _json(body)
+
+
+def _refusal(status: int, told: dict[str, Any], address: str) -> DoorError:
+    said = str(told.get("message") or f"answered {status}")
+    kind = "auth" if status in (401, 403) else "status"
+    return DoorError(redact_text(f"Docker at {address}: {said[:200]}"), kind, permanent=kind == "auth")
+
+
+async def _ask(method: str, path: str, address: str) -> tuple[int, bytes]:
     kind, _, place = address.partition("://")
     connector: Any = aiohttp.UnixConnector(place) if kind == "unix" else aiohttp.TCPConnector(force_close=True)
     url = f"http://docker{path}" if kind == "unix" else f"http://{place}{path}"
     async with (
         aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False) as session,
-        session.get(url, allow_redirects=False) as response,
+        session.request(method, url, allow_redirects=False) as response,
     ):
         body = bytearray()
         while len(body) < ANSWER_BYTES and (piece := await response.content.read(65_536)):

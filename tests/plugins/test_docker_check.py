@@ -1,14 +1,9 @@
 """The check of a container, against a small server that answers like Docker's API; `recovery.checks.docker`."""
 
 import json
-import shutil
 import socketserver
-import tempfile
-import threading
 import time
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler
-from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
@@ -17,6 +12,7 @@ from recovery.checks import REGISTRY
 from recovery.model import FailureType, Past
 from recovery.outside.background import Background
 from recovery.outside.docker import Docker
+from tests.plugins.dockers import Daemon, inspected
 from tests.plugins.servers import free_port, raw_server, silent
 
 BACKGROUND = Background()
@@ -31,86 +27,6 @@ def look(memory=None, seconds=0, **args):
     plugin = REGISTRY.find("docker")
     past = Past(NOW + timedelta(seconds=seconds), memory or {})
     return BACKGROUND.run(plugin.run(plugin.args.model_validate({"container": "n8n", **args}), Doors(), past))
-
-
-def inspected(status="running", health="", restarts=0, streak=0, exit_code=0, killed=False):
-    """What GET /containers/n8n/json answers, in the shape of Docker 27, without what the check does not read."""
-    state = {
-        "Status": status,
-        "Running": status in ("running", "paused", "restarting"),
-        "Paused": status == "paused",
-        "Restarting": status == "restarting",
-        "OOMKilled": killed,
-        "Dead": status == "dead",
-        "Pid": 4242 if status == "running" else 0,
-        "ExitCode": exit_code,
-        "Error": "",
-        "StartedAt": "2026-01-01T00:00:00.123456789Z",
-        "FinishedAt": "0001-01-01T00:00:00Z",
-    }
-    if health:
-        log = [
-            {"Start": "2026-01-01T00:00:00Z", "End": "2026-01-01T00:00:01Z", "ExitCode": 1, "Output": "secret=hunter2"}
-        ]
-        state["Health"] = {"Status": health, "FailingStreak": streak, "Log": log}
-    return {
-        "Id": "4f5c" * 16,
-        "Created": "2026-01-01T00:00:00Z",
-        "State": state,
-        "RestartCount": restarts,
-        "Name": "/n8n",
-    }
-
-
-class Daemon:
-    """Docker's API on a unix socket; `answers` maps a container's name to what is told of it."""
-
-    def __init__(self, path):
-        daemon, self.path, self.asked, self.status = self, str(path), [], 200
-        self.answers = {"n8n": inspected()}
-        self.body = None
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                daemon.asked.append(self.path)
-                found = daemon.answers.get(self.path.split("/")[2])
-                status = daemon.status if found else 404
-                missing = {"message": "No such container: n8n"}
-                body = daemon.body if daemon.body is not None else json.dumps(found or missing).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def address_string(self):
-                return "socket"
-
-            def log_message(self, *words):
-                pass
-
-        self._server = socketserver.ThreadingUnixStreamServer(self.path, Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self):
-        self._server.shutdown()
-        self._server.server_close()
-        Path(self.path).unlink(missing_ok=True)
-
-
-@pytest.fixture
-def folder():
-    made = tempfile.mkdtemp(prefix="medic-docker-")  # a short path: a socket's may not be long
-    yield Path(made)
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def daemon(folder):
-    made = Daemon(folder / "s")
-    yield made
-    made.close()
 
 
 def ask(daemon, memory=None, seconds=0, **args):

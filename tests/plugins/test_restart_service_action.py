@@ -39,7 +39,10 @@ SYSTEMCTL = r"""#!/bin/sh
 cd "$(dirname "$0")"
 echo "$*" >> asked
 [ "$1" = --no-ask-password ] && shift
-[ "$1" = --user ] && { [ -n "$XDG_RUNTIME_DIR" ] || { echo 'Failed to connect to bus: No medium found' >&2; exit 1; }; shift; }
+if [ "$1" = --user ]; then
+    [ -n "$XDG_RUNTIME_DIR" ] || { echo 'Failed to connect to bus: No medium found' >&2; exit 1; }
+    shift
+fi
 load=$(cat load); active=$(cat active); verb=$1; shift
 for unit in "$@"; do :; done
 case $verb in
