@@ -1,16 +1,16 @@
 """The doors to the outside as plugins see them, and what plugins answer."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from recovery.model.process_doors import ProcessDoor
 from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [
     "DoorError",
     "Doors",
-    "FoundProcess",
     "HttpAnswer",
     "HttpDoor",
     "MachineDoor",
@@ -18,7 +18,6 @@ __all__ = [
     "N8nDoor",
     "N8nError",
     "Past",
-    "ProcessDoor",
     "ShellDoor",
     "ShellResult",
     "SmsDoor",
@@ -226,29 +225,6 @@ class MachineDoor(Protocol):
 
     def end_group(self, group: int, started: float) -> None:
         """End that process group, if it is still the same one."""
-
-
-@dataclass(frozen=True, slots=True)
-class FoundProcess:
-    """A living process: its number, when it began (seconds since boot), its name, and its parent's number."""
-
-    pid: int
-    started: float
-    name: str
-    parent: int = 0
-
-
-class ProcessDoor(Protocol):
-    """This host's processes."""
-
-    def find(self, name: str = "", command: str = "", pid_file: str = "") -> list[FoundProcess]:
-        """The living processes (no zombies) of that name, with that in their command line, or of that PID file.
-
-        Raises DoorError where the PID file is there and cannot be read.
-        """
-
-    def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
-        """Call `died(key)` as soon as any of the processes has died, from another thread; replaces those of the key."""
 
 
 class Doors(Protocol):
