@@ -206,8 +206,8 @@ def test_a_docker_without_compose_is_a_permanent_failure(tmp_path, monkeypatch):
 def test_a_compose_that_hangs_is_ended(docker):
     docker.set(trouble={"restart": "hangs"})
     begin = time.monotonic()
-    assert of_service(PLUGIN.run, timeout="2s").why.endswith("restart worker` did not end within 2 s and was ended")
-    assert time.monotonic() - begin < 10
+    assert of_service(PLUGIN.run, timeout="4s").why.endswith("restart worker` did not end within 4 s and was ended")
+    assert time.monotonic() - begin < 15
 
 
 def test_a_machine_without_docker_says_so(monkeypatch, tmp_path):

@@ -165,11 +165,9 @@ def test_a_systemd_that_cannot_be_asked_is_a_failure_that_may_pass(systemctl):
 def test_a_restart_that_hangs_is_ended(systemctl):
     systemctl.set("active", "running", hangs="")
     begin = time.monotonic()
-    answer = run(service="n8n.service", timeout="500ms")
-    assert answer == Failed(
-        "`systemctl --no-ask-password restart -- n8n.service` did not end within 0.5 s and was ended"
-    )
-    assert time.monotonic() - begin < 10
+    answer = run(service="n8n.service", timeout="2s")
+    assert answer == Failed("`systemctl --no-ask-password restart -- n8n.service` did not end within 2 s and was ended")
+    assert time.monotonic() - begin < 15
 
 
 def test_after_a_restart_that_was_cut_off_in_the_middle_the_next_finds_its_way(systemctl):
@@ -305,8 +303,8 @@ def test_a_program_that_is_being_started_is_left_to_it(supervisor):
 
 def test_a_program_that_does_not_stop_in_time_is_a_failure(supervisor):
     before = supervisor.pid("stubborn")
-    answer = under(supervisor, "stubborn", timeout="3s")
-    assert isinstance(answer, Failed) and answer.why.endswith("restart stubborn` did not end within 3 s and was ended")
+    answer = under(supervisor, "stubborn", timeout="5s")
+    assert isinstance(answer, Failed) and answer.why.endswith("restart stubborn` did not end within 5 s and was ended")
     assert os.kill(before, 0) is None
 
 

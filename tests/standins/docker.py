@@ -92,12 +92,12 @@ def swarm(state, words):
     verb, *words = words
     trouble(state, verb)
     if verb == "inspect":
-        assert option(words, "--format") == "{{json .Spec.Mode}}"
+        shown = option(words, "--format")
         (name,) = words
         if name not in state["swarm"]:
             print()
             fail(f"Error: no such service: {name}")
-        print(json.dumps(state["swarm"][name], separators=(",", ":")))
+        print(shown.replace("{{json .Spec.Mode}}", json.dumps(state["swarm"][name], separators=(",", ":"))))
     elif verb == "scale":
         assert words.pop(0) == "--detach"
         name, _, count = words[0].partition("=")
