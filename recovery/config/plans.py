@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -116,7 +117,7 @@ def _usual_action(component: Component) -> tuple[PlannedAction, ...]:
 
 
 def _actions_of(component: Component) -> dict[str, PlannedAction]:
-    own = {name: planned(use) for name, use in component.actions.items()}
+    own = {name: replace(planned(use), label=name) for name, use in component.actions.items()}
     return {"restart": _restart_action(component.restart), **own} if component.restart else own
 
 

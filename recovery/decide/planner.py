@@ -29,7 +29,7 @@ AT_REST = frozenset((RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWA
 
 @dataclass(frozen=True, slots=True)
 class StepFacts:
-    """A step of the present attempt. `dry`: it only told what it would do."""
+    """A step of the present attempt. `dry`: it only told what it would do. `begun`: it was run."""
 
     number: int
     kind: StepKind
@@ -38,6 +38,7 @@ class StepFacts:
     finished_at: datetime | None = None
     why: str = ""
     dry: bool = False
+    begun: bool = False
 
     @property
     def is_canary(self) -> bool:
@@ -133,8 +134,8 @@ def _actions(view: RecoveryView, now: datetime) -> Move | None:
     checks = [step for step in view.steps if step.kind is StepKind.CHECK]
     if playbook.check and not checks:
         return AddCheck(playbook.check, "confirm the failure before anything is done")
-    if any(step.state is StepState.SKIPPED and not step.dry for step in done):
-        return None
+    if any(step.state is StepState.SKIPPED and not step.begun for step in done):
+        return None  # planned, and not needed: it was found healthy
     broken = next((step for step in done if step.state is StepState.FAILED and not step.dry), None)
     if broken:
         return failed(view, now, f"{broken.name} failed: {broken.why}")

@@ -21,6 +21,7 @@ class PlannedAction:
     """An action of a playbook: its name in the registry and its arguments.
 
     Fields:
+        label: how the configuration calls it on its component; "" where it is called by its kind alone.
         restarts: it restarts something of its host: one at a time there.
         needs_approval: a person must say yes before it is run.
         back_after_seconds: it is undone when the component has been healthy for so long; None: it stays.
@@ -33,6 +34,12 @@ class PlannedAction:
     restarts: bool = False
     needs_approval: bool = False
     back_after_seconds: float | None = None
+    label: str = ""
+
+    @property
+    def called(self) -> str:
+        """How people call it, and what came of it is counted by."""
+        return self.label or self.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Ways back: the steps that undo what an action did, once all has been well for long enough."""
 
+import json
 from datetime import datetime, timedelta
 
 from recovery.model import StepKind, StepState
@@ -7,29 +8,38 @@ from recovery.store import bulk, steps
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow, IncidentRow, StepRow
 
+MOST_BETWEEN = 100_000  # rows: how far back a way back is looked for
+
 
 def plan_returns(incident_id: int, now: datetime) -> None:
     """Queue the way back of everything that was done in an incident, the last of each kind only."""
     done = (StepRow.state == StepState.SUCCEEDED) & StepRow.memory.is_null(False) & (StepRow.back == False)  # noqa: E712
     mine = done & (StepRow.incident_id == incident_id) & StepRow.back_after_seconds.is_null(False)
-    newest: dict[str, StepRow] = {row.name: row for row in StepRow.select().where(mine).order_by(StepRow.id)}
+    newest = {_what(row): row for row in StepRow.select().where(mine).order_by(StepRow.id)}
     for row in newest.values():
         if not _is_back(row) and not _put_off(row, now):
             _plan(row, now)
 
 
+def _what(row: StepRow) -> tuple[str, str]:
+    return row.name, json.dumps(row.args, sort_keys=True)
+
+
+def _ways_back(row: StepRow) -> list[StepRow]:
+    same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
+    return [one for one in StepRow.select().where(same, StepRow.id > row.id - MOST_BETWEEN) if one.args == row.args]
+
+
 def _is_back(row: StepRow) -> bool:
     """Whether it was undone already."""
-    same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
-    return StepRow.select().where(same, StepRow.finished_at > row.finished_at).exists()
+    return any(one.finished_at and one.finished_at > row.finished_at for one in _ways_back(row))
 
 
 def _put_off(row: StepRow, now: datetime) -> bool:
-    """Whether an earlier way back waits still: it leads to how things were at first, and waits anew."""
-    same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
-    waits = same & (StepRow.state == StepState.QUEUED)
+    """Whether an earlier way back waits still: it waits anew, and goes by what was remembered last."""
+    waits = [one.id for one in _ways_back(row) if one.state == StepState.QUEUED]
     at = now + timedelta(seconds=row.back_after_seconds)
-    return bool(StepRow.update(run_at=at).where(waits).execute())
+    return bool(waits and StepRow.update(run_at=at).where(StepRow.id.in_(waits)).execute())
 
 
 def _plan(row: StepRow, now: datetime) -> None:

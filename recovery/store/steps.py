@@ -12,6 +12,8 @@ from recovery.store.events import add_event
 from recovery.store.executions import RESTS
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 
+MOST_MEMORIES = 50
+
 
 def add_step(
     recovery: RecoveryRow, kind: StepKind, name: str, because: str, now: datetime, state: StepState, **more: Any
@@ -134,12 +136,12 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
     _tell(row, StepState.SKIPPED, why, now, who)
 
 
-def last_memory(component: str, name: str) -> dict[str, Any]:
-    """What an action remembered when it last ended on a component; {} without."""
+def last_memory(component: str, name: str, args: dict[str, Any]) -> dict[str, Any]:
+    """What an action of these arguments remembered when it last ended on a component; {} without."""
     mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
     ended = StepRow.select().where(mine, StepRow.finished_at.is_null(False))
-    newest = ended.order_by(StepRow.finished_at.desc(), StepRow.id.desc()).first()
-    return dict(newest.memory) if newest else {}
+    newest = ended.order_by(StepRow.finished_at.desc(), StepRow.id.desc()).limit(MOST_MEMORIES)
+    return next((dict(row.memory) for row in newest if row.args == args), {})
 
 
 def is_put_off(incident_id: int, name: str, since: datetime) -> bool:

@@ -115,7 +115,9 @@ def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
 def _step_facts(step: StepRow) -> planner.StepFacts:
     why = step.error or step.result or ""
     kind, state = StepKind(step.kind), StepState(step.state)
-    return planner.StepFacts(step.number, kind, step.name, state, step.finished_at, why, step.dry)
+    return planner.StepFacts(
+        step.number, kind, step.name, state, step.finished_at, why, step.dry, step.started_at is not None
+    )
 
 
 def thaw(frozen: dict) -> Playbook:

@@ -105,7 +105,7 @@ def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
         if row.dry and plugin.preview:
             return NotNeeded(f"dry run: would {plugin.preview(args, ctx.doors, about)}")
         if row.back and plugin.back:
-            undone: Result = plugin.back(args, _doors(ctx, row), replace(about, memory=row.memory or {}))
+            undone: Result = plugin.back(args, _doors(ctx, row), about)
             return undone
         return plugin.run(args, _doors(ctx, row), about)
     except DoorError as problem:
@@ -118,7 +118,7 @@ def _about(ctx: Context, row: StepRow) -> About:
     """What an action is told of its incident."""
     with database.read():
         incident = incidents.find_incident(row.incident_id)
-        memory = steps.last_memory(row.component, row.name)
+        memory = steps.last_memory(row.component, row.name, row.args)
     return About(
         component=row.component,
         now=now_for_effect(),

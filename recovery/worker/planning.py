@@ -16,6 +16,7 @@ from recovery.worker.cases import Case, Known, thaw, view_of
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import is_held
+from recovery.worker.learning import note_outcome
 
 MOST_MOVES = 50
 
@@ -51,6 +52,7 @@ def _move(case: Case, known: Known) -> bool:
     for step in known.steps[case.row.id]:
         mirror_canary(case, step)
     move = planner.plan(view_of(case, known), case.now)
+    note_outcome(case, known.steps[case.row.id], move)
     return CARRY_OUT[type(move)](case, move)
 
 

@@ -73,6 +73,7 @@ class FakeOutside:
         self.http = self.shell = self.machine = self.processes = self
         self.up = False
         self.heals_on_restart = False
+        self.heals_on = ""
         self.commands: list[Any] = []
         self.environments: list[Any] = []
         self.sent: list[Any] = []
@@ -94,7 +95,7 @@ class FakeOutside:
     def run(self, command: Any, **more: Any) -> ShellResult:
         self.commands.append(command)
         self.environments.append(more.get("env"))
-        self.up = self.up or self.heals_on_restart
+        self.up = self.up or self.heals_on_restart or bool(self.heals_on and self.heals_on == command[0])
         return ShellResult(0, "restarted")
 
     def end_group(self, group: int, started: float) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from recovery import actions
 from recovery.clock import utc_now
-from recovery.model import Brakes, ComponentPlan, FailureType, Match, PlannedAction, PlaybookRule, Stage
+from recovery.model import Brakes, ComponentPlan, FailureType, Match, NotNeeded, PlannedAction, PlaybookRule, Stage
 from recovery.store import database, orders
 from recovery.store.tables import OrderRow, StepRow
 from tests.conftest import FakeClock
@@ -294,3 +295,37 @@ def test_the_stages_of_the_configuration_are_the_default(fake_clock: FakeClock) 
     engine = engine_of(fake_clock)
     fail_component(engine)
     assert len(engine.recovery().playbook["stages"]) == len(STAGES)
+
+
+def test_an_action_that_finds_nothing_to_do_does_not_count_as_healthy(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugin = replace(
+        actions.REGISTRY.find("run_command"), name="idle", run=lambda *_: NotNeeded("it is being started already")
+    )
+    monkeypatch.setitem(actions.REGISTRY._found, "idle", plugin)
+    idle = PlannedAction("idle", {"command": ["x"]})
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(idle, RESTART)))
+    fail_component(engine)
+    engine.run(30)
+    assert commands(engine) == ["restart"] and engine.recovery().state == "failed"
+    assert engine.incident().state == "needs_human"
+
+
+def test_alternatives_are_tried_in_the_order_of_what_has_helped(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, Stage(0, 2, actions=(RESTART, OTHER), one_of=True), learned=True)
+    mine = [replace(one, label=one.args["command"][0]) for one in (RESTART, OTHER)]
+    rule = replace(engine.policy.playbooks[0], stages=(Stage(0, 2, actions=tuple(mine), one_of=True),))
+    engine.ctx.policy = replace(engine.policy, playbooks=(rule,), brakes=Brakes(per_hour=99, per_day=99))
+    engine.outside.heals_on = "other"
+    for _ in range(6):
+        fail_component(engine)
+        engine.run(30)
+        engine.probe("orders", True)
+        engine.run(30)
+        assert engine.incident().state == "resolved"
+        engine.clock.advance(700)
+        engine.outside.up = False
+    assert commands(engine)[:2] == ["restart", "other"] and commands(engine)[-1] == "other"
+    assert commands(engine).count("restart") < commands(engine).count("other")
+    assert "other helped" in engine.recovery().playbook["because"]

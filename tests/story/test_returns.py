@@ -31,7 +31,7 @@ def scale(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     def add(args: Any, doors: Any, about: Any) -> Done:
         before, told.number = told.number, told.number + 1
         doors.up = True
-        return Done(f"now {told.number}", {"before": before})
+        return Done(f"now {told.number}", {"before": about.memory.get("before", before)})
 
     def back(args: Any, doors: Any, about: Any) -> Done | Failed:
         if told.failing:
@@ -63,7 +63,7 @@ def test_it_is_undone_once_all_has_been_well_for_long_enough(fake_clock: FakeClo
     assert scale.number == 3 and returns() == ["queued"]
     engine.run(100, 10)
     assert scale.number == 2 and returns() == ["succeeded"]
-    assert steps.last_memory("orders", "add_one") == {}
+    assert steps.last_memory("orders", "add_one", {}) == {}
     engine.run(1300, 60)
     assert scale.number == 2 and returns() == ["succeeded"]
 
@@ -98,7 +98,7 @@ def test_a_way_back_that_fails_is_told_and_forgets_nothing(fake_clock: FakeClock
     engine = start(fake_clock)
     scale.failing = True
     engine.run(700, 10)
-    assert returns() == ["failed"] and steps.last_memory("orders", "add_one") == {"before": 2}
+    assert returns() == ["failed"] and steps.last_memory("orders", "add_one", {}) == {"before": 2}
     step = StepRow.get(StepRow.back == True)  # noqa: E712
     assert step.error == "it does not answer" and "failed: it does not answer" in engine.history("step")
 

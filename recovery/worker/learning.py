@@ -1,0 +1,69 @@
+"""Learns from what came of actions: writes it down after each attempt, and orders alternatives by it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from recovery.decide import moves
+from recovery.decide.choosing import choose_order
+from recovery.model import FailureType, PlannedAction, Playbook, Stage, StepKind, StepState
+from recovery.store import outcomes, recoveries
+from recovery.store.tables import IncidentRow, StepRow
+from recovery.worker.cases import Case
+
+AFTER_AN_ATTEMPT = (moves.StartCanary, moves.NextAttempt, moves.AskPerson, moves.End)
+ENDED = (StepState.SUCCEEDED, StepState.FAILED)
+
+
+def order_learned(playbook: Playbook, incident: IncidentRow, now: datetime) -> Playbook:
+    """The playbook with the alternatives of each stage in the order of what has helped, and why."""
+    if not playbook.learned:
+        return playbook
+    begun = recoveries.count_begun(incident.id, incident.opened_at)
+    stages, told = [], []
+    for number, stage in enumerate(playbook.stages, 1):
+        ordered, because = _ordered(stage, incident, f"{incident.id}.{begun}.{number}", now)
+        stages.append(ordered)
+        told += [because] if because else []
+    return replace(playbook, stages=tuple(stages), because="; ".join(filter(None, [playbook.because, *told])))
+
+
+def _ordered(stage: Stage, incident: IncidentRow, seed: str, now: datetime) -> tuple[Stage, str]:
+    if not stage.one_of or not stage.actions:
+        return stage, ""
+    names = [action.called for action in stage.actions]
+    here, everywhere = outcomes.count_outcomes(FailureType(incident.failure_type), incident.component, names, now)
+    choice = choose_order(names, here, everywhere, seed)
+    return replace(stage, actions=tuple(stage.actions[place] for place in choice.order)), choice.because
+
+
+def note_outcome(case: Case, present: Sequence[StepRow], move: object) -> None:
+    """Once an attempt is over: whether its last action helped, as the look after it said."""
+    action = next((step for step in reversed(present) if _was_run(step)), None)
+    if not isinstance(move, AFTER_AN_ATTEMPT) or action is None or action.started_at is None:
+        return
+    looks = [step for step in present if step.kind == StepKind.CHECK and step.number > action.number]
+    if action.state == StepState.SUCCEEDED and not looks:
+        return  # nobody looked: it is not known whether it helped
+    last = looks[-1] if looks else action
+    planned = _planned(case)
+    outcomes.add_outcome(
+        case.row, action.number, FailureType(case.incident.failure_type), case.incident.component,
+        planned.called if planned else action.name, last is not action and last.state == StepState.SUCCEEDED,
+        ((last.finished_at or case.now) - action.started_at).total_seconds(), case.now, _after(case),
+    )  # fmt: skip
+
+
+def _was_run(step: StepRow) -> bool:
+    real = step.kind == StepKind.ACTION and step.chain_id is None and not (step.dry or step.back)
+    return real and step.state in ENDED
+
+
+def _planned(case: Case) -> PlannedAction | None:
+    planned = case.playbook.actions_of(case.row.stage, case.row.attempt)
+    return planned[-1] if planned else None
+
+
+def _after(case: Case) -> float:
+    stages = case.playbook.stages
+    return stages[case.row.stage - 1].after_seconds if case.row.stage <= len(stages) else 0.0
