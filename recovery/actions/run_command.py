@@ -3,19 +3,15 @@
 import shlex
 import signal
 from datetime import UTC, datetime
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, model_validator
 
 from recovery.actions import action
-from recovery.model import About, Done, DoorError, Doors, Failed, Result, ShellResult, fill_in, unknown_fields
-from recovery.model.acting import FIELDS
+from recovery.actions.running import Words, check_words, filled_words, with_output
+from recovery.model import About, Done, DoorError, Doors, Failed, Result, ShellResult, fill_in
 from recovery.model.durations import Timeout
 
-KEPT_CHARACTERS = 4_000
 NOBODY = About("", datetime.min.replace(tzinfo=UTC))
-
-Words = Annotated[list[StrictStr], Field(min_length=1)]
 
 
 class Args(BaseModel):
@@ -41,31 +37,19 @@ class Args(BaseModel):
         if self.shell != isinstance(self.command, str):
             raise ValueError("write `command` as a list of words, or as one line together with `shell: true`")
         words = [self.command] if isinstance(self.command, str) else self.command
-        if not words[0].strip() or any(
-            "\0" in text for text in (*words, *self.env, *self.env.values(), self.cwd or "")
-        ):
-            raise ValueError("`command` must begin with a program, and nothing may hold a null byte")
-        _check_fields(words, self.shell)
+        check_words(words)
+        if any("\0" in text for text in (*self.env, *self.env.values(), self.cwd or "")):
+            raise ValueError("nothing may hold a null byte")
+        if self.shell and fill_in(words[0], NOBODY) != words[0]:
+            raise ValueError("a shell's line takes no fields such as {{component}}: they would become its text")
         return self
-
-
-def _check_fields(words: list[str], shell: bool) -> None:
-    unknown = [name for word in words for name in unknown_fields(word)]
-    if unknown:
-        raise ValueError(f"there is no field {{{{{unknown[0]}}}}}; there are {', '.join(FIELDS)}")
-    if shell and fill_in(words[0], NOBODY) != words[0]:
-        raise ValueError("a shell's line takes no fields such as {{component}}: they would become its text")
 
 
 def preview(args: Args, doors: Doors, about: About) -> str:
     """The very words that it would run."""
-    said = args.command if isinstance(args.command, str) else shlex.join(_words(args, about))
+    said = args.command if isinstance(args.command, str) else shlex.join(filled_words(args.command, about))
     place = f" in {args.cwd}" if args.cwd else ""
     return f"run `{said}`{' in a shell' if args.shell else ''}{place}, for at most {args.timeout:g} s"
-
-
-def _words(args: Args, about: About) -> list[str]:
-    return [fill_in(word, about) for word in args.command]
 
 
 @action("run_command", safe_to_repeat=True, restarts=True, preview=preview)
@@ -82,15 +66,15 @@ def run_command(args: Args, doors: Doors, about: About) -> Result:
     first has been ended. Restarting a service is.
     """
     try:
-        command = args.command if isinstance(args.command, str) else _words(args, about)
+        command = args.command if isinstance(args.command, str) else filled_words(args.command, about)
         ended = doors.shell.run(
             command, shell=args.shell, timeout_seconds=args.timeout, env=dict(args.env), cwd=args.cwd
         )
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     if ended.code == 0 and not ended.timed_out:
-        return Done(_with_output("ended with exit code 0", ended))
-    return Failed(_with_output(_how_it_failed(args, ended), ended))
+        return Done(with_output("ended with exit code 0", ended.output))
+    return Failed(with_output(_how_it_failed(args, ended), ended.output))
 
 
 def _how_it_failed(args: Args, ended: ShellResult) -> str:
@@ -106,10 +90,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _with_output(how: str, ended: ShellResult) -> str:
-    output = ended.output.strip()
-    if len(output) > KEPT_CHARACTERS:
-        output = "[cut] " + output[-KEPT_CHARACTERS:]
-    return f"the command {how}; it said:\n{output}" if output else f"the command {how}, without a word"

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from recovery.model.process_doors import ProcessDoor
+from recovery.model.remote_doors import SshDoor
 from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [
@@ -239,6 +240,7 @@ class Doors(Protocol):
     docker: DockerDoor
     usage: UsageDoor
     gpu: GpuDoor
+    ssh: SshDoor
 
     def n8n(self, site: str) -> N8nDoor | None:
         """The n8n of that name, or None where none is configured."""

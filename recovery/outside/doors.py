@@ -13,6 +13,7 @@ from recovery.model import (
     NetworkDoor,
     ProcessDoor,
     ShellResult,
+    SshDoor,
     UsageDoor,
 )
 from recovery.outside.background import Background
@@ -27,6 +28,7 @@ from recovery.outside.network import Network
 from recovery.outside.processes import Processes
 from recovery.outside.shell import Shell
 from recovery.outside.sms import Sms
+from recovery.outside.ssh import Ssh
 from recovery.outside.usage import MachineUsage
 
 
@@ -52,6 +54,7 @@ class OpenDoors:
         self.docker: DockerDoor = Docker(self.background)
         self.usage: UsageDoor = MachineUsage()
         self.gpu: GpuDoor = Gpu()
+        self.ssh: SshDoor = Ssh(self.background)
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -79,7 +82,7 @@ class _StepDoors:
     def __init__(self, doors: OpenDoors, started: Callable[[int, float], None]):
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.network, self.database, self.docker = doors.network, doors.database, doors.docker
-        self.usage, self.gpu = doors.usage, doors.gpu
+        self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
         self.n8n, self.mail, self.sms = doors.n8n, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 

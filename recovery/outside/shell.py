@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recovery.model import DoorError, ShellResult
+from recovery.outside.kept import Kept
 from recovery.redact import redact_text
 
 __all__ = ["MARK_VARIABLE", "Shell", "process_start"]
 
-HEAD_BYTES, TAIL_BYTES = 4_096, 12_288
 GRACE_SECONDS = 2.0
 LAST_WORDS_BYTES = 1_048_576
 MARK_VARIABLE = "MEDIC_COMMAND_GROUP"
@@ -49,39 +49,6 @@ def process_start(pid: int) -> float | None:
     except OSError:
         return None
     return int(stat.rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
-
-
-class _Kept:
-    """The first and the last of an output, however long it is."""
-
-    def __init__(self) -> None:
-        self._head = bytearray()
-        self._tail = bytearray()
-        self._total = 0
-
-    def add(self, piece: bytes) -> None:
-        self._total += len(piece)
-        room = HEAD_BYTES - len(self._head)
-        self._head += piece[:room]
-        self._tail += piece[room:]
-        if len(self._tail) > 2 * TAIL_BYTES:
-            del self._tail[:-TAIL_BYTES]
-
-    def text(self) -> str:
-        """As text without secrets; what stands beside the cut goes to the next space, lest half a secret stays."""
-        cut = self._total - len(self._head) - TAIL_BYTES
-        if cut <= 0:
-            return _clean(self._head + self._tail)
-        head = self._head[: max(map(self._head.rfind, (b" ", b"\n")))]
-        tail = bytes(self._tail[-TAIL_BYTES:])
-        tail = tail[min((place for place in map(tail.find, (b" ", b"\n")) if place >= 0), default=TAIL_BYTES) :]
-        if b"-----END" in tail and b"-----BEGIN" not in tail.partition(b"-----END")[0]:
-            tail = tail.partition(b"-----END")[2]
-        return f"{_clean(head)}\n[cut: {self._total - len(head) - len(tail)} bytes]\n{_clean(tail)}"
-
-
-def _clean(output: bytes | bytearray) -> str:
-    return redact_text(output.decode(errors="replace").replace("\0", "\ufffd")).strip("\n")
 
 
 class Shell:
@@ -155,7 +122,7 @@ class _Running:
         self.pid = self._process.pid
         self.start = process_start(self.pid) or 0.0
         self._exit = _exit_file(self.pid)
-        self._kept = _Kept()
+        self._kept = Kept()
         os.set_blocking(self._output, False)
 
     def let_go(self, name: str, deadline: float) -> None:

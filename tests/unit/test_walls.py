@@ -64,6 +64,7 @@ ONLY_IN = {
     "redis": {"outside"},
     "dns": {"outside"},
     "aiohttp": {"outside"},
+    "asyncssh": {"outside"},
     "psutil": {"outside"},
     "requests": {"outside"},
     "subprocess": {"outside", "cli"},
