@@ -129,7 +129,8 @@ def section(plugin: Plugin, word: str) -> str:
     """What one plugin does, and its keys as a table."""
     rows = [row(name, field) for name, field in plugin.args.model_fields.items()]
     repeats, every = "yes" if plugin.safe_to_repeat else "no", write_duration(plugin.every_seconds)
-    fact = f"Safe to repeat: {repeats}." if word == "action" else f"Looks every `{every}` by default."
+    asks = " Needs a person's yes unless the configuration says otherwise." if plugin.approval else ""
+    fact = f"Safe to repeat: {repeats}.{asks}" if word == "action" else f"Looks every `{every}` by default."
     table = "| key | meaning | default | example |\n| --- | --- | --- | --- |\n" + "\n".join(rows)
     return f"## `{plugin.name}`\n\n{cleandoc(plugin.doc)}\n\n{fact}\n\n{table}\n"
 

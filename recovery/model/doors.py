@@ -245,6 +245,9 @@ class Doors(Protocol):
     def n8n(self, site: str) -> N8nDoor | None:
         """The n8n of that name, or None where none is configured."""
 
+    def https(self, ca_file: str = "", fingerprint: str = "") -> HttpDoor:
+        """HTTP that trusts only certificates of the file's, or the one of that SHA-256 fingerprint, in hex digits."""
+
     def mail(self, settings: Any) -> MailDoor:
         """The SMTP server that a channel's settings name."""
 

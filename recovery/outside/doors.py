@@ -63,6 +63,10 @@ class OpenDoors:
         """The n8n of that name, or None where none is configured."""
         return self._n8n.get(site)
 
+    def https(self, ca_file: str = "", fingerprint: str = "") -> HttpDoor:
+        """HTTP that trusts only certificates of the file's, or the one of that SHA-256 fingerprint, in hex digits."""
+        return Http(ca_file, self.background, fingerprint)
+
     def mail(self, settings: Any) -> Mail:
         """The SMTP server that a channel's settings name."""
         return Mail(settings)
@@ -83,7 +87,7 @@ class _StepDoors:
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.network, self.database, self.docker = doors.network, doors.database, doors.docker
         self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
-        self.n8n, self.mail, self.sms = doors.n8n, doors.mail, doors.sms
+        self.n8n, self.https, self.mail, self.sms = doors.n8n, doors.https, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 import certifi
 
-from recovery.model import HttpAnswer
+from recovery.model import DoorError, HttpAnswer
 from recovery.outside.background import Background
 from recovery.outside.http_errors import CANNOT_BE_ASKED, TooManyRedirects, door_error
 
@@ -51,17 +51,20 @@ class Http:
 
     Fields:
         ca_file: certificates that are trusted instead of the usual ones; "" for the usual ones.
+        fingerprint: the SHA-256 of the one certificate that is trusted, in hex digits; "" for no such.
     """
 
-    def __init__(self, ca_file: str = "", background: Background | None = None):
-        self._ca_file = ca_file
+    def __init__(self, ca_file: str = "", background: Background | None = None, fingerprint: str = ""):
+        self._ca_file, self._fingerprint = ca_file, fingerprint
         self._background = background or Background()
         self._connector: aiohttp.TCPConnector | None = None
 
     @cached_property
-    def _trust(self) -> ssl.SSLContext:
+    def _trust(self) -> ssl.SSLContext | aiohttp.Fingerprint:
+        if self._fingerprint:
+            return aiohttp.Fingerprint(bytes.fromhex(self._fingerprint))
         if self._ca_file:
-            return ssl.create_default_context(cafile=self._ca_file)
+            return _trusting(self._ca_file)
         context = ssl.create_default_context()
         context.load_verify_locations(certifi.where())
         return context
@@ -135,13 +138,21 @@ class Http:
         return (time.monotonic() - begin) * 1000
 
 
+def _trusting(ca_file: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        why = f"the certificates in {ca_file!r} cannot be used: {error.strerror or error}"
+        raise DoorError(why, "client", permanent=True) from None
+
+
 async def _follow(
     session: aiohttp.ClientSession,
     method: str,
     url: str,
     data: bytes | None,
     headers: dict[str, str],
-    trust: ssl.SSLContext | bool,
+    trust: ssl.SSLContext | aiohttp.Fingerprint | bool,
     hops: int,
 ) -> aiohttp.ClientResponse:
     """Redirects within a host are followed; one to another host is the answer itself, and nobody there is asked.

@@ -37,6 +37,9 @@ def door_error(error: BaseException, url: str, seconds: float) -> DoorError:
     place = _place(url)
     if isinstance(error, TooManyRedirects):
         return DoorError(f"{place} redirects more than {error} times", "client")
+    if isinstance(error, aiohttp.ServerFingerprintMismatch):
+        said = f"{place} shows the certificate {error.got.hex()}, not the pinned one: nothing was sent"
+        return DoorError(said, "tls", permanent=True)
     causes = list(_causes(error))
     kind = next((kind for cause in causes if (kind := _kind(cause))), "network")
     words = {
