@@ -26,6 +26,9 @@ class Ipmi(SecretFields):
     reset: Literal["reset", "cycle"] = Field(
         "reset", description="how a server that is on is restarted; `cycle` takes its power away for a second or more"
     )
+    cipher_suite: Literal[3, 17] | None = Field(
+        None, description="the cipher suite, where asking the controller for its own takes long or fails"
+    )
 
     @field_validator("host", "user")
     @classmethod
@@ -44,6 +47,7 @@ class Ipmi(SecretFields):
     def command(self, verb: str) -> list[str]:
         """The words of ipmitool; the password comes by its environment (`-E`), as everybody sees the words."""
         there = ["-H", self.host, "-p", str(self.port), "-U", self.user]
+        there += ["-C", str(self.cipher_suite)] if self.cipher_suite else []
         return ["ipmitool", "-I", "lanplus", *there, "-L", "OPERATOR", "-E", "chassis", "power", verb]
 
 

@@ -31,7 +31,7 @@ class Args(SecretFields):
     ipmi: Ipmi | None = Field(
         None,
         description="by IPMI, through the program `ipmitool`: `host`, `port`, `user`, `password_file`, and where wanted"
-        " `reset` (`reset`, `cycle`)",
+        " `reset` (`reset`, `cycle`) and `cipher_suite` (17, 3)",
     )
     command: Words | None = Field(
         None,

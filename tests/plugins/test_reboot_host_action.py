@@ -1,7 +1,7 @@
 """The action that restarts a whole server; `recovery.actions.reboot_host`.
 
-Redfish by a real HTTPS server with the answers of the specification. IPMI by a program on PATH that answers like
-ipmitool: no controller was asked.
+Redfish by a real HTTPS server with the answers of the specification. IPMI by the real ipmitool against OpenIPMI's
+simulator of a controller, and what that does not do by a program on PATH that answers like ipmitool.
 """
 
 import hashlib
@@ -19,6 +19,8 @@ from recovery.clock import utc_now
 from recovery.model import About, Done, Failed, NotNeeded
 from recovery.outside.doors import OpenDoors
 from tests.plugins.controller import RESET, SYSTEM, Controller, problem
+from tests.plugins.databases import program
+from tests.plugins.ipmi_sim import running_simulator
 from tests.plugins.servers import free_port, raw_server, silent
 
 HOSTILE = "gpu1; reboot $(id)"
@@ -263,6 +265,29 @@ def test_a_dry_run_says_what_it_would_send_and_only_asks(controller, known, door
     assert {method for method, _, _ in controller.asked} == {"GET"}
 
 
+@pytest.fixture
+def simulator(tmp_path):
+    program("ipmitool", "ipmitool")
+    with running_simulator(tmp_path / "sim", PASSWORD) as real:
+        yield real
+
+
+def test_a_real_ipmitool_restarts_what_a_real_controller_holds(simulator, doors):
+    there = {"host": "127.0.0.1", "port": simulator.port, "user": "medic", "password": PASSWORD}
+    there["cipher_suite"] = 3  # the simulator does not tell its own, which ipmitool asks for ten times
+    assert preview(doors, ipmi=there).endswith("chassis power reset`, for at most 30 s")
+    assert simulator.told == []
+    assert run(doors, ipmi=there) == Done("the controller took `chassis power reset`")
+    assert simulator.told == ["reset 1"]
+    simulator.power(False)
+    assert run(doors, ipmi=there) == Done("the controller took `chassis power on`")
+    assert simulator.told == ["reset 1", "power 1"]
+    answer = run(doors, ipmi=there | {"password": "wrong"}, timeout="5s")
+    assert isinstance(answer, Failed)
+    assert "does not say whether the server is on" in answer.why
+    assert len(simulator.told) == 2
+
+
 IPMITOOL = """#!/bin/sh
 here=$(dirname "$0")
 printf '%s\\n' "$*" >> "$here/asked"
@@ -417,6 +442,7 @@ REDFISH = {"url": "https://bmc1", "system": "1", "user": "medic", "password": PA
         {"ipmi": IPMI | {"user": ""}},
         {"ipmi": IPMI | {"port": 0}},
         {"ipmi": IPMI | {"reset": "off"}},
+        {"ipmi": IPMI | {"cipher_suite": 0}},
         {"ipmi": IPMI | {"password": ""}},
     ],
 )
