@@ -1,20 +1,27 @@
 """Posts a message over HTTP and reads the answer: taken, or why not, without ever repeating a secret."""
 
+import hashlib
+import hmac
 import json
 import math
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from pydantic import SecretStr
+
 from recovery.alerts.messages.clean import one_line
 from recovery.model import Done, DoorError, Doors, HttpAnswer
 
-__all__ = ["check_url", "encode", "post", "retry_after_seconds", "secrets_of_url"]
+__all__ = ["check_headers", "check_url", "encode", "post", "retry_after_seconds", "secrets_of_url", "signature"]
 
 TIMEOUT_SECONDS = 10.0
 MARK = "[redacted]"
+_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OURS = frozenset({"x-medic-key", "x-medic-signature", "content-type", "content-length", "transfer-encoding"})
 SHORTEST_SECRET = 5  # hiding each "v1" or "/" would make the error unreadable and keep no secret
 
 
@@ -49,7 +56,38 @@ def encode(value: Any) -> bytes:
     return json.dumps(value, ensure_ascii=True).encode()
 
 
-def post(doors: Doors, url: str, body: bytes, headers: dict[str, str], secrets: Iterable[str], now: datetime) -> Done:
+def check_headers(headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
+    """Headers, where all of them can be sent, and none is one of ours.
+
+    Raises:
+        ValueError: one is not; the message does not repeat its value.
+    """
+    for name, value in headers.items():
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a header")
+        if name.lower() in _OURS:
+            raise ValueError(f"{name!r} is set by n8n-medic itself")
+        text = value.get_secret_value()
+        if not (text.isascii() and text.isprintable() and text == text.strip()):
+            raise ValueError(f"the value of {name!r} must be one line of ASCII text without space around it")
+    return headers
+
+
+def signature(secret: str, body: bytes, unix: int) -> str:
+    """The value of `X-Medic-Signature` for a body sent at `unix`, seconds since 1970."""
+    digest = hmac.new(secret.encode(), f"{unix}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={unix},v1={digest}"
+
+
+def post(
+    doors: Doors,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    secrets: Iterable[str],
+    now: datetime,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> Done:
     """Post JSON once; done where the answer is 2xx. A redirect is not followed: it would lose the body.
 
     Raises:
@@ -59,7 +97,7 @@ def post(doors: Doors, url: str, body: bytes, headers: dict[str, str], secrets: 
     headers = {**headers, "Content-Type": "application/json; charset=utf-8"}
     try:
         answer = doors.http.request(
-            "POST", url, data=body, headers=headers, timeout_seconds=TIMEOUT_SECONDS, follow=False
+            "POST", url, data=body, headers=headers, timeout_seconds=timeout_seconds, follow=False
         )
     except DoorError as error:
         raise DoorError(_hide(str(error), hidden), error.kind, error.permanent, error.retry_after_seconds) from None

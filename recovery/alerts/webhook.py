@@ -1,19 +1,14 @@
 """A generic webhook: the alert as JSON, signed where a secret is given."""
 
 import hashlib
-import hmac
-import re
 
 from pydantic import Field, SecretStr, field_validator
 
 from recovery.alerts import channel
 from recovery.alerts.messages import Message
-from recovery.alerts.posting import check_url, encode, post, secrets_of_url
+from recovery.alerts.posting import check_headers, check_url, encode, post, secrets_of_url, signature
 from recovery.model import Done, Doors
 from recovery.model.secrets import SecretFields
-
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_OURS = frozenset({"x-medic-key", "x-medic-signature", "content-type", "content-length", "transfer-encoding"})
 
 
 class Args(SecretFields):
@@ -36,15 +31,7 @@ class Args(SecretFields):
     @field_validator("headers")
     @classmethod
     def _sendable(cls, headers: dict[str, SecretStr]) -> dict[str, SecretStr]:
-        for name, value in headers.items():
-            if not _NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is no name of a header")
-            if name.lower() in _OURS:
-                raise ValueError(f"{name!r} is set by n8n-medic itself")
-            text = value.get_secret_value()
-            if not (text.isascii() and text.isprintable() and text == text.strip()):
-                raise ValueError(f"the value of {name!r} must be one line of ASCII text without space around it")
-        return headers
+        return check_headers(headers)
 
 
 @channel("webhook")
@@ -59,12 +46,6 @@ def tell_webhook(args: Args, message: Message, doors: Doors) -> Done:
         secrets.append(args.secret.get_secret_value())
         headers["X-Medic-Signature"] = signature(args.secret.get_secret_value(), body, int(message.now.timestamp()))
     return post(doors, url, body, headers, secrets, message.now)
-
-
-def signature(secret: str, body: bytes, unix: int) -> str:
-    """The value of `X-Medic-Signature` for a body sent at `unix`, seconds since 1970."""
-    digest = hmac.new(secret.encode(), f"{unix}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={unix},v1={digest}"
 
 
 def _header_safe(key: str) -> str:

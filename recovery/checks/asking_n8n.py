@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from recovery.model import DoorError, Doors, FailureType, N8nDoor, Past, Reading
 
-__all__ = ["NO_ANSWER", "asking_n8n"]
+__all__ = ["NO_ANSWER", "asking_n8n", "find_n8n"]
 
 LOOK_SECONDS = 60.0
 NO_ANSWER = ("timeout", "tls", "dns", "refused", "reset", "network")
@@ -28,11 +28,7 @@ def asking_n8n(look: Look) -> Callable[[Any, Doors, Past], Reading]:
     def framed(args: Any, doors: Doors, past: Past) -> Reading:
         begin = time.monotonic()
         try:
-            door = doors.n8n(args.site)
-            if door is None:
-                because = f"no n8n named {args.site!r} with an API key is configured"
-                return Reading("", False, because, FailureType.N8N_UNREADY, permanent=True)
-            reading = look(args, cast(N8nDoor, _InTime(door)), past)
+            reading = look(args, find_n8n(args.site, doors)[1], past)
         except DoorError as problem:
             reading = Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=problem.permanent)
             if problem.kind in NO_ANSWER:
@@ -41,6 +37,18 @@ def asking_n8n(look: Look) -> Callable[[Any, Doors, Past], Reading]:
         return reading if reading.healthy is not False else replace(reading, latency_ms=took)
 
     return framed
+
+
+def find_n8n(site: str, doors: Doors) -> tuple[N8nDoor, N8nDoor]:
+    """The n8n of that name, and the same for one look, which asks nothing more once its minute is over.
+
+    Raises:
+        DoorError: there is none with an API key.
+    """
+    door = doors.n8n(site)
+    if door is None:
+        raise DoorError(f"no n8n named {site!r} with an API key is configured", "client", permanent=True)
+    return door, cast(N8nDoor, _InTime(door))
 
 
 class _InTime:

@@ -12,6 +12,7 @@ from recovery.checks.cron import TimeZone, last_due, zone_of
 from recovery.checks.executions import saves_successes, settings_of
 from recovery.checks.naming import name_some
 from recovery.checks.remembering import known_seconds
+from recovery.checks.workflows import live_nodes
 from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
@@ -56,10 +57,22 @@ def look_for_schedules(args: Args, door: N8nDoor, past: Past) -> Reading:
     Nothing is said of a workflow whose successes n8n is not known to save, or whose last run n8n may have deleted
     before it was seen. The API key needs the scopes workflow:list and workflow:read.
     """
+    late, ran, planned = stopped_schedules(args, door, past)
+    memory = {"ran": ran, "at": past.now.timestamp()}
+    if not late:
+        return Reading("", True, f"all {planned} schedules run", memory=memory)
+    because = f"{len(late)} stopped: {name_some([words for _, words in late])}"
+    return Reading("", False, because, FailureType.SCHEDULE_MISSED, memory=memory)
+
+
+def stopped_schedules(
+    args: Args, door: N8nDoor, past: Past
+) -> tuple[list[tuple[Mapping[str, Any], str]], dict[str, float], int]:
+    """The workflows whose schedule has stopped, with why; when each ran last; and how many have a schedule."""
     published = door.published_workflows()
     planned = [(one, due) for one in published if (due := due_of(args, one, past.now))][:MOST_ASKED]
     seen, ran = _seen(args, past), dict[str, float]()
-    late = []
+    late: list[tuple[Mapping[str, Any], str]] = []
     for workflow, (since, words) in planned:
         name = str(workflow.get("id"))
         last = _last_run(door, name, seen.get(name), since)
@@ -67,12 +80,8 @@ def look_for_schedules(args: Args, door: N8nDoor, past: Past) -> Reading:
             ran[name] = last
         if (last or 0) < since.timestamp() and _is_late(args, door, workflow, last, since, past.now):
             when = f"last ran {datetime.fromtimestamp(last, UTC):%Y-%m-%d %H:%M} UTC" if last else "has no execution"
-            late.append(f"{str(workflow.get('name'))[:80]} ({when}, {words})")
-    memory = {"ran": ran, "at": past.now.timestamp()}
-    if not late:
-        return Reading("", True, f"all {len(planned)} schedules run", memory=memory)
-    because = f"{len(late)} stopped: {name_some(late)}"
-    return Reading("", False, because, FailureType.SCHEDULE_MISSED, memory=memory)
+            late.append((workflow, f"{str(workflow.get('name'))[:80]} ({when}, {words})"))
+    return late, ran, len(planned)
 
 
 def _seen(args: Args, past: Past) -> dict[str, float]:
@@ -122,8 +131,8 @@ def due_of(args: Args, workflow: Mapping[str, Any], now: datetime) -> tuple[date
 
 
 def _rules(workflow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for node in workflow.get("nodes") or ():
-        if not isinstance(node, Mapping) or node.get("type") != TRIGGER or node.get("disabled"):
+    for node in live_nodes(workflow):
+        if node.get("type") != TRIGGER or node.get("disabled"):
             continue
         parameters = node.get("parameters")
         rule = parameters.get("rule") if isinstance(parameters, Mapping) else None

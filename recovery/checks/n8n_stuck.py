@@ -18,9 +18,11 @@ from recovery.model.moments import read_aware
 MOST_WORKFLOWS, FEWEST_RUNS = 20, 5
 BY_HAND = ("manual", "evaluation")
 
+Run = tuple[dict[str, Any], datetime]
 
-class Args(BaseModel):
-    """When an execution counts as stuck."""
+
+class Limits(BaseModel):
+    """When an execution counts as stuck: the same for the check and for the action that stops it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -32,6 +34,10 @@ class Args(BaseModel):
     at_least: Duration = Field(600.0, description="but no run that is shorter than this")
 
 
+class Args(Limits):
+    """When an execution counts as stuck."""
+
+
 @check("n8n_stuck", remembers=True)
 @asking_n8n
 def look_for_stuck_executions(args: Args, door: N8nDoor, past: Past) -> Reading:
@@ -40,20 +46,27 @@ def look_for_stuck_executions(args: Args, door: N8nDoor, past: Past) -> Reading:
     One that is stuck is `workflow_stuck`. Runs by hand do not count; a workflow with fewer than 5 saved successes is
     measured by `longer_than` alone.
     """
-    listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
-    running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
-    stuck = _stuck(args, door, running, past.now)
+    stuck, running = find_stuck(args, door, past.now)
     if not stuck:
-        return Reading("", True, f"none of {len(running)} running executions is stuck")
-    stuck.sort(key=lambda one: one[1])
-    told = [f"{one['id']} of workflow {one.get('workflowId')} (for {length(past.now - began)})" for one, began in stuck]
+        return Reading("", True, f"none of {running} running executions is stuck")
+    told = [name_stuck(one, began, past.now) for one, began in stuck]
     because = f"{len(told)} stuck: execution {name_some(told, 3)}"
     return Reading("", False, because, FailureType.WORKFLOW_STUCK)
 
 
-def _stuck(
-    args: Args, door: N8nDoor, running: list[tuple[dict[str, Any], datetime]], now: datetime
-) -> list[tuple[dict[str, Any], datetime]]:
+def find_stuck(args: Limits, door: N8nDoor, now: datetime) -> tuple[list[Run], int]:
+    """The executions that are stuck, with when they began, longest first; and how many run."""
+    listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
+    running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
+    return sorted(_stuck(args, door, running, now), key=lambda one: one[1]), len(running)
+
+
+def name_stuck(execution: Mapping[str, Any], began: datetime, now: datetime) -> str:
+    """A stuck execution as people are told of it."""
+    return f"{execution['id']} of workflow {execution.get('workflowId')} (for {length(now - began)})"
+
+
+def _stuck(args: Limits, door: N8nDoor, running: list[Run], now: datetime) -> list[Run]:
     """Those that run too long, with when they began."""
     doubtful = [(one, began) for one, began in running if now - began > timedelta(seconds=args.at_least)]
     workflows = list(dict.fromkeys(str(one.get("workflowId")) for one, _ in doubtful))[:MOST_WORKFLOWS]

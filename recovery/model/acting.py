@@ -50,6 +50,7 @@ class About:
     Fields:
         cause: the incident's own words. They may come from a payload: to be shown or sent on, never run or opened.
         link: where people see the incident.
+        key: the same however often this step is run, and no other's, so that receivers can drop repeats; "" without.
         now: the present time.
         memory: of its last `Done` on this component that had one; {} without.
     """
@@ -64,6 +65,7 @@ class About:
     stage: int = 1
     attempt: int = 1
     link: str = ""
+    key: str = ""
     memory: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from recovery.model.process_doors import ProcessDoor
 from recovery.model.remote_doors import SshDoor
+from recovery.model.n8n_doors import N8nActing
 from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [
@@ -151,7 +152,7 @@ class ShellDoor(Protocol):
         """
 
 
-class N8nDoor(Protocol):
+class N8nDoor(N8nActing, Protocol):
     """One n8n's public REST API. Every method raises N8nError where n8n does not do what was asked."""
 
     site: str

@@ -130,6 +130,7 @@ def _about(ctx: Context, row: StepRow) -> About:
         stage=row.stage,
         attempt=row.attempt,
         link=ctx.link(incident.id),
+        key=f"{incident.opened_at:%Y%m%dT%H%M%SZ}-{row.recovery_id}.{row.number}",
         memory=memory,
     )
 

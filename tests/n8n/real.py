@@ -5,8 +5,10 @@ import secrets
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
 
@@ -138,6 +140,12 @@ class RealN8n(N8nClient):
         self.kill_workers()
         self.kill9()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def lose_triggers(self, workflow_id: str) -> None:
+        """Take a published workflow's webhooks away under n8n, which then says that they are not registered."""
+        with closing(sqlite3.connect(self.folder / ".n8n/database.sqlite", timeout=20)) as database, database:
+            gone = database.execute("DELETE FROM webhook_entity WHERE workflowId = ?", (workflow_id,)).rowcount
+        assert gone, f"workflow {workflow_id} has no webhook"
 
     # -- its people and keys
 

@@ -209,20 +209,29 @@ def test_a_webhook_that_n8n_has_lost_is_told_with_its_workflow(world: World) -> 
     assert "POST" in world.door.webhook_methods(path)
     assert world.door.webhook_methods("no-such-hook-at-all") == frozenset()
 
-    class Lost:
-        def published_workflows(self) -> Any:
-            found = [one for one in world.door.published_workflows() if one["id"] == workflow_id]
-            assert found, "published workflows are listed with their nodes"
-            for node in found[0]["nodes"]:
-                if node["type"].endswith(".webhook"):
-                    node["parameters"]["path"] = "lost-hook"
-            return found
-
-        webhook_methods = world.door.webhook_methods
-
-    reading = look("n8n_webhooks", Lost())
+    world.n8n.lose_triggers(workflow_id)
+    reading = look("n8n_webhooks", world.door)
     assert not reading.healthy and reading.failure_type == FailureType.WEBHOOK_UNREGISTERED
-    assert "POST lost-hook of Take orders" in reading.because
+    assert f"POST {path} of Take orders" in reading.because
+    world.n8n.activate(workflow_id, path)
+
+
+def test_a_draft_with_another_webhook_is_not_missed(world: World) -> None:
+    """What is saved and not published answers nobody, and should not."""
+    workflow_id, path = world.publish(w.no_op())
+    live = world.n8n.api("GET", f"workflows/{workflow_id}").json()["activeVersionId"]
+    world.draft(workflow_id, w.webhook("only-in-the-draft"), w.no_op())
+    assert look("n8n_webhooks", world.door).healthy
+    world.n8n.lose_triggers(workflow_id)
+    because = look("n8n_webhooks", world.door).because
+    assert path in because and "only-in-the-draft" not in because
+    world.door.publish(workflow_id, live)
+
+
+def test_a_draft_with_another_schedule_is_not_missed() -> None:
+    nodes = {"activeVersion": {"nodes": []}, "nodes": [schedule(field="minutes")]}
+    args = REGISTRY.find("n8n_schedules").args()
+    assert due_of(args, nodes, utc_now()) is None and due_of(args, {"nodes": nodes["nodes"]}, utc_now())
 
 
 def test_webhooks_that_cannot_be_asked_are_left_out() -> None:

@@ -451,6 +451,105 @@ def test_a_ready_n8n_says_so_and_tells_the_time(world: World) -> None:
     assert abs(told - datetime.now(UTC)) < timedelta(seconds=5)
 
 
+# -- versions: what is live, and what is only saved
+
+
+def test_a_draft_is_saved_beside_the_version_that_is_live(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op("Live"))
+    live = world.n8n.api("GET", f"workflows/{workflow_id}").json()["activeVersionId"]
+    draft = world.draft(workflow_id, w.webhook(f"{path}-draft"), w.no_op("Draft"))
+    listed = [one for one in world.door.published_workflows() if one["id"] == workflow_id]
+    for found in (world.door.workflow(workflow_id), *listed):
+        assert found is not None
+        assert (found["versionId"], found["activeVersionId"], found["activeVersion"]["versionId"]) == (
+            draft,
+            live,
+            live,
+        )
+        assert [node["name"] for node in found["nodes"]] == ["Webhook", "Draft"]
+        assert [node["name"] for node in found["activeVersion"]["nodes"]] == ["Webhook", "Live"]
+    world.n8n.call(path, {})
+    run = world.n8n.execution(world.n8n.ended(workflow_id)[0]["id"])
+    assert "Live" in run["data"]["resultData"]["runData"], "what is live runs"
+    assert not world.n8n.webhook_answers(f"{path}-draft")
+
+
+def test_publishing_the_live_version_again_brings_back_its_webhook_and_leaves_the_draft(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op())
+    live = world.n8n.api("GET", f"workflows/{workflow_id}").json()["activeVersionId"]
+    draft = world.draft(workflow_id, w.webhook(f"{path}-draft"), w.no_op())
+    world.n8n.lose_triggers(workflow_id)
+    assert not world.n8n.webhook_answers(path)
+    published = world.door.publish(workflow_id, live)
+    assert (published["activeVersionId"], published["versionId"], published["active"]) == (live, draft, True)
+    assert world.door.await_webhook(path, "POST", 5)
+    assert not world.n8n.webhook_answers(f"{path}-draft")
+
+
+def test_an_unpublished_workflow_does_not_tell_what_was_live(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op())
+    assert world.n8n.api("POST", f"workflows/{workflow_id}/unpublish").ok
+    found = world.door.workflow(workflow_id)
+    assert found is not None and (found["active"], found["activeVersionId"], found["activeVersion"]) == (
+        False,
+        None,
+        None,
+    )
+    wait_for("the webhook to go", lambda: not world.n8n.webhook_answers(path))
+
+
+def test_what_cannot_be_published_is_told_apart(world: World) -> None:
+    workflow_id, _ = world.publish(w.no_op())
+    live = world.n8n.api("GET", f"workflows/{workflow_id}").json()["activeVersionId"]
+    poor = N8n("main", world.n8n.url, world.n8n.new_key(["workflow:read"]))
+    assert world.n8n.api("POST", f"workflows/{workflow_id}/archive").ok
+    for door, name, version, kind, words in (
+        (world.door, workflow_id, str(uuid.uuid4()), "client", "archived"),
+        (world.door, workflow_id, live, "client", "archived"),
+        (world.door, "nobody", live, "not_found", "You do not have permission to activate this workflow"),
+        (world.door, "../x", live, "not_found", "no workflow with such an id"),
+        (world.door, workflow_id, "../x", "not_found", "no workflow with such an id"),
+        (poor, workflow_id, live, "forbidden", "needs the scope workflow:activate"),
+    ):
+        with pytest.raises(N8nError, match=words) as caught:
+            door.publish(name, version)
+        assert (caught.value.kind, caught.value.permanent) == (kind, True)
+
+
+def test_a_version_that_is_not_there_is_not_published(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op())
+    with pytest.raises(N8nError, match="Version not found"):
+        world.door.publish(workflow_id, str(uuid.uuid4()))
+    assert world.n8n.webhook_answers(path)
+
+
+# -- stopping what runs
+
+
+def test_a_running_execution_is_stopped_once_and_stays_canceled(world: World) -> None:
+    workflow_id, path = world.publish(w.wait_seconds(20), w.http("After", world.url("/after"), "POST", "{}"))
+    world.n8n.call(path, {})
+    run = wait_for("the run", lambda: world.n8n.executions(workflow_id, "running"))[0]
+    assert world.door.stop(run["id"]) is True
+    assert world.n8n.execution(run["id"])["status"] == "canceled"
+    assert world.n8n.executions(workflow_id, "running") == []
+    assert world.door.stop(run["id"]) is False, "it is over"
+    again = world.n8n.api("POST", f"executions/{run['id']}/stop")
+    told = f"Only running or waiting executions can be stopped and {run['id']} is currently canceled"
+    assert (again.status_code, again.json()["message"]) == (409, told)
+
+
+def test_what_is_not_there_is_not_stopped(world: World) -> None:
+    answer = world.n8n.api("POST", "executions/99999999/stop")
+    assert (answer.status_code, answer.json()["message"]) == (404, "Failed to find execution to stop")
+    assert world.door.stop("99999999") is False
+    poor = N8n("main", world.n8n.url, world.n8n.new_key(["workflow:read"]))
+    with pytest.raises(N8nError, match="needs the scope execution:stop"):
+        poor.stop("99999999")
+    with pytest.raises(N8nError, match="no execution with such an id"):
+        world.door.stop("../1")
+
+
 # -- first answers
 
 

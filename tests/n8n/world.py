@@ -53,6 +53,14 @@ class World:
         self.n8n.activate(workflow_id, path)
         return workflow_id, path
 
+    def draft(self, workflow_id: str, *nodes: w.Node) -> str:
+        """Save another version beside the one that is live, and leave it unpublished; its version id."""
+        name = self.n8n.api("GET", f"workflows/{workflow_id}").json()["name"]
+        body = w.workflow(name, *nodes)
+        saved = self.n8n.api("PUT", f"workflows/{workflow_id}", body, publishIfActive="false")
+        assert saved.ok, saved.text
+        return str(saved.json()["versionId"])
+
     def publish_sub(self, *nodes: w.Node) -> str:
         """Publish a sub-workflow; its id."""
         made = w.workflow(f"Sub {next(_numbers)}", w.sub_trigger(), *nodes, error_workflow=self.handler)

@@ -108,6 +108,10 @@ class StandInN8n(N8nClient):
         self._api.misbehaviour.clear()
         self._api.can_retry, self._api.slow_seconds, self._api.numbers = True, 0.0, {}
 
+    def lose_triggers(self, workflow_id: str) -> None:
+        """Forget a published workflow's webhooks; publishing it brings them back."""
+        self.engine.unregistered.add(workflow_id)
+
     def new_key(self, scopes: list[str]) -> str:
         """A new API key with these scopes."""
         return self._api.new_key(scopes)

@@ -10,7 +10,8 @@ from typing import Any
 import requests
 
 from recovery.clock import utc_now
-from tests.standins.n8n_engine import Engine, Refused
+from tests.standins.n8n_engine import Engine
+from tests.standins.n8n_publishing import Refused
 from tests.standins.n8n_runs import Execution, iso, new_id
 from tests.standins.service import Answer
 
@@ -28,8 +29,8 @@ ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
         ("GET", r"workflows", "workflow:list", "list_workflows"),
         ("GET", r"workflows/([^/]+)", "workflow:read", "get_workflow"),
         ("PUT", r"workflows/([^/]+)", "workflow:update", "put_workflow"),
-        ("POST", r"workflows/([^/]+)/activate", "workflow:activate", "activate_workflow"),
-        ("POST", r"workflows/([^/]+)/deactivate", "workflow:deactivate", "deactivate_workflow"),
+        ("POST", r"workflows/([^/]+)/(?:activate|publish)", "workflow:activate", "publish_workflow"),
+        ("POST", r"workflows/([^/]+)/(?:deactivate|unpublish)", "workflow:deactivate", "unpublish_workflow"),
         ("POST", r"workflows/([^/]+)/archive", "workflow:delete", "archive_workflow"),
         ("DELETE", r"workflows/([^/]+)", "workflow:delete", "delete_workflow"),
         ("GET", r"workflows/([^/]+)/tags", "workflowTags:list", "get_workflow_tags"),
@@ -122,7 +123,12 @@ class Api:
 
     def stop_execution(self, run_id: str, **_: Any) -> Any:
         with self.engine.lock:
+            if run_id.isdigit() and run_id not in self.engine.executions:
+                raise Refused(404, "Failed to find execution to stop")
             run = self._run(run_id)
+            if run.status not in ("new", "running", "unknown", "waiting"):
+                told = f"Only running or waiting executions can be stopped and {run.id} is currently {run.status}"
+                raise Refused(409, told)
             run.cancel()
         return {key: run.shown()[key] for key in ("mode", "startedAt", "stoppedAt", "finished", "status")}
 
@@ -146,17 +152,23 @@ class Api:
     def get_workflow(self, workflow_id: str, **_: Any) -> Any:
         return self._workflow(workflow_id)
 
-    def put_workflow(self, workflow_id: str, body: Any, **_: Any) -> Any:
+    def put_workflow(self, workflow_id: str, query: dict[str, str], body: Any, **_: Any) -> Any:
         self._workflow(workflow_id)
-        return self.engine.change_workflow(workflow_id, _checked(body))
+        publish = query.get("publishIfActive") != "false"
+        return self.engine.change_workflow(workflow_id, _checked(body), publish)
 
-    def activate_workflow(self, workflow_id: str, **_: Any) -> Any:
-        self._workflow(workflow_id)
-        return self.engine.publish(workflow_id, True)
+    def publish_workflow(self, workflow_id: str, body: Any, **_: Any) -> Any:
+        self._permitted(workflow_id, "activate")
+        return self.engine.publish(workflow_id, str((body or {}).get("versionId") or ""))
 
-    def deactivate_workflow(self, workflow_id: str, **_: Any) -> Any:
-        self._workflow(workflow_id)
-        return self.engine.publish(workflow_id, False)
+    def unpublish_workflow(self, workflow_id: str, **_: Any) -> Any:
+        self._permitted(workflow_id, "deactivate")
+        return self.engine.unpublish(workflow_id)
+
+    def _permitted(self, workflow_id: str, what: str) -> None:
+        if workflow_id not in self.engine.workflows:
+            message = f"You do not have permission to {what} this workflow. Ask the owner to share it with you."
+            raise Refused(404, message)
 
     def archive_workflow(self, workflow_id: str, **_: Any) -> Any:
         self._workflow(workflow_id)["isArchived"] = True

@@ -2,83 +2,34 @@
 
 import copy
 import threading
-import uuid
 from datetime import timedelta
 from typing import Any
 
 from recovery.clock import utc_now
 from tests.standins import n8n_errors as errors
 from tests.standins.n8n_errors import NodeFailure
-from tests.standins.n8n_nodes import RUNNERS, TRIGGERS, Parked, run_node
-from tests.standins.n8n_runs import Execution, Item, first_data, iso, new_id
+from tests.standins.n8n_nodes import TRIGGERS, Parked, run_node
+from tests.standins.n8n_publishing import WORKFLOW_KEYS, Publishing, Refused
+from tests.standins.n8n_runs import Execution, Item, first_data
 
 ARTIFICIAL = {"main": [[{"json": {"isArtificialRecoveredEventItem": True}}]]}
-WORKFLOW_KEYS = ("id", "name", "nodes", "connections", "settings")
 
 
 class Killed(BaseException):
-    """n8n was killed while this ran; nothing of it may be written any more."""
+    """n8n was killed while this ran, or somebody stopped it; nothing of it may be written any more."""
 
 
-class Refused(Exception):
-    """n8n answers with a status and a message."""
-
-    def __init__(self, status: int, message: str):
-        super().__init__(message)
-        self.status = status
-
-
-class Engine:
+class Engine(Publishing):
     """All workflows and executions of one stand-in n8n."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        super().__init__()
         self.base_url = ""
-        self.workflows: dict[str, dict[str, Any]] = {}
         self.executions: dict[str, Execution] = {}
         self.credentials: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, dict[str, Any]] = {}
         self._last_id = 0
         self._life = threading.Event()  # set when this life is over
-
-    # -- workflows
-
-    def create_workflow(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Keep a new workflow, not yet published. Raises Refused."""
-        for node in body["nodes"]:
-            if node["type"].removeprefix("n8n-nodes-base.") not in RUNNERS:
-                raise Refused(400, f"the stand-in does not run nodes of type {node['type']}")
-        now = iso(utc_now())
-        made = {"id": body.get("id") or new_id(), **{key: body[key] for key in WORKFLOW_KEYS[1:]}}
-        made |= {"active": False, "createdAt": now, "updatedAt": now, "isArchived": False, "tags": []}
-        made |= {"versionId": str(uuid.uuid4()), "activeVersionId": None, "triggerCount": 0}
-        with self.lock:
-            self.workflows[made["id"]] = made
-        return made
-
-    def change_workflow(self, workflow_id: str, body: dict[str, Any]) -> dict[str, Any]:
-        """Save another version of it."""
-        with self.lock:
-            kept = self.workflows[workflow_id]
-            kept |= {key: body[key] for key in WORKFLOW_KEYS[1:]}
-            kept |= {"versionId": str(uuid.uuid4()), "updatedAt": iso(utc_now())}
-            return kept
-
-    def publish(self, workflow_id: str, active: bool) -> dict[str, Any]:
-        """Publish or unpublish."""
-        with self.lock:
-            kept = self.workflows[workflow_id]
-            kept |= {"active": active, "activeVersionId": kept["versionId"] if active else None}
-            return kept
-
-    def webhook(self, path: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The published workflow and node that answer at a path."""
-        with self.lock:
-            for workflow in self.workflows.values():
-                for node in workflow["nodes"] if workflow["active"] else ():
-                    if node["type"].endswith(".webhook") and node["parameters"]["path"] == path:
-                        return workflow, node
-        return None
 
     # -- runs
 
@@ -103,7 +54,7 @@ class Engine:
         try:
             error = self._run_nodes(run, life)
             with self.lock:
-                self._alive(life)
+                self._alive(life, run)
                 self._write_end(run, error)
         except Killed:
             return
@@ -121,14 +72,14 @@ class Engine:
             entry, began = stack[0], utc_now().timestamp()
             run.now_at = entry["node"]["name"]
             run.begun.append(run.now_at)
-            self._alive(life)
+            self._alive(life, run)
             try:
                 outputs = run_node(self, entry["node"], entry["data"]["main"][0], run.id)
             except NodeFailure as failure:
-                self._alive(life)
+                self._alive(life, run)
                 self._write_node(run, entry, began, index, error=failure.error)
                 return failure.error
-            self._alive(life)
+            self._alive(life, run)
             self._write_node(run, entry, began, index, outputs=outputs)
             stack.pop(0)
             stack[:0] = self._following(run.workflow, entry["node"]["name"], outputs)
@@ -136,8 +87,8 @@ class Engine:
             index += 1
         return None
 
-    def _alive(self, life: threading.Event) -> None:
-        if life.is_set():
+    def _alive(self, life: threading.Event, run: Execution) -> None:
+        if life.is_set() or run.status == "canceled":
             raise Killed
 
     def _write_node(self, run: Execution, entry: dict[str, Any], began: float, index: int, **what: Any) -> None:
@@ -180,6 +131,7 @@ class Engine:
         workflow = self.workflows.get(str(workflow_id))
         if not workflow:
             raise NodeFailure(errors.expression_error("Workflow does not exist."))
+        workflow = self.live(workflow)
         trigger = next(node for node in workflow["nodes"] if node["type"].endswith("executeWorkflowTrigger"))
         run = self.begin(workflow, "integrated", first_data(trigger, items))
         run.data["parentExecution"] = {
@@ -205,6 +157,7 @@ class Engine:
         handler = self.workflows.get(run.workflow["settings"].get("errorWorkflow", ""))
         if run.mode in ("manual", "error") or not handler or not handler["active"]:
             return
+        handler = self.live(handler)
         execution = {
             "id": run.id,
             "url": f"{self.base_url}/workflow/{run.workflow['id']}/executions/{run.id}",

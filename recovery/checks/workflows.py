@@ -1,0 +1,42 @@
+"""What is read of a workflow as n8n gives it: the version that is live, and the webhooks of it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from recovery.model import N8nDoor
+
+__all__ = ["live_nodes", "missing_webhooks", "webhooks_of"]
+
+WEBHOOK = "n8n-nodes-base.webhook"
+MOST_ASKED = 200
+
+Hook = tuple[str, str]
+
+
+def live_nodes(workflow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The nodes of the published version, which a saved draft may differ from; those of the draft in an older n8n."""
+    live = workflow.get("activeVersion")
+    nodes = live.get("nodes") if isinstance(live, Mapping) else workflow.get("nodes")
+    yield from (one for one in (nodes if isinstance(nodes, list) else ()) if isinstance(one, Mapping))
+
+
+def webhooks_of(workflow: Mapping[str, Any]) -> Iterator[Hook]:
+    """(method, path) of each live webhook that can be asked: not those with parameters in their path."""
+    for node in live_nodes(workflow):
+        if node.get("type") != WEBHOOK or node.get("disabled"):
+            continue
+        parameters = node.get("parameters")
+        path = parameters.get("path") if isinstance(parameters, Mapping) else None
+        if not isinstance(path, str) or not path.strip("/") or ":" in path or path.startswith("="):
+            continue
+        methods = parameters.get("httpMethod", "GET") if isinstance(parameters, Mapping) else "GET"
+        for method in methods if isinstance(methods, list) else [methods]:
+            yield str(method).upper(), path
+
+
+def missing_webhooks(door: N8nDoor) -> tuple[list[tuple[Mapping[str, Any], Hook]], int]:
+    """The webhooks that n8n has not registered though their workflow is published, and how many were asked."""
+    hooks = [(one, hook) for one in door.published_workflows() for hook in webhooks_of(one)][:MOST_ASKED]
+    return [(one, (method, path)) for one, (method, path) in hooks if method not in door.webhook_methods(path)], len(
+        hooks
+    )
