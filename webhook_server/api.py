@@ -10,9 +10,10 @@ from pydantic import BaseModel
 from recovery import clock
 from recovery.analytics.summary import summarize
 from recovery.config.plans import every_seconds
-from recovery.model import OrderWhat
+from recovery.model import OrderWhat, Policy
 from recovery.model.durations import parse_duration
-from recovery.store import orders, views
+from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
+from recovery.store import database, orders, steps, views
 from webhook_server import asked, maintaining, openapi, schemas
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
@@ -117,6 +118,30 @@ def list_components() -> Response:
     return _list_of("components", asked.read_query(asked.ComponentQuery), schemas.Component.model_validate)
 
 
+def show_endpoint(name: str) -> Response:
+    """Which endpoint of a component is live, where the configuration gives it the action `failover`."""
+    asked.read_query(asked.Query)
+    urls = failover_of(_policy(), name)
+    if not urls:
+        raise Problem(404, "Not found", f"no component {name[:200]!r} with the action failover is configured")
+    with database.read():
+        memory = steps.last_memory(name, FAILOVER)
+    live = live_of(urls, memory)
+    since = live_since(memory) if live == memory.get("live") else None
+    primary = urls[0]
+    shown = schemas.Endpoint(component=name, endpoint=live, primary=primary, is_primary=live == primary, since=since)
+    return _answer(shown)
+
+
+def _policy() -> Policy:
+    """What the configuration plans, worked out once for each app."""
+    kept = current_app.extensions
+    if "medic_policy" not in kept:
+        kept["medic_policy"] = current_app.config["MEDIC"].policy()
+    policy: Policy = kept["medic_policy"]
+    return policy
+
+
 def list_alerts() -> Response:
     """Alerts, newest first."""
     return _list_of("alerts", asked.read_query(asked.AlertQuery), schemas.Alert.model_validate)
@@ -184,6 +209,7 @@ ROUTES = (
     Route("POST", "/incidents/<incident_id>/orders", give_order, schemas.Order, body=asked.OrderBody, status=202),
     Route("GET", "/executions", list_executions, schemas.Execution, asked.ExecutionQuery, listed=True),
     Route("GET", "/components", list_components, schemas.Component, asked.ComponentQuery, listed=True),
+    Route("GET", "/components/<path:name>/endpoint", show_endpoint, schemas.Endpoint),
     Route("GET", "/alerts", list_alerts, schemas.Alert, asked.AlertQuery, listed=True),
     Route("GET", "/events", list_events, schemas.Event, asked.EventQuery, listed=True),
     Route("GET", "/maintenance", list_maintenance, schemas.Maintenance, asked.Paging, listed=True),

@@ -16,7 +16,7 @@ REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
     400: "what was asked is not understood",
     401: "no token, or a wrong one",
-    404: "there is no such row",
+    404: "there is no such row or component",
     409: "too late: the step or stage is no longer current, or the order makes no sense now",
     415: "the body is not sent as JSON",
     429: "too many failed logins; Retry-After says how long to wait",
@@ -56,7 +56,7 @@ def write_document(routes: tuple[Route, ...]) -> str:
     """The whole description as JSON text."""
     paths: dict[str, Any] = {}
     for route in routes:
-        path = "/api/v1" + re.sub(r"<(\w+)>", r"{\1}", route.path)
+        path = "/api/v1" + re.sub(r"<(?:path:)?(\w+)>", r"{\1}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _describe(route)
     document = {
         "openapi": "3.1.0",
@@ -100,8 +100,9 @@ def _describe(route: Route) -> dict[str, Any]:
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:
-    schema = {"type": "integer", "minimum": 1}
-    return [{"name": n, "in": "path", "required": True, "schema": schema} for n in re.findall(r"<(\w+)>", path)]
+    schemas = {"": {"type": "integer", "minimum": 1}, "path:": {"type": "string"}}
+    found = re.findall(r"<(path:)?(\w+)>", path)
+    return [{"name": name, "in": "path", "required": True, "schema": schemas[kind]} for kind, name in found]
 
 
 def _query_parameters(query: type[BaseModel] | None) -> list[dict[str, Any]]:

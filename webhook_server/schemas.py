@@ -190,6 +190,16 @@ class Probe(Shown):
     every: float
 
 
+class Endpoint(Shown):
+    """Which endpoint of a component is live: its primary, or the standby that it was switched to at `since`."""
+
+    component: str
+    endpoint: str
+    primary: str
+    is_primary: bool
+    since: datetime | None
+
+
 class Maintenance(Shown):
     """A time in which what fails is seen and recorded, and nothing is healed and nobody is called.
 
