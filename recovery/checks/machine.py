@@ -10,9 +10,9 @@ from recovery.checks.filling import Filling
 from recovery.checks.remembering import held_seconds
 from recovery.model import DoorError, Doors, FailureType, Past, Reading, Usage
 from recovery.model.durations import Duration, Period, Timeout, write_duration
+from recovery.model.sizes import write_size
 
 Percent = Annotated[StrictInt, Field(ge=1, le=100)]
-UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 class Args(BaseModel):
@@ -122,17 +122,9 @@ def _percent(
     if name == "cpu":
         counted = ""
     else:
-        counted = f": {_size(used)} of {_size(most)}" if in_bytes else f": {used:.0f} of {most:.0f}"
+        counted = f": {write_size(used)} of {write_size(most)}" if in_bytes else f": {used:.0f} of {most:.0f}"
     words = f"{called} {percent:.0f} % used (limit {limit} %){counted}"
     return Measure(name, percent / limit, words, f"{called} {percent:.0f} %")
-
-
-def _size(count: float) -> str:
-    for unit in UNITS[:-1]:
-        if count < 1024:
-            return f"{count:.3g} {unit}"
-        count /= 1024
-    return f"{count:.3g} {UNITS[-1]}"
 
 
 def _full_soon(args: Args, usage: Usage, filling: Filling) -> list[Measure]:
@@ -143,8 +135,8 @@ def _full_soon(args: Args, usage: Usage, filling: Filling) -> list[Measure]:
         if args.full_within is not None and left is not None and left <= args.full_within:
             limit = write_duration(args.full_within)
             when = f"{left / 60:.0f} minutes" if left < 7_200 else f"{left / 3_600:.0f} hours"
-            words = f"disk {path} will be full in {when} (limit {limit}): {_size(room.free)} are free, "
-            words += f"and it fills by {_size(slope * 3600)} an hour"
+            words = f"disk {path} will be full in {when} (limit {limit}): {write_size(room.free)} are free, "
+            words += f"and it fills by {write_size(slope * 3600)} an hour"
             found.append(Measure(f"full {path}", args.full_within / max(left, 60.0), words))
     return found
 

@@ -7,6 +7,7 @@ from recovery.model import (
     DatabaseDoor,
     DockerDoor,
     Doors,
+    FilesDoor,
     GpuDoor,
     HttpDoor,
     MachineDoor,
@@ -19,6 +20,7 @@ from recovery.model import (
 from recovery.outside.background import Background
 from recovery.outside.databases import Databases
 from recovery.outside.docker import Docker
+from recovery.outside.files import Files
 from recovery.outside.gpu import Gpu
 from recovery.outside.http import Http
 from recovery.outside.machine import Machine
@@ -55,6 +57,7 @@ class OpenDoors:
         self.usage: UsageDoor = MachineUsage()
         self.gpu: GpuDoor = Gpu()
         self.ssh: SshDoor = Ssh(self.background)
+        self.files: FilesDoor = Files()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -87,6 +90,7 @@ class _StepDoors:
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.network, self.database, self.docker = doors.network, doors.database, doors.docker
         self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
+        self.files = doors.files
         self.n8n, self.https, self.mail, self.sms = doors.n8n, doors.https, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 
