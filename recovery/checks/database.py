@@ -1,48 +1,28 @@
 """A database that is asked a question: SQLite, PostgreSQL, MySQL, MariaDB or Redis."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, StrictBool, StrictInt, field_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator
 
 from recovery.checks import check
 from recovery.checks.rates import ErrorRate, counting
 from recovery.model import DatabaseAddress, DatabaseState, DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Period, Timeout
-from recovery.model.secrets import SecretFields
+from recovery.model.servers import ServerFields, check_redis_database
 
-PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 FAILURES = {"rate_limited": FailureType.RESOURCE_EXHAUSTED}
 
 
-class Args(SecretFields):
+class Args(ServerFields):
     """Where the database is, what it is asked, and what is too much."""
 
     engine: Literal["sqlite", "postgresql", "mysql", "redis"] = Field(
         description="which kind: `sqlite`, `postgresql`, `mysql` (MariaDB too) or `redis`", examples=["postgresql"]
     )
     path: str = Field("", description="the file; `sqlite` only", examples=["/srv/n8n/database.sqlite"])
-    host: str = Field(
-        "127.0.0.1",
-        description="a name, an IP address, or the absolute path of a socket (PostgreSQL: of its folder)",
-        examples=["db.example.com"],
-        min_length=1,
-        max_length=253,
-    )
-    port: Annotated[StrictInt, Field(ge=1, le=65_535)] | None = Field(
-        None, description="the port; the engine's own where it is not given", examples=[5433]
-    )
-    database: str = Field("", description="which database; for Redis a number", examples=["orders"], max_length=128)
     user: str = Field(
         "", description="who asks; a user that may only read is enough", examples=["medic"], max_length=128
-    )
-    password: SecretStr | None = Field(
-        None, description="the user's password; better `password_file`, the path of a file that holds it"
-    )
-    tls: StrictBool = Field(
-        False, description="only over TLS, with a certificate that is trusted; without it as the server likes"
-    )
-    ca_file: str = Field(
-        "", description="certificates to trust instead of the usual ones", examples=["/etc/ssl/db.pem"]
     )
     query: str = Field(
         "",
@@ -65,19 +45,12 @@ class Args(SecretFields):
     timeout: Timeout = Field(5.0, description="how long the whole look may take", examples=["10s"])
     error_rate: ErrorRate = None
 
-    @field_validator("host", "path", "database", "user", "ca_file")
+    @field_validator("path")
     @classmethod
-    def _is_one_thing(cls, value: str) -> str:
+    def _is_one_path(cls, value: str) -> str:
         if any(ord(sign) < 32 or ord(sign) == 127 for sign in value):
             raise ValueError("must not hold control characters")
         return value
-
-    @field_validator("host")
-    @classmethod
-    def _only_a_host(cls, value: str) -> str:
-        if not value.startswith("/") and (any(sign in value for sign in "/@, \\") or value.count(":") == 1):
-            raise ValueError("write only the host, such as db.example.com; port, user and database have their own keys")
-        return value.removeprefix("[").removesuffix("]")
 
     def check_together(self) -> None:
         """Raise ValueError where keys do not belong to the engine."""
@@ -85,24 +58,14 @@ class Args(SecretFields):
             raise ValueError("`path` names the file of the engine `sqlite`, which needs it; no other has one")
         if self.engine == "redis" and self.query:
             raise ValueError("Redis is asked with PING: leave `query` out")
-        if self.engine == "redis" and self.database and not (self.database.isascii() and self.database.isdigit()):
-            raise ValueError("`database` of Redis is a number, such as 0")
+        if self.engine == "redis":
+            check_redis_database(self.database)
 
     def address(self) -> DatabaseAddress:
         """What the door is given."""
-        return DatabaseAddress(
-            engine=self.engine,
-            host=self.host,
-            port=self.port or PORTS.get(self.engine, 0),
-            path=self.path,
-            database=self.database,
-            user=self.user,
-            password=self.password.get_secret_value() if self.password else "",
-            query=self.query,
-            tls=self.tls,
-            ca_file=self.ca_file,
-            integrity=self.quick_check,
-        )
+        if self.engine == "sqlite":
+            return DatabaseAddress(engine="sqlite", path=self.path, query=self.query, integrity=self.quick_check)
+        return replace(self.server(self.engine), query=self.query)
 
 
 @check("database", remembers=True, every_seconds=30)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from recovery.model import (
+    CacheDoor,
     DatabaseDoor,
     DockerDoor,
     Doors,
@@ -18,6 +19,7 @@ from recovery.model import (
     UsageDoor,
 )
 from recovery.outside.background import Background
+from recovery.outside.caches import Caches
 from recovery.outside.databases import Databases
 from recovery.outside.docker import Docker
 from recovery.outside.files import Files
@@ -58,6 +60,7 @@ class OpenDoors:
         self.gpu: GpuDoor = Gpu()
         self.ssh: SshDoor = Ssh(self.background)
         self.files: FilesDoor = Files()
+        self.caches: CacheDoor = Caches()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -90,7 +93,7 @@ class _StepDoors:
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.network, self.database, self.docker = doors.network, doors.database, doors.docker
         self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
-        self.files = doors.files
+        self.files, self.caches = doors.files, doors.caches
         self.n8n, self.https, self.mail, self.sms = doors.n8n, doors.https, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 

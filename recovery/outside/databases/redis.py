@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError, ResponseError  # noqa: A004
 
 from recovery.model import DatabaseAddress, DatabaseState
 
-__all__ = ["look"]
+__all__ = ["arguments", "look"]
 
 WORDS_SECONDS = 0.5
 
@@ -20,7 +20,7 @@ WORDS_SECONDS = 0.5
 async def look(address: DatabaseAddress, end: float) -> DatabaseState:
     """Connect, ask, and see how it is, until `end` of the monotonic clock."""
     begin = time.monotonic()
-    client = Redis(**_arguments(address, end - begin))
+    client = Redis(**arguments(address, end - begin))
     try:
         await _ping(client, address)
         took = (time.monotonic() - begin) * 1000
@@ -59,7 +59,8 @@ async def _first_words(address: DatabaseAddress) -> str:
         return ""
 
 
-def _arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+def arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+    """What the driver is given, for a deed of so many seconds."""
     where = {"unix_socket_path": address.host} if address.host.startswith("/") else {"host": address.host}
     found: dict[str, Any] = {
         **where,

@@ -12,7 +12,16 @@ __all__ = ["place_of", "problem_of"]
 FULL = ("too many clients", "too many connections", "remaining connection slots", "max number of clients")
 FULL_CODES = (1040, 1203, "53300")
 TOO_LATE = ("TimeoutError", "QueryCanceled", "ConnectionTimeout")  # of Python, Redis and PostgreSQL
-LOCKED_OUT = ("password", "access denied", "noauth", "wrongpass", "authentication", "no pg_hba.conf entry", "noperm")
+LOCKED_OUT = (
+    "password",
+    "access denied",
+    "noauth",
+    "wrongpass",
+    "authentication",
+    "no pg_hba.conf entry",
+    "noperm",
+    "has no permissions",
+)
 LOCKED_OUT_CODES = (1045, 1044, "28P01", "28000")
 
 
