@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from recovery.model.data_doors import CacheDoor, FilesDoor
+from recovery.model.data_doors import CacheDoor, FilesDoor, SessionDoor
 from recovery.model.process_doors import ProcessDoor
 from recovery.model.remote_doors import SshDoor
 from recovery.model.n8n_doors import N8nActing
@@ -245,6 +245,7 @@ class Doors(Protocol):
     ssh: SshDoor
     files: FilesDoor
     caches: CacheDoor
+    sessions: SessionDoor
 
     def n8n(self, site: str) -> N8nDoor | None:
         """The n8n of that name, or None where none is configured."""

@@ -14,6 +14,7 @@ from recovery.model import (
     MachineDoor,
     NetworkDoor,
     ProcessDoor,
+    SessionDoor,
     ShellResult,
     SshDoor,
     UsageDoor,
@@ -30,6 +31,7 @@ from recovery.outside.mail import Mail
 from recovery.outside.n8n import N8n
 from recovery.outside.network import Network
 from recovery.outside.processes import Processes
+from recovery.outside.sessions import Sessions
 from recovery.outside.shell import Shell
 from recovery.outside.sms import Sms
 from recovery.outside.ssh import Ssh
@@ -61,6 +63,7 @@ class OpenDoors:
         self.ssh: SshDoor = Ssh(self.background)
         self.files: FilesDoor = Files()
         self.caches: CacheDoor = Caches()
+        self.sessions: SessionDoor = Sessions()
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
@@ -93,7 +96,7 @@ class _StepDoors:
         self.http, self.machine, self.processes = doors.http, doors.machine, doors.processes
         self.network, self.database, self.docker = doors.network, doors.database, doors.docker
         self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
-        self.files, self.caches = doors.files, doors.caches
+        self.files, self.caches, self.sessions = doors.files, doors.caches, doors.sessions
         self.n8n, self.https, self.mail, self.sms = doors.n8n, doors.https, doors.mail, doors.sms
         self.shell: Any = _StepShell(doors.shell, started)
 

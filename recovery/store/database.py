@@ -113,6 +113,7 @@ def pg_arguments(url: str) -> dict[str, Any]:
         "port": parts.port,
         "user": unquote(parts.username or "") or None,
         "password": unquote(parts.password or "") or None,
+        "application_name": "n8n-medic",  # by which reconnect_database spares us
     }
     for pair in filter(None, parts.query.split("&")):
         key, _, value = pair.partition("=")

@@ -69,8 +69,11 @@ def redis_server(*more: str):
 
 
 @contextmanager
-def mariadb_server(*more: str):
-    """A MariaDB of the test's own, with the user medic and the password `pass word`, who may see the rest."""
+def mariadb_server(*more: str, more_setup: str = ""):
+    """A MariaDB of the test's own, with the user medic and the password `pass word`, who may see the rest.
+
+    `more_setup`: statements, each on a line of its own.
+    """
     binary, folder, port = program("mariadbd", "mariadb-server-core"), tempfile.mkdtemp(prefix="medic-my-"), free_port()
     data = Path(folder) / "data"
     (data / "mysql").mkdir(parents=True)
@@ -78,7 +81,7 @@ def mariadb_server(*more: str):
     setup.write_text(
         "CREATE DATABASE IF NOT EXISTS shop;\n"
         "CREATE OR REPLACE USER medic@'%' IDENTIFIED BY 'pass word';\n"
-        "GRANT SELECT, PROCESS, REPLICATION CLIENT, REPLICA MONITOR ON *.* TO medic@'%';\n"
+        "GRANT SELECT, PROCESS, REPLICATION CLIENT, REPLICA MONITOR ON *.* TO medic@'%';\n" + more_setup
     )
     share = Path(binary).resolve().parents[1] / "share" / "mysql"
     base = [binary, "--no-defaults", f"--datadir={data}", f"--lc-messages-dir={share}", "--user=root"]

@@ -13,7 +13,7 @@ from pymysql.cursors import DictCursor
 
 from recovery.model import DatabaseAddress, DatabaseState
 
-__all__ = ["Mysql"]
+__all__ = ["Mysql", "arguments"]
 
 THREADS = 16
 NOT_TOLD = (pymysql.err.OperationalError, pymysql.err.ProgrammingError, pymysql.err.InternalError)
@@ -56,7 +56,7 @@ class _Connection:
         seconds = self._end - begin
         if seconds <= 0:  # it waited for a thread until its time was over
             raise TimeoutError
-        self._open = pymysql.connect(**_arguments(self._address, seconds), defer_connect=True)
+        self._open = pymysql.connect(**arguments(self._address, seconds), defer_connect=True)
         self._open.connect()
         try:
             with self._open.cursor() as cursor:
@@ -72,7 +72,8 @@ class _Connection:
         return DatabaseState(took, used, most, lag, trouble)
 
 
-def _arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+def arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+    """What the driver is given, for a deed of so many seconds."""
     found: dict[str, Any] = {
         "user": address.user or None,
         "password": address.password,

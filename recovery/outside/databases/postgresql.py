@@ -8,7 +8,7 @@ import psycopg
 
 from recovery.model import DatabaseAddress, DatabaseState
 
-__all__ = ["look"]
+__all__ = ["arguments", "look"]
 
 # A primary that is idle sends nothing to replay, so a replica that has replayed all that it received is not behind,
 # as long as it still receives. A row without a type is one that we may not see into.
@@ -29,7 +29,7 @@ async def look(address: DatabaseAddress, end: float) -> DatabaseState:
     Nothing is set for the session: behind a pooler it would stay with a connection that others use.
     """
     begin = time.monotonic()
-    async with await psycopg.AsyncConnection.connect(**_arguments(address, end - begin)) as connection:
+    async with await psycopg.AsyncConnection.connect(**arguments(address, end - begin)) as connection:
         await connection.set_read_only(True)
         left = max(1, int((end - time.monotonic()) * 1000))
         await connection.execute(f"SET LOCAL statement_timeout = {left}")
@@ -41,7 +41,8 @@ async def look(address: DatabaseAddress, end: float) -> DatabaseState:
     return DatabaseState(took, used, most, lag)
 
 
-def _arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+def arguments(address: DatabaseAddress, seconds: float) -> dict[str, Any]:
+    """What the driver is given, for a deed of so many seconds."""
     found: dict[str, Any] = {
         "host": address.host,
         "port": address.port,
