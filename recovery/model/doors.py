@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from recovery.model.data_doors import CacheDoor, FilesDoor, SessionDoor
+from recovery.model.n8n_doors import N8nActing
 from recovery.model.process_doors import ProcessDoor
 from recovery.model.remote_doors import SshDoor
-from recovery.model.n8n_doors import N8nActing
 from recovery.model.sights import DatabaseDoor, DockerDoor, GpuDoor, N8nNumbers, NetworkDoor, UsageDoor
 
 __all__ = [

@@ -136,12 +136,12 @@ def skip_step(row: StepRow, why: str, now: datetime, who: str = "medic") -> None
     _tell(row, StepState.SKIPPED, why, now, who)
 
 
-def last_memory(component: str, name: str, args: dict[str, Any]) -> dict[str, Any]:
-    """What an action of these arguments remembered when it last ended on a component; {} without."""
+def last_memory(component: str, name: str, args: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What an action (of these arguments) remembered when it last ended on a component; {} without."""
     mine = (StepRow.component == component) & (StepRow.name == name) & StepRow.memory.is_null(False)
     ended = StepRow.select().where(mine, StepRow.finished_at.is_null(False))
     newest = ended.order_by(StepRow.finished_at.desc(), StepRow.id.desc()).limit(MOST_MEMORIES)
-    return next((dict(row.memory) for row in newest if row.args == args), {})
+    return next((dict(row.memory) for row in newest if args in (None, row.args)), {})
 
 
 def is_put_off(incident_id: int, name: str, since: datetime) -> bool:
