@@ -87,6 +87,7 @@ def make_context(config: "Config", loop: Loop) -> Context:
         channels=plans,
         channel_args={plan.name: config.channel_args(plan.name) for plan in plans},
         public_url=config.public_url,
+        link_key=str(config.session_key),
         language=config.alerts.language,
         dry_run=config.dry_run,
     )

@@ -11,14 +11,18 @@ from recovery.store.tables import AlertRow, IncidentRow
 from recovery.worker.context import Context
 
 
-def tell(ctx: Context, incident: IncidentRow, kind: AlertKind, because: str, now: datetime) -> None:
-    """Owe people a message about an incident, once per episode and kind (and per call for needs_human)."""
+def tell(ctx: Context, incident: IncidentRow, kind: AlertKind, because: str, now: datetime, link: str = "") -> None:
+    """Owe people a message about an incident, once per episode and kind (and per call for needs_human).
+
+    `link`: where they can act; by default where they see the incident.
+    """
     call = f".{incident.asked + 1}" if kind is AlertKind.NEEDS_HUMAN else ""
     if kind is AlertKind.RECOVERED and incident.asked:
         call = f".{incident.asked}"  # who was called again in the same episode hears of its end again
     about_n8n = is_about_n8n(incident.component, incident.site)
     route = alerting.route(Severity(incident.severity), about_n8n, ctx.channels)
     facts = _facts(ctx, incident, kind, because) if route.channels else {}
+    facts |= {"link": link} if link and facts else {}
     for name in route.channels:
         key = f"{incident.id}.{incident.episode}.{kind}{call}.{name}"
         alerts.add_alert(key, incident.id, kind, name, incident.severity, {**facts, "key": key}, now)
@@ -39,11 +43,13 @@ def tell_anew(ctx: Context, alert: AlertRow, now: datetime) -> str:
     return ", ".join(route.channels)
 
 
-def call_person(ctx: Context, incident: IncidentRow, because: str, now: datetime, quiet: bool = False) -> None:
+def call_person(
+    ctx: Context, incident: IncidentRow, because: str, now: datetime, quiet: bool = False, link: str = ""
+) -> None:
     """The incident needs a person; `quiet`: one was called already, and nothing new is known."""
     incidents.move_incident(incident, IncidentState.NEEDS_HUMAN, because, now)
     if not quiet:
-        tell(ctx, incident, AlertKind.NEEDS_HUMAN, because, now)
+        tell(ctx, incident, AlertKind.NEEDS_HUMAN, because, now, link)
 
 
 def _facts(ctx: Context, incident: IncidentRow, kind: AlertKind, because: str) -> dict[str, Any]:

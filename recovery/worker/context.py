@@ -10,6 +10,7 @@ from typing import Any
 
 from recovery.clock import utc_now
 from recovery.model import ChannelPlan, Doors, Policy
+from recovery.model.links import Decision, sign_decision
 from recovery.store import database
 from recovery.worker.connectivity import Connectivity
 from recovery.worker.ears import Ears
@@ -67,7 +68,7 @@ class Context:
         latest: the time of the last tick. failures_kept: how long history is kept.
         connectivity: whether this machine itself is online. ears: whether anybody can be heard.
         background: the event loop that checks run on. looks: those at components that are under way.
-        public_url: where people find the pages. language: of the messages.
+        public_url: where people find the pages. language: of the messages. link_key: signs links.
     """
 
     worker: str
@@ -80,6 +81,7 @@ class Context:
     public_url: str = ""
     language: str = "en"
     dry_run: bool = False
+    link_key: str = field(default="", repr=False)
     taken: int = 0
     latest: datetime | None = None
     windows: tuple[datetime, Sequence[Any]] | None = None
@@ -103,6 +105,11 @@ class Context:
     def lease(self, now: datetime, seconds: float = 0.0) -> datetime:
         """Until when something claimed now is held: its own time and some to spare."""
         return now + LEASE + timedelta(seconds=seconds)
+
+    def decision_link(self, decision: Decision) -> str:
+        """Where people decide about a step with nothing but the message; "" without a key to sign with."""
+        token = sign_decision(self.link_key, decision) if self.link_key else ""
+        return f"{self.public_url.rstrip('/')}/decide/{token}" if token else ""
 
     def link(self, incident_id: int) -> str:
         """Where people see an incident."""

@@ -8,6 +8,7 @@ from typing import Any
 from recovery.decide import brakes, moves, planner
 from recovery.decide.replay import Candidate, choose_canary, release
 from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState
+from recovery.model.links import Decision
 from recovery.redact import redact
 from recovery.store import acted, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
@@ -108,7 +109,7 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
     if move.skip:
         steps.finish_canary(step, StepState.SKIPPED, because, case.now)
     if asks:
-        return _await_yes(case, action, because)
+        return _await_yes(case, step, because)
     case.run(because)
     return move.skip
 
@@ -131,12 +132,13 @@ def _host(action: PlannedAction) -> str:
     return str(action.args.get("host") or "this machine") if action.restarts else ""
 
 
-def _await_yes(case: Case, action: PlannedAction, because: str) -> bool:
+def _await_yes(case: Case, step: StepRow, because: str) -> bool:
     """Nothing is done before a person has said yes, or the time for it is over."""
     until = case.now + timedelta(seconds=case.ctx.policy.brakes.approve_within_seconds)
-    told = f"{action.name} needs a person's yes by {until:%H:%M} (UTC): {because}"
+    told = f"{step.name} needs a person's yes by {until:%H:%M} (UTC): {because}"
     case.set(told, state=RecoveryState.AWAITING_APPROVAL, next_at=until, wake_at=until)
-    calling.call_person(case.ctx, case.incident, told, case.now)
+    link = case.ctx.decision_link(Decision(case.incident.id, case.row.id, step.number, until))
+    calling.call_person(case.ctx, case.incident, told, case.now, link=link)
     return False
 
 

@@ -1,11 +1,15 @@
 """What a person sees and does in a browser."""
 
+from datetime import timedelta
+
 from recovery import clock
 from recovery.model import OrderWhat
+from recovery.model.links import Decision, sign_decision
 from recovery.store.database import write
 from recovery.store.orders import find_untaken, finish_order
 from recovery.store.tables import EventRow, IncidentRow, OrderRow
 from tests.browser.conftest import keep_screenshot
+from tests.web.seed import HELD, add_incident, add_recovery, add_step
 
 
 def test_a_stranger_sees_only_the_login(open_page, story):
@@ -147,3 +151,18 @@ def test_the_keyboard_reaches_the_content_and_the_buttons(enter, story):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.value || ''"))
     assert {"retry_now", "pause", "resolve"} <= reached
+
+
+def test_a_person_with_only_the_message_says_yes_on_a_phone(open_page, app):
+    now = clock.utc_now()
+    incident = add_incident(now, component="db-server", cause="the server does not answer")
+    recovery = add_recovery(incident, now, state="awaiting_approval", because="reboot_host needs a person's yes")
+    step = add_step(recovery, 2, now, name="reboot_host", **{**HELD, "because": "the check confirmed the failure"})
+    decision = Decision(incident.id, recovery.id, step.number, now + timedelta(minutes=30))
+    page = open_page(viewport={"width": 390, "height": 844})
+    page.goto(f"/decide/{sign_decision('session-key-of-the-tests', decision)}")
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    keep_screenshot(page, "decide-phone")
+    page.get_by_role("button", name="Yes, do it").click()
+    page.wait_for_selector("text=It is with the worker.")
+    assert [(row.what, row.step) for row in OrderRow.select()] == [("approve", 2)]

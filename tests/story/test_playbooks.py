@@ -8,8 +8,9 @@ import pytest
 from recovery import actions
 from recovery.clock import utc_now
 from recovery.model import Brakes, ComponentPlan, FailureType, Match, NotNeeded, PlannedAction, PlaybookRule, Stage
+from recovery.model.links import read_decision
 from recovery.store import database, orders
-from recovery.store.tables import OrderRow, StepRow
+from recovery.store.tables import AlertRow, OrderRow, StepRow
 from tests.conftest import FakeClock
 from tests.story.engine import STAGES, Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -329,3 +330,17 @@ def test_alternatives_are_tried_in_the_order_of_what_has_helped(fake_clock: Fake
     assert commands(engine)[:2] == ["restart", "other"] and commands(engine)[-1] == "other"
     assert commands(engine).count("restart") < commands(engine).count("other")
     assert "other helped" in engine.recovery().playbook["because"]
+
+
+def test_the_message_that_asks_carries_a_link_for_the_very_step(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(RESTART,), needs_approval=True))
+    engine.ctx.link_key, engine.ctx.public_url = "key", "https://medic.example.com/"
+    fail_component(engine)
+    number = awaiting(engine)
+    asking = AlertRow.select().where(AlertRow.kind == "needs_human").get()
+    head, _, token = asking.facts["link"].rpartition("/")
+    assert head == "https://medic.example.com/decide"
+    decision = read_decision("key", token, utc_now())
+    assert decision and (decision.incident_id, decision.step) == (engine.incident().id, number)
+    assert decision.recovery_id == engine.recovery().id
+    assert read_decision("key", token, decision.until) is None
