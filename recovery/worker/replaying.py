@@ -31,7 +31,7 @@ from recovery.worker.retrying import RETRYING, SECOND_LOOK, ask_n8n
 from recovery.worker.upkeep import Keeper
 
 log = logging.getLogger("medic.worker")
-THREADS = 4  # more of them keep the loop from its turn, and a new failure waits
+THREADS = 2  # more of them keep the loop from its turn, and a new failure waits: four doubled its p99
 
 
 def run_executions(ctx: Context, now: datetime) -> None:
