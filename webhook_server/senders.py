@@ -27,7 +27,7 @@ class Call(Request):
     max_content_length = LARGEST_BODY
 
     def __init__(self, environ: dict[str, Any], config: Any):
-        super().__init__(environ)
+        super().__init__(environ, populate_request=False)  # which would be a cycle, for each call
         self.config = config
 
 

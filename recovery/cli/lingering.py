@@ -27,15 +27,22 @@ class LingeringWorker(ThreadWorker):
     worker lets that one go first: else one of them, with its one lock on Python, could get all of a storm.
     """
 
+    alive: bool
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._queued = 0
         self._counting = threading.Lock()
 
-    def init_process(self) -> None:
-        """Begin, holding nothing, in the new process."""
+    def run(self) -> None:
+        """Begin, holding nothing, once it can answer."""
         _held[self.age % PLACES] = 0
-        super().init_process()
+        super().run()
+
+    def is_parent_alive(self) -> bool:
+        """Whether gunicorn's own process lives. Where not, this one ends, whoever still sends."""
+        self.alive = bool(self.alive and super().is_parent_alive())
+        return self.alive
 
     def accept(self, listener: Any) -> None:
         """Take a new connection, unless another worker that holds fewer takes it first."""

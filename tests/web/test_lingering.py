@@ -1,5 +1,6 @@
 """gunicorn with our worker: what follows on a connection is answered at once, and nobody who is new has to wait."""
 
+import contextlib
 import json
 import os
 import signal
@@ -54,7 +55,8 @@ class Server:
                 time.sleep(0.05)
 
     def stop(self) -> None:
-        os.killpg(self.process.pid, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGTERM)
         self.process.wait(20)
 
 
@@ -155,3 +157,18 @@ def _as_worker(facts: SimpleNamespace) -> lingering.LingeringWorker:
     worker = object.__new__(lingering.LingeringWorker)
     worker.__dict__.update(vars(facts))
     return worker
+
+
+def test_a_worker_whose_master_was_killed_ends_though_a_client_goes_on(serve):
+    server = serve(1, 4)
+    client = Client(server.port)
+    worker = int(client.ask()["pid"])
+    server.process.kill()
+    until = time.monotonic() + 15
+    with contextlib.suppress(AssertionError, OSError):
+        while time.monotonic() < until:
+            client.ask()
+    while time.monotonic() < until + 5 and Path(f"/proc/{worker}").exists():
+        time.sleep(0.1)
+    assert time.monotonic() < until, "it went on answering"
+    assert not Path(f"/proc/{worker}").exists()
