@@ -28,7 +28,7 @@ def app(environ, start_response):
 """
 SETTINGS = """
 from recovery.cli.gunicorn_settings import *
-workers, threads, keepalive = {workers}, {threads}, 30
+workers, threads, keepalive, graceful_timeout = {workers}, {threads}, 30, 1
 """
 
 
@@ -164,7 +164,7 @@ def test_a_worker_whose_master_was_killed_ends_though_a_client_goes_on(serve):
     client = Client(server.port)
     worker = int(client.ask()["pid"])
     server.process.kill()
-    until = time.monotonic() + 15
+    until = time.monotonic() + 6
     with contextlib.suppress(AssertionError, OSError):
         while time.monotonic() < until:
             client.ask()
