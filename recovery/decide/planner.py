@@ -18,9 +18,8 @@ from recovery.decide.moves import (
     Unanswered,
 )
 from recovery.decide.wording import count_of
-from recovery.model import PlannedAction, Playbook, RecoveryState, StepKind, StepState
+from recovery.model import CANARY, PlannedAction, Playbook, RecoveryState, StepKind, StepState
 
-CANARY = "retry_executions"
 VERIFY_EVERY = timedelta(seconds=1)
 READING_WITHIN = timedelta(seconds=60)
 OVER = frozenset((StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED, StepState.UNKNOWN))

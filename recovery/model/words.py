@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 __all__ = [
+    "CANARY",
     "CONNECTIVITY",
     "DOWN",
     "AlertKind",
@@ -28,6 +29,7 @@ __all__ = [
     "Success",
 ]
 
+CANARY = "retry_executions"  # the name of the steps that stand for an execution, or ask about some
 CONNECTIVITY = "connectivity"  # the component that this machine's own connection is
 
 

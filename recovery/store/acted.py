@@ -4,26 +4,28 @@ from datetime import datetime
 
 import peewee as pw
 
-from recovery.model import RecoveryState, StepKind, StepState
+from recovery.model import CANARY, RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
-ACTED = (StepRow.kind == StepKind.ACTION) & StepRow.chain_id.is_null() & (StepRow.dry == False)  # noqa: E712
+ACTED = (StepRow.kind == StepKind.ACTION) & (StepRow.name != CANARY) & (StepRow.dry == False)  # noqa: E712
+STARTED = StepRow.started_at.is_null(False)
 REAL = ACTED & (StepRow.back == False)  # noqa: E712
 RUNS = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
 WAITS = (StepRow.state == StepState.QUEUED) & StepRow.run_at.is_null(False) & (StepRow.back == False)  # noqa: E712
+UNDER_WAY = ACTED & StepRow.finished_at.is_null() & (RUNS | WAITS)
 
 
 def find_acting(component: str) -> str:
     """The action on a component that is under way, or about to be, in whatever recovery; "" without one."""
-    row = StepRow.select(StepRow.name).where(ACTED, StepRow.component == component, RUNS | WAITS).first()
+    row = StepRow.select(StepRow.name).where(UNDER_WAY, StepRow.component == component).first()
     return row.name if row else ""
 
 
-def find_restarting(host: str) -> str:
+def find_restarting(host: str | None) -> str:
     """What is being restarted on a host, or about to be, as "action of component"; "" where nothing is."""
-    if not host:
+    if host is None:
         return ""
-    row = StepRow.select(StepRow.name, StepRow.component).where(ACTED, StepRow.host == host, RUNS | WAITS).first()
+    row = StepRow.select(StepRow.name, StepRow.component).where(UNDER_WAY, StepRow.host == host).first()
     return f"{row.name} of {row.component}" if row else ""
 
 
@@ -33,15 +35,17 @@ def find_begun(component: str, name: str, since: datetime) -> list[datetime]:
     return [row.started_at for row in StepRow.select(StepRow.started_at).where(mine).order_by(StepRow.started_at)]
 
 
-def count_begun(since: datetime) -> int:
-    """How many actions were begun since then, on all components."""
-    return StepRow.select().where(REAL, StepRow.started_at > since).count()
+def count_begun(since: datetime, lately: datetime) -> tuple[int, int]:
+    """How many actions were begun on all components, lately and since the earlier of the two times."""
+    is_late = pw.fn.SUM(pw.Case(None, [(StepRow.started_at > lately, 1)], 0))
+    late, begun = StepRow.select(is_late, pw.fn.COUNT(StepRow.id)).where(REAL, StepRow.started_at > since).tuples()[0]
+    return int(late or 0), begun
 
 
 def last_acted(component: str, but_recovery: int) -> datetime | None:
     """When the last action on a component ended that another recovery had run; None without."""
     mine = REAL & (StepRow.component == component) & (StepRow.recovery_id != but_recovery)
-    done = mine & StepRow.started_at.is_null(False) & StepRow.finished_at.is_null(False)
+    done = mine & STARTED & StepRow.finished_at.is_null(False)
     row = StepRow.select(StepRow.finished_at).where(done).order_by(StepRow.finished_at.desc()).first()
     return row.finished_at if row else None
 
@@ -69,6 +73,3 @@ def count_in_vain(component: str, playbook: str, most: int) -> int:
             break
         count += 1
     return count
-
-
-STARTED = StepRow.started_at.is_null(False)

@@ -6,9 +6,9 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS recoveries_wake ON recoveries (wake_at) WHERE wake_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS steps_due ON steps (run_at) WHERE run_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS steps_remembered ON steps (component, name, id) WHERE memory IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS steps_begun ON steps (started_at) WHERE kind = 'action' AND chain_id IS NULL",
-    "CREATE INDEX IF NOT EXISTS steps_acted ON steps (component, finished_at)"
-    " WHERE kind = 'action' AND chain_id IS NULL",
+    "CREATE INDEX IF NOT EXISTS steps_begun ON steps (started_at)",
+    "CREATE INDEX IF NOT EXISTS steps_restarting ON steps (host, finished_at) WHERE host IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS steps_acted ON steps (component, finished_at)",
     "CREATE INDEX IF NOT EXISTS steps_leased ON steps (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (run_at) WHERE run_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_leased ON executions (lease_until) WHERE lease_until IS NOT NULL",

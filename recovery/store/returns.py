@@ -4,11 +4,8 @@ import json
 from datetime import datetime, timedelta
 
 from recovery.model import StepKind, StepState
-from recovery.store import bulk, steps
-from recovery.store.events import add_event
-from recovery.store.tables import ComponentRow, IncidentRow, StepRow
-
-MOST_BETWEEN = 100_000  # rows: how far back a way back is looked for
+from recovery.store import steps
+from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
 
 def plan_returns(incident_id: int, now: datetime) -> None:
@@ -27,7 +24,7 @@ def _what(row: StepRow) -> tuple[str, str]:
 
 def _ways_back(row: StepRow) -> list[StepRow]:
     same = (StepRow.component == row.component) & (StepRow.name == row.name) & (StepRow.back == True)  # noqa: E712
-    return [one for one in StepRow.select().where(same, StepRow.id > row.id - MOST_BETWEEN) if one.args == row.args]
+    return [one for one in StepRow.select().where(same) if one.args == row.args]
 
 
 def _is_back(row: StepRow) -> bool:
@@ -44,24 +41,12 @@ def _put_off(row: StepRow, now: datetime) -> bool:
 
 def _plan(row: StepRow, now: datetime) -> None:
     because = f"undoes step {row.number} once {row.component} has been healthy for {row.back_after_seconds:g} s"
-    copied = (
-        "recovery_id",
-        "incident_id",
-        "stage",
-        "attempt",
-        "name",
-        "args",
-        "timeout_seconds",
-        "component",
-        "memory",
-    )
-    number = steps.next_number(row.recovery_id)
-    bulk.create(
-        StepRow, **{name: getattr(row, name) for name in copied}, number=number, kind=StepKind.ACTION,
-        state=StepState.QUEUED, because=because, queued_at=now, back=True, safe_to_repeat=row.safe_to_repeat,
-        back_after_seconds=row.back_after_seconds, run_at=now + timedelta(seconds=row.back_after_seconds),
+    steps.add_step(
+        RecoveryRow.get_by_id(row.recovery_id), StepKind.ACTION, row.name, because, now, StepState.QUEUED,
+        args=row.args, component=row.component, safe_to_repeat=row.safe_to_repeat, back=True,
+        timeout_seconds=row.timeout_seconds, back_after_seconds=row.back_after_seconds,
+        run_at=now + timedelta(seconds=row.back_after_seconds),
     )  # fmt: skip
-    add_event(now, "step", f"{row.recovery_id}.{number} {row.name}", StepState.QUEUED, because, row.incident_id)
 
 
 def well_since(component: str) -> datetime | None:

@@ -113,7 +113,7 @@ class StepRow(Lease):
     error = pw.TextField(null=True)
     back = pw.BooleanField(default=False)  # it undoes an action
     back_after_seconds = pw.FloatField(null=True)  # when it is undone, once all is well
-    host = pw.TextField(default="")  # where it restarts something
+    host = pw.TextField(null=True)  # where it restarts something
     dry = pw.BooleanField(default=False)  # only what it would do is told
     memory = JsonField(null=True)  # what its way back, and its next run on this component, must know
     process_group = pw.IntegerField(null=True)

@@ -172,8 +172,8 @@ def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
 def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
     state, told = _told(answer)
     memory = answer.memory if isinstance(answer, Done) else None
-    if row.back:
-        memory = {} if state is StepState.SUCCEEDED else row.memory
+    if row.back and state is StepState.SUCCEEDED:
+        memory = {}  # what was done is undone
     recorded = steps.finish_step(row, state, now, memory=memory, **told)
     if recorded and state is StepState.SUCCEEDED and row.component:
         components.note_acted(row.component, now)

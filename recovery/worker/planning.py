@@ -118,7 +118,7 @@ def _brake(case: Case, action: PlannedAction) -> brakes.Word:
     component, now = case.incident.component, case.now
     lately = brakes.Lately(
         same=acted.find_begun(component, action.name, now - brakes.DAY),
-        all=(acted.count_begun(now - brakes.HOUR), acted.count_begun(now - brakes.DAY)),
+        all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR),
         acted_at=acted.last_acted(component, case.row.id),
         acting=acted.find_acting(component),
         restarting=acted.find_restarting(_host(action)),
@@ -127,9 +127,9 @@ def _brake(case: Case, action: PlannedAction) -> brakes.Word:
     return brakes.judge(action.name, lately, case.ctx.policy.brakes, now, case.playbook.by_person)
 
 
-def _host(action: PlannedAction) -> str:
-    """Where it restarts something; "" where it does not."""
-    return str(action.args.get("host") or "this machine") if action.restarts else ""
+def _host(action: PlannedAction) -> str | None:
+    """Where it restarts something; None where it does not."""
+    return str(action.args.get("host") or "this machine") if action.restarts else None
 
 
 def _await_yes(case: Case, step: StepRow, because: str) -> bool:
