@@ -50,7 +50,9 @@ def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeCloc
     with database.write():
         running = StepRow.get(StepRow.name == "run_command")
         later = utc_now().replace(year=2100)
-        StepRow.update(state=StepState.RUNNING, lease_until=later).where(StepRow.id == running.id).execute()
+        StepRow.update(state=StepState.RUNNING, lease_until=later, finished_at=None).where(
+            StepRow.id == running.id
+        ).execute()
     assert acted.find_acting("orders") == "run_command"
     before = len(engine.outside.commands)
     for what in ("cancel", "retry_now"):
@@ -59,7 +61,9 @@ def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeCloc
     engine.run(20)
     assert len(engine.outside.commands) == before
     with database.write():
-        StepRow.update(state=StepState.SUCCEEDED, lease_until=None).where(StepRow.id == running.id).execute()
+        StepRow.update(state=StepState.SUCCEEDED, lease_until=None, finished_at=utc_now()).where(
+            StepRow.id == running.id
+        ).execute()
     engine.run(70)
     assert len(engine.outside.commands) > before
 

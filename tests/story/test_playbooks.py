@@ -262,12 +262,15 @@ def test_one_restart_at_a_time_on_a_host(fake_clock: FakeClock) -> None:
     fail_component(engine, "orders")
     with database.write():
         step = StepRow.get(StepRow.name == "run_command")
-        StepRow.update(state="running", lease_until=utc_now().replace(year=2100)).where(StepRow.id == step.id).execute()
+        runs = {"state": "running", "lease_until": utc_now().replace(year=2100), "finished_at": None}
+        StepRow.update(**runs).where(StepRow.id == step.id).execute()
     fail_component(engine, "mail")
     assert len(commands(engine)) == 1
     assert engine.recovery().because == "one restart at a time on a host: run_command of orders is under way"
     with database.write():
-        StepRow.update(state="succeeded", lease_until=None).where(StepRow.id == step.id).execute()
+        StepRow.update(state="succeeded", lease_until=None, finished_at=utc_now()).where(
+            StepRow.id == step.id
+        ).execute()
     engine.run(5)
     assert len(commands(engine)) == 2
 
