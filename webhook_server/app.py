@@ -14,7 +14,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from recovery.store.database import open_database
 from recovery.store.views import drop_connection, is_unreachable, reachable
 from webhook_server import api, deciding, health, language, maintaining, override, pages, security, webhooks, wording
-from webhook_server.problems import Problem, problem, problem_of
+from webhook_server.problems import Problem, broken, problem_of, unreachable
 
 log = logging.getLogger(__name__)
 MACHINE_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
@@ -85,7 +85,7 @@ def _tell_crash(error: Exception) -> Response | tuple[str, int]:
         return _tell_unreachable(error)
     log.exception("a request failed: %s %s", request.method, request.path)
     if _for_machine():
-        return problem(500, "Internal error", "something went wrong here; the log says what")
+        return broken()
     text = gettext("Something went wrong here. The log says what.")
     return render_template("error.html", title=gettext("Internal error"), text=text, bare=True), 500
 
@@ -96,6 +96,6 @@ def _tell_unreachable(error: Exception) -> Response | tuple[str, int]:
     if request.path == "/readyz":
         return health.without_database()
     if _for_machine():
-        return problem(503, "Database unreachable", "the database does not answer; try again in a moment")
+        return unreachable()
     text = gettext("The database does not answer. This page works again as soon as it does.")
     return render_template("error.html", title=gettext("Database unreachable"), text=text, bare=True), 503

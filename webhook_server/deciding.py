@@ -9,7 +9,7 @@ from recovery import clock
 from recovery.model import OrderWhat
 from recovery.model.links import Decision, read_decision
 from recovery.store import orders, views
-from webhook_server.problems import Problem
+from webhook_server.pages import find_standing
 from webhook_server.security import plain
 from webhook_server.wording import explain_refusal
 
@@ -25,7 +25,7 @@ def page(token: str) -> Any:
     decision = _read(token)
     if decision is None:
         return _over()
-    standing = _standing(decision)
+    standing = find_standing(str(decision.incident_id))
     step = _waiting_step(standing, decision)
     shown = render_template("decide.html", standing=standing, step=step, decision=decision, token=token)
     return shown, 200, {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -37,14 +37,14 @@ def decide(token: str) -> Any:
     decision, what = _read(token), request.form.get("what", "")
     if decision is None or what not in (OrderWhat.APPROVE, OrderWhat.REJECT):
         return _over()
-    standing = _standing(decision)
+    standing = find_standing(str(decision.incident_id))
     try:
         if _waiting_step(standing, decision) is None:
             raise orders.StaleOrder("it waits no more", standing.awaiting)
         orders.add_order(standing.incident.id, OrderWhat(what), WHO, clock.utc_now(), decision.step)
         flash(gettext("It is with the worker."), "good")
     except orders.StaleOrder:
-        flash(gettext("Things have moved on: this step does not wait for a decision any more."), "bad")
+        flash(gettext("Things have moved on since you saw this page; nothing was done. Look again."), "bad")
     except orders.OrderRefused as refused:
         flash(gettext("Not possible now: %(why)s", why=explain_refusal(str(refused))), "bad")
     return redirect(url_for("deciding.page", token=token))
@@ -62,13 +62,6 @@ def _waiting_step(standing: orders.Standing, decision: Decision) -> Any:
         return None
     mine = views.find_steps(standing.incident.id, SHOWN)
     return next((one for one in mine if (one.recovery_id, one.number) == (recovery.id, decision.step)), None)
-
-
-def _standing(decision: Decision) -> orders.Standing:
-    try:
-        return orders.find_standing(decision.incident_id)
-    except orders.NotFound as lost:
-        raise Problem(404, "Not found", str(lost)) from None
 
 
 def _over() -> Any:

@@ -37,6 +37,16 @@ def problem(status: int, title: str, detail: str, **extra: Any) -> Response:
     return Response(json.dumps(body, ensure_ascii=False) + "\n", status=status, content_type="application/problem+json")
 
 
+def unreachable() -> Response:
+    """The answer where the database is away."""
+    return problem(503, "Database unreachable", "the database does not answer; try again in a moment")
+
+
+def broken() -> Response:
+    """The answer to a request that we could not handle."""
+    return problem(500, "Internal error", "something went wrong here; the log says what")
+
+
 def problem_of(error: HTTPException) -> Response:
     """The problem that tells of one of Flask's own errors (404, 405, 413, ...)."""
     status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR

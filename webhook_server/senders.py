@@ -7,18 +7,11 @@ from typing import Any
 
 from werkzeug.wrappers import Request
 
+from webhook_server.problems import Problem
 from webhook_server.security import LARGEST_BODY, plain, same_secret
 
 SIGNATURE_SECONDS = 300
 LONGEST_DELIVERY = 200
-
-
-class Turned(Exception):
-    """A call that is not taken in; holds the answer that says why."""
-
-    def __init__(self, status: int, title: str, detail: str, **headers: str):
-        super().__init__(detail)
-        self.answer, self.headers = (status, title, detail), headers
 
 
 class Call(Request):
@@ -35,7 +28,7 @@ def check_sender(call: Call, body: bytes, now: datetime) -> str:
     """The sender's signature where it signed, else "" where its token is right.
 
     Raises:
-        Turned: neither is right.
+        Problem: neither is right.
     """
     expected = plain(call.config.webhook_token)
     given = call.headers.get("X-Medic-Token") or _bearer(call)
@@ -45,7 +38,7 @@ def check_sender(call: Call, body: bytes, now: datetime) -> str:
     if signature:
         return _check_signature(signature, body, expected, now)
     why = "the token is wrong" if given else "there is no token and no signature"
-    raise Turned(401, "Unauthorized", f"{why}: send Authorization: Bearer <token>, or X-Medic-Token: <token>")
+    raise Problem(401, "Unauthorized", f"{why}: send Authorization: Bearer <token>, or X-Medic-Token: <token>")
 
 
 def _bearer(call: Call) -> str:
@@ -57,13 +50,13 @@ def _check_signature(signature: str, body: bytes, key: str, now: datetime) -> st
     parts = [part.partition("=") for part in signature.split(",")[:10]]
     stamp = next((value for name, _, value in parts if name.strip() == "t"), "")
     if not stamp.isascii() or not stamp.isdigit() or len(stamp) > 12:
-        raise Turned(401, "Unauthorized", "X-Medic-Signature must read t=<unix seconds>,v1=<hex HMAC-SHA256>")
+        raise Problem(401, "Unauthorized", "X-Medic-Signature must read t=<unix seconds>,v1=<hex HMAC-SHA256>")
     if abs(now.timestamp() - int(stamp)) > SIGNATURE_SECONDS:
-        raise Turned(401, "Unauthorized", f"the signature's time is more than {SIGNATURE_SECONDS // 60} minutes off")
+        raise Problem(401, "Unauthorized", f"the signature's time is more than {SIGNATURE_SECONDS // 60} minutes off")
     right = hmac.new(key.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
     given = [value for name, _, value in parts if name.strip() == "v1"]
     if not key or not any(same_secret(value, right) for value in given):
-        raise Turned(401, "Unauthorized", "the signature does not match the body and the webhook token")
+        raise Problem(401, "Unauthorized", "the signature does not match the body and the webhook token")
     return f"{stamp}:{right}"
 
 
@@ -71,7 +64,7 @@ def delivery_of(call: Call, scope: str, signed: str) -> str | None:
     """The second key of a delivery: the sender's own id, else its signature."""
     given = call.headers.get("X-Medic-Delivery", "").strip()
     if len(given) > LONGEST_DELIVERY:
-        raise Turned(400, "Not a valid delivery", f"X-Medic-Delivery must be at most {LONGEST_DELIVERY} characters")
+        raise Problem(400, "Not a valid delivery", f"X-Medic-Delivery must be at most {LONGEST_DELIVERY} characters")
     if given:
         return f"{scope}:{given}"
     return f"{scope}:{signed}" if signed else None

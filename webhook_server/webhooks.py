@@ -29,8 +29,8 @@ from recovery.sources.shapes import BadPayload
 from recovery.store.database import open_database
 from recovery.store.ingest import NotStored, Receipt, SignalWriter
 from recovery.store.views import drop_connection, is_unreachable, reachable
-from webhook_server.problems import problem, problem_of
-from webhook_server.senders import Call, Turned, check_sender, delivery_of
+from webhook_server.problems import Problem, broken, problem_of, unreachable
+from webhook_server.senders import Call, check_sender, delivery_of
 
 PREFIX = "/webhooks"
 WORDS_OF_A_JOB = ("", "start", "fail", "log")
@@ -61,9 +61,8 @@ class SignalsApp:
         call = Call(environ, self._config)
         try:
             answer: Answer = _take(call)
-        except Turned as turned:
-            answer = problem(*turned.answer)
-            answer.headers.update(turned.headers)
+        except Problem as told:
+            answer = told.response()
         except HTTPException as error:
             answer = problem_of(error)
         except Exception as crash:  # noqa: BLE001 whatever it is, its sender is told to keep the signal
@@ -75,9 +74,9 @@ def _tell_crash(call: Call, crash: Exception) -> Response:
     if is_unreachable(crash):
         log.error("the database does not answer: %s", crash)
         drop_connection()
-        return problem(503, "Database unreachable", "the database does not answer; try again in a moment")
+        return unreachable()
     log.error("a request failed: %s %s", call.method, call.path, exc_info=crash)
-    return problem(500, "Internal error", "something went wrong here; the log says what")
+    return broken()
 
 
 def _take(call: Call) -> Answer:
@@ -85,10 +84,12 @@ def _take(call: Call) -> Answer:
     first, *rest = call.path[1:].split("/")
     taker = TAKERS.get((first, len(rest))) or (_take_monitor if first in MONITORS and not rest else None)
     if taker is None or not all(rest):
-        raise Turned(404, "Not Found", "there is no such webhook: the documentation lists them all")
+        raise Problem(404, "Not Found", "there is no such webhook: the documentation lists them all")
     methods = ("GET", "HEAD", "POST") if first == "heartbeat" else ("POST",)
     if call.method not in methods:
-        raise Turned(405, "Method Not Allowed", f"this webhook takes {', '.join(methods)}", Allow=", ".join(methods))
+        raise Problem(
+            405, "Method Not Allowed", f"this webhook takes {', '.join(methods)}", {"Allow": ", ".join(methods)}
+        )
     return taker(call, first, *rest)
 
 
@@ -97,7 +98,7 @@ def _take_n8n_error(call: Call, _first: str, site: str = "") -> Answer:
     name = _site(call, site)
     if name is None:
         known = ", ".join(n8n.name for n8n in call.config.n8n)
-        raise Turned(404, "Unknown n8n", f"no n8n named {site!r} is configured; there are: {known or 'none'}")
+        raise Problem(404, "Unknown n8n", f"no n8n named {site!r} is configured; there are: {known or 'none'}")
     return take_in(call, lambda payload, delivery: [n8n_error.receive(payload, name, delivery)], f"n8n-error:{name}")
 
 
@@ -118,7 +119,7 @@ def _take_generic(call: Call, _first: str, name: str) -> Answer:
 def _take_heartbeat(call: Call, _first: str, name: str, word: str = "") -> Answer:
     """A job that tells of itself; whatever the body holds is its log."""
     if word not in WORDS_OF_A_JOB:
-        raise Turned(404, "Not Found", f"a heartbeat ends in nothing, /start, /fail or /log, and not in /{word[:40]}")
+        raise Problem(404, "Not Found", f"a heartbeat ends in nothing, /start, /fail or /log, and not in /{word[:40]}")
     what = word or "success"
 
     def receive(log: str, delivery: str | None) -> list[Signal]:
@@ -144,7 +145,7 @@ def take_in(call: Call, receive: Receive, scope: str, read: Callable[[Call, byte
         read: makes the payload of the body; by default it is JSON.
 
     Raises:
-        Turned: it is not taken in; nothing of it is stored.
+        Problem: it is not taken in; nothing of it is stored.
     """
     now = utc_now()
     try:
@@ -154,10 +155,10 @@ def take_in(call: Call, receive: Receive, scope: str, read: Callable[[Call, byte
         signals = _once(receive(payload, delivery_of(call, scope, signed)), f"{scope}:{signed}" if signed else "")
         receipts = writer(call.config.database_url).add(signals, now)
     except BadPayload as bad:
-        raise Turned(400, "Not a valid payload", str(bad)) from None
+        raise Problem(400, "Not a valid payload", str(bad)) from None
     except NotStored as lost:
         why = f"nothing was stored; send it again: {lost}"
-        raise Turned(503, "Not stored", why, **{"Retry-After": "5"}) from lost
+        raise Problem(503, "Not stored", why, {"Retry-After": "5"}) from lost
     return Accepted(receipts)
 
 
@@ -209,23 +210,23 @@ def _source(call: Call, name: str) -> SourcePlan:
     plan: SourcePlan | None = config.source_plan(name)
     if plan is None:
         known = ", ".join(source.name for source in config.sources) or "none"
-        raise Turned(404, "Unknown source", f"no source named {name!r} is configured; there are: {known}")
+        raise Problem(404, "Unknown source", f"no source named {name!r} is configured; there are: {known}")
     return plan
 
 
 def _parse(call: Call, body: bytes) -> Any:
     if call.mimetype != "application/json" and not call.mimetype.endswith("+json"):
-        raise Turned(415, "Unsupported media type", "send JSON, with Content-Type: application/json")
+        raise Problem(415, "Unsupported media type", "send JSON, with Content-Type: application/json")
     if call.headers.get("Content-Encoding", "identity") != "identity":
-        raise Turned(415, "Unsupported media type", "send the body without a Content-Encoding")
+        raise Problem(415, "Unsupported media type", "send the body without a Content-Encoding")
     try:
         return json.loads(body, strict=False)  # what monitors paste into templates may hold line breaks
     except RecursionError:
-        raise Turned(400, "Not valid JSON", "the body is nested too deeply") from None
+        raise Problem(400, "Not valid JSON", "the body is nested too deeply") from None
     except UnicodeDecodeError:
-        raise Turned(400, "Not valid JSON", "the body is not UTF-8 text") from None
+        raise Problem(400, "Not valid JSON", "the body is not UTF-8 text") from None
     except ValueError as error:
-        raise Turned(400, "Not valid JSON", f"the body cannot be read as JSON: {error}") from None
+        raise Problem(400, "Not valid JSON", f"the body cannot be read as JSON: {error}") from None
 
 
 def _read_log(_call: Call, body: bytes) -> str:

@@ -1,12 +1,10 @@
 """Docker's stream of events, from a small real server that speaks its API; `recovery.outside.docker_events`."""
 
 import json
-import shutil
 import socket
 import socketserver
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -110,13 +108,6 @@ def told():
 @pytest.fixture
 def events():
     return Events(Background(), settle_seconds=0.02, first_pause_seconds=0.02)
-
-
-@pytest.fixture
-def folder():
-    made = tempfile.mkdtemp(prefix="medic-docker-")
-    yield Path(made)
-    shutil.rmtree(made)
 
 
 @pytest.fixture

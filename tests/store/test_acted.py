@@ -22,8 +22,8 @@ def history(store: str):
         recovery = recoveries.add_recovery(incident.id, {"stages": [], "name": ""}, "because", NOW, NOW)
         plain = {
             "recovery_id": recovery.id, "incident_id": incident.id, "stage": 1, "attempt": 1, "kind": StepKind.ACTION,
-            "state": StepState.SUCCEEDED, "because": "x", "name": "run_command", "args": {}, "host": "this machine", "fence": 1,
-            "safe_to_repeat": True, "timeout_seconds": 60.0, "dry": False, "back": False,
+            "state": StepState.SUCCEEDED, "because": "x", "name": "run_command", "args": {}, "host": "this machine",
+            "fence": 1, "safe_to_repeat": True, "timeout_seconds": 60.0, "dry": False, "back": False,
         }  # fmt: skip
         rows = []
         for number in range(1, 3_001):

@@ -1,9 +1,9 @@
 """Two workers on PostgreSQL: one decides at a time, so none decides from what the other has just changed."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -152,6 +152,17 @@ def test_whoever_wakes_a_recovery_waits_for_the_one_that_plans(engine: Engine) -
     others[0].join(10)
 
 
+def _beat_after_both(engine: Engine, hear: Callable[[], None], now: datetime) -> dict[str, Any]:
+    """What the component is known by once an action on it has ended while another process heard of it."""
+    with database.write():
+        components.note_acted("gpu", now)
+        other = OtherProcess(hear)
+        assert not other.over.wait(0.5), "it read what is about to be changed"
+    assert other.over.wait(10)
+    other.join()
+    return engine.component("gpu").beat
+
+
 @pytest.mark.timeout(60)
 def test_what_a_monitor_tells_of_a_component_while_an_action_on_it_ends_undoes_nothing(engine: Engine) -> None:
     now = utc_now()
@@ -162,13 +173,7 @@ def test_what_a_monitor_tells_of_a_component_while_an_action_on_it_ends_undoes_n
         with database.write():
             firing.note_alerts("gpu", {"full": ("", now, True)})
 
-    with database.write():
-        components.note_acted("gpu", now)
-        other = OtherProcess(hear)
-        assert not other.over.wait(0.5), "it read what is about to be changed"
-    assert other.over.wait(10)
-    other.join()
-    beat = engine.component("gpu").beat
+    beat = _beat_after_both(engine, hear, now)
     assert (beat["acted_at"], list(beat["alerts"])) == (now.isoformat(), ["full"])
 
 
@@ -183,11 +188,5 @@ def test_what_is_heard_of_a_component_while_an_action_on_it_ends_is_not_forgotte
         with database.write():
             components.note_heard("gpu", later, 120.0, later)
 
-    with database.write():
-        components.note_acted("gpu", now)
-        other = OtherProcess(hear)
-        assert not other.over.wait(0.5), "it read what is about to be changed"
-    assert other.over.wait(10)
-    other.join()
-    beat = engine.component("gpu").beat
+    beat = _beat_after_both(engine, hear, now)
     assert (beat["heard_at"], beat["acted_at"]) == (later.isoformat(), now.isoformat())
