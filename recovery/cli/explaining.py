@@ -7,10 +7,11 @@ from typing import Any
 from recovery import actions
 from recovery.clock import utc_now
 from recovery.config import Config
+from recovery.decide.choosing import Way, suggest
 from recovery.decide.playbooks import playbook_of
-from recovery.model import About, DoorError, FailureType, PlannedAction, Playbook, Policy, Severity
+from recovery.model import About, DoorError, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity
 from recovery.model.durations import write_duration
-from recovery.store import incidents, recoveries
+from recovery.store import incidents, outcomes, recoveries
 from recovery.store.tables import IncidentRow
 
 
@@ -47,6 +48,7 @@ def explain(config: Config, asked: Asked) -> Iterator[str]:
     yield from _around(playbook, policy)
     if asked.incident:
         yield from _now(asked.incident)
+        yield from _suggested(playbook, asked)
 
 
 def _named(playbook: Playbook) -> str:
@@ -109,6 +111,20 @@ def _now(incident: IncidentRow) -> Iterator[str]:
         at = f", next at {recovery.next_at:%Y-%m-%d %H:%M:%S} (UTC)" if recovery.next_at else ""
         stands = f"{recovery.state}, stage {recovery.stage}, attempt {recovery.attempt}{at}"
         yield f"  its recovery, with the playbook that it began with, is {stands}"
+
+
+def _suggested(playbook: Playbook, asked: Asked) -> Iterator[str]:
+    """What the outcomes so far speak for; nothing is changed by it."""
+    tried = list(
+        dict.fromkeys(
+            (action.called, stage.after_seconds)
+            for stage in playbook.stages
+            for action in (playbook.actions if stage.actions is None else stage.actions)
+        )
+    )
+    known = outcomes.count_ways(asked.failure_type, asked.component, tried, utc_now())
+    for one in suggest([Way(action, after, known.get((action, after), Outcomes())) for action, after in tried]):
+        yield f"  worth a change of the playbook? {one.text}"
 
 
 def asked_for(config: Config, what: str, failure_type: str) -> Asked:

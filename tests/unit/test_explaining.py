@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import IncidentState
-from recovery.store import database
+from recovery.model import FailureType, IncidentState
+from recovery.store import database, outcomes, recoveries
 from recovery.store.tables import IncidentRow
 from tests.unit.test_cli import Run, run  # noqa: F401  the fixture
 
@@ -85,7 +85,12 @@ def test_an_incident_is_explained_with_where_it_stands(run: Run, tmp_path: Path)
             fingerprint="x", component="orders", failure_type="api_error", severity="high",
             state=IncidentState.NEEDS_HUMAN, **times, **told,
         )  # fmt: skip
+        healed = recoveries.add_recovery(row.id, {"stages": []}, "x", now, now)
+        for step in range(1, 61):
+            name, helped = ("restart", step % 20 == 0) if step % 2 else ("scale_up", step % 20 != 0)
+            outcomes.add_outcome(healed, step, FailureType.API_ERROR, "orders", name, helped, 9.0, now)
     database.close_database()
     shown = explained(run, str(row.id))
+    assert "worth a change of the playbook? restart succeeded 0 of 30 times here; scale_up 27 of 30" in shown
     assert "the playbook shop" in shown
     assert f"incident {row.id} is needs_human: all is used up" in shown
