@@ -32,7 +32,6 @@ from recovery.model import CONNECTIVITY, DoorError, FailureType, Reading
 from recovery.sources import probe
 from recovery.store import components, incidents, recoveries, signals, sites
 from recovery.store.tables import ComponentRow
-from recovery.worker.hearing import await_word
 
 if TYPE_CHECKING:
     from recovery.worker.context import Context
@@ -172,7 +171,7 @@ class Connectivity:
             return
         recoveries.wake_held(now)
         if self._standing.phase is Phase.ONLINE:  # nor could anybody be heard
-            await_word(ctx.policy, now, now)
+            ctx.ears.hear_again(ctx.policy, now)
 
     def _compare(self, ctx: "Context", now: datetime) -> None:
         """What people are told follows how it stands, whatever was lost on the way there."""

@@ -25,6 +25,7 @@ class Ears:
         self._beat: datetime | None = None
         self._seen_at: datetime | None = None
         self._caught_up: datetime | None = None
+        self._offline_until: datetime | None = None
 
     def deaf_until(self, now: datetime) -> datetime | None:
         """Until when nobody could be heard, as far as is known: now, where it lasts. To be called in a transaction.
@@ -36,7 +37,8 @@ class Ears:
             is_old = self._beat is None and latest is not None and now - latest > sites.WEB_AWAY
             self._beat, self._seen_at = latest, latest if is_old else now
         lasts = latest is not None and self._seen_at is not None and now - self._seen_at > sites.WEB_AWAY
-        return now if lasts else min(pause, now) if pause else None
+        known = [min(at, now) for at in (pause, self._offline_until) if at]
+        return now if lasts else max(known, default=None)
 
     def catch_up(self, policy: Policy, now: datetime) -> None:
         """Give everybody, heartbeats too, their time again after a pause. To be called in a transaction."""
@@ -44,6 +46,11 @@ class Ears:
         if until is not None and until != self._caught_up:
             await_word(policy, now, until)
             self._caught_up = until
+
+    def hear_again(self, policy: Policy, now: datetime) -> None:
+        """This machine is back online: give everybody their time again, also who is being looked at just now."""
+        self._offline_until = self._caught_up = now
+        await_word(policy, now, now)
 
     def believed(self, policy: Policy, ended: Ended, now: datetime) -> Ended:
         """The readings, but those of a silence through which nobody listened say nothing. In a transaction."""
