@@ -1,12 +1,16 @@
 """The outbox: what is owed to people, until a channel has taken it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.model import AlertState
+import peewee as pw
+
+from recovery.model import AlertKind, AlertState
 from recovery.store import database
 from recovery.store.events import add_event
 from recovery.store.tables import AlertRow
+
+IN_TURN = timedelta(seconds=1)
 
 
 def add_alert(
@@ -29,6 +33,7 @@ def add_alert(
 
 def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[AlertRow]:
     """Claim alerts that are due, oldest first."""
+    _put_off_recovered(now)
     query = AlertRow.select().where(AlertRow.run_at <= now).order_by(AlertRow.run_at, AlertRow.id).limit(limit)
     claimed = []
     for row in database.skip_locked(query):
@@ -43,6 +48,18 @@ def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) 
         ).where(AlertRow.id == row.id).execute()
         claimed.append(row)
     return claimed
+
+
+def _put_off_recovered(now: datetime) -> None:
+    """That all is well again waits for what is being told of the incident on its channel: else, where a failure is
+    told again after a crash, it would follow its own recovery."""
+    before = AlertRow.alias()
+    under_way = (before.state == AlertState.SENDING) | (before.run_at <= now)
+    of_its_own = (before.incident_id == AlertRow.incident_id) & (before.channel == AlertRow.channel)
+    too_early = pw.fn.EXISTS(before.select(pw.SQL("1")).where(of_its_own, before.id < AlertRow.id, under_way))
+    AlertRow.update(run_at=now + IN_TURN).where(
+        AlertRow.kind == AlertKind.RECOVERED, AlertRow.run_at <= now, too_early
+    ).execute()
 
 
 def finish_alert(row: AlertRow, state: AlertState, because: str, now: datetime, run_at: datetime | None = None) -> bool:

@@ -162,6 +162,24 @@ def test_the_late_record_of_a_lost_alert_is_dropped_and_it_is_sent_again_with_it
     assert alerts.finish_alert(new, AlertState.DELIVERED, "taken", LATER) and AlertRow.get().delivered_at == LATER
 
 
+def test_a_recovery_is_told_after_the_failure_that_is_told_again(store):
+    for key, kind, incident in (("opened", "opened", 1), ("well", "recovered", 1), ("other", "recovered", 2)):
+        alerts.add_alert(key, incident, kind, "hook", "high", {}, NOW)
+    claimed = alerts.claim_alerts(NOW, LEASE, "a", 9)
+    assert [row.key for row in claimed] == ["opened", "other"]
+    assert AlertRow.get(AlertRow.key == "well").run_at > NOW, "or the loop would turn for it without a pause"
+    at = NOW + timedelta(seconds=2)
+    assert not alerts.claim_alerts(at, LEASE, "a", 9), "the failure is still being told"
+    alerts.finish_alert(claimed[0], AlertState.QUEUED, "no answer", at, LATER)
+    assert [row.key for row in alerts.claim_alerts(at + timedelta(seconds=2), LEASE, "a", 9)] == ["well"]
+
+
+def test_a_call_for_a_person_waits_for_nothing(store):
+    for key, kind in (("opened", "opened"), ("call", "needs_human")):
+        alerts.add_alert(key, 1, kind, "hook", "high", {}, NOW)
+    assert len(alerts.claim_alerts(NOW, LEASE, "a", 9)) == 2
+
+
 def test_an_alert_that_was_not_taken_is_due_again_and_says_why(store):
     add_alert()
     [held] = alerts.claim_alerts(NOW, LEASE, "a", 1)
