@@ -1,6 +1,7 @@
 """The words of n8n-medic as values. Imports nothing of ours, so that every room may import it."""
 
 from recovery.model.acting import *  # noqa: F403
+from recovery.model.alerting import *  # noqa: F403
 from recovery.model.data_doors import *  # noqa: F403
 from recovery.model.doors import *  # noqa: F403
 from recovery.model.names import *  # noqa: F403

@@ -9,8 +9,6 @@ __all__ = [
     "CANARY",
     "CONNECTIVITY",
     "DOWN",
-    "AlertKind",
-    "AlertState",
     "Cause",
     "CauseClass",
     "ExecutionState",
@@ -156,23 +154,6 @@ class OrderWhat(StrEnum):
     ESCALATE = "escalate"
     APPROVE = "approve"
     REJECT = "reject"
-
-
-class AlertKind(StrEnum):
-    """Why people are told."""
-
-    OPENED = "opened"
-    NEEDS_HUMAN = "needs_human"
-    RECOVERED = "recovered"
-
-
-class AlertState(StrEnum):
-    """Where an alert stands in the outbox."""
-
-    QUEUED = "queued"
-    SENDING = "sending"
-    DELIVERED = "delivered"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)

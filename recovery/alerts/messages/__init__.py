@@ -4,7 +4,7 @@ Texts come from `<language>/alert.j2`. Everything in the facts may have come fro
 and escaped for each channel; the only link is ours.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -41,6 +41,7 @@ class Message:
         facts: what is known, cleaned, as values for machines.
         key: the same alert has the same key, however often it is sent.
         now: when it is sent; aware.
+        thread: what this channel remembered of its last message on the same incident; {} without.
     """
 
     title: str
@@ -53,9 +54,12 @@ class Message:
     facts: dict[str, Any]
     key: str
     now: datetime
+    thread: dict[str, Any] = field(default_factory=dict)
 
 
-def render(facts: dict[str, Any], language: str = "", *, key: str, now: datetime) -> Message:
+def render(
+    facts: dict[str, Any], language: str = "", *, key: str, now: datetime, thread: dict[str, Any] | None = None
+) -> Message:
     """Say the facts in a language; without one in that of the facts, and in English where it is unknown.
 
     Raises:
@@ -81,6 +85,7 @@ def render(facts: dict[str, Any], language: str = "", *, key: str, now: datetime
         facts=plain_facts(facts),
         key=one_line(key, 200),
         now=now,
+        thread=thread or {},
     )
 
 
