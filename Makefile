@@ -2,18 +2,21 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 
+# What was compiled once is kept: without, every start compiles everything again, and every test run all tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 KILLS ?= 100
-JOBS ?= 3
+JOBS ?= 5
 TESTS ?= tests
 PYTEST_ARGS ?=
 PY := .venv/bin/python
 RUN_READY := .venv/.ready-to-run
 DEV_READY := .venv/.ready-to-develop
-NEED_NO_MORE := not n8n and not browser and not crash
+NEED_NO_MORE := not n8n and not browser and not crash and not again
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-n8n test-browser test-crash test-all lint format schema bench clean
+.PHONY: help run demo test test-again test-n8n test-browser test-crash test-all lint format schema bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -26,6 +29,9 @@ demo: $(DEV_READY) ## a two-minute tour, with nothing else installed
 
 test: $(DEV_READY) ## the suite that needs only PyPI packages
 	@$(PY) -m pytest $(TESTS) -m "$(NEED_NO_MORE)" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+
+test-again: $(DEV_READY) ## the stories once more, on PostgreSQL
+	@$(PY) -m pytest $(TESTS) -m again -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-n8n: $(DEV_READY) ## the suite against a real n8n, installed once into ~/.cache/n8n-medic
 	@$(PY) -m tests.n8n.install
@@ -42,7 +48,7 @@ test-browser: $(DEV_READY) ## the pages in a real Chromium; screenshots in build
 test-crash: $(DEV_READY) ## kill -9 at random moments, KILLS=100 times
 	@KILLS=$(KILLS) $(PY) -m pytest tests -m crash $(PYTEST_ARGS)
 
-test-all: test test-n8n test-browser test-crash ## all of these
+test-all: test test-again test-n8n test-browser test-crash ## all of these
 
 lint: $(DEV_READY) ## format, rules and types
 	@$(PY) -m ruff format --check .

@@ -1,5 +1,6 @@
 """How `medic serve` runs gunicorn: `gunicorn -c python:recovery.cli.gunicorn_settings webhook_server.wsgi:app`."""
 
+from importlib import import_module
 from typing import Any
 
 from gunicorn.glogging import Logger
@@ -22,6 +23,11 @@ graceful_timeout = 10
 control_socket_disable = True
 logger_class = QuietLogger
 logconfig_dict = gunicorn_logging()
+
+
+def on_starting(server: Any) -> None:
+    """Load the code once, before the web processes are forked: they share it. Each makes an app of its own."""
+    import_module("webhook_server.app")
 
 
 def child_exit(server: Any, worker: Any) -> None:

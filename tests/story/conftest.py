@@ -1,6 +1,7 @@
-"""The n8n of a story: the stand-in in `make test`, a real one in `make test-n8n`."""
+"""The n8n of a story: the stand-in in `make test`, a real one in `make test-n8n`; and which are told twice."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,20 @@ import pytest
 from tests.n8n.real import RealN8n
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Service
+
+HERE = Path(__file__).parent
+# What is about locks, transactions and who comes first is told on both engines in `make test`. The other stories are
+# about decisions, which no engine changes: on PostgreSQL they are told again in `make test-again`.
+ON_BOTH = {"attacks", "attacks_postgresql", "brakes", "isolation", "lifecycles", "moments", "properties"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is told again."""
+    for item in items:
+        told_on = getattr(item, "callspec", None)
+        twice = told_on is not None and told_on.params.get("store") == "postgresql"
+        if twice and item.path.parent == HERE and item.path.stem.removeprefix("test_") not in ON_BOTH:
+            item.add_marker(pytest.mark.again)
 
 
 @pytest.fixture(scope="session")
