@@ -40,20 +40,23 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alerts": {"model"},
     "analytics": {"model", "store"},
     "worker": EVERY_ROOM - {"cli"},
-    "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide", "actions"},
+    "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide", "actions"}
+    | {"webhook_server"},
     "webhook_server": {"config", "clock", "model", "sources", "store", "analytics"},
     "__init__": set(),
     "__main__": {"cli"},
 }
 # Rooms that only some modules of another may import: the command line looks (run-check, agent) and starts the worker,
-# but never acts (playbook explain decides, and tells it). An agent lives on a machine without a database. Some actions
-# find what they mend as its check does, or post as a channel does; they never run either.
+# but never acts (playbook explain decides, and tells it). gunicorn loads the web before it forks. An agent lives on a
+# machine without a database. Some actions find what they mend as its check does, or post as a channel does; they never
+# run either.
 ONLY_FROM = {
     ("cli", "outside"): {"checking", "agent"},
     ("cli", "checks"): {"checking"},
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining"},
     ("cli", "actions"): {"explaining"},
+    ("cli", "webhook_server"): {"gunicorn_settings"},
     ("actions", "checks"): {"republish_workflow", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},
 }
