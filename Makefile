@@ -13,10 +13,10 @@ PYTEST_ARGS ?=
 PY := .venv/bin/python
 RUN_READY := .venv/.ready-to-run
 DEV_READY := .venv/.ready-to-develop
-NEED_NO_MORE := not n8n and not browser and not crash and not again
+NEED_NO_MORE := not n8n and not browser and not crash and not again and not image
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test test-again test-n8n test-browser test-crash test-all lint format schema bench clean
+.PHONY: help run demo test test-again test-n8n test-browser test-crash test-image test-all lint format schema bench clean
 
 help: ## list the targets
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | while IFS=$$'\t' read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
@@ -48,7 +48,10 @@ test-browser: $(DEV_READY) ## the pages in a real Chromium; screenshots in build
 test-crash: $(DEV_READY) ## kill -9 at random moments, KILLS=100 times
 	@KILLS=$(KILLS) $(PY) -m pytest tests -m crash $(PYTEST_ARGS)
 
-test-all: test test-again test-n8n test-browser test-crash ## all of these
+test-image: $(DEV_READY) ## the container image, built and run without Docker; needs root
+	@$(PY) -m pytest tests -m image $(PYTEST_ARGS)
+
+test-all: test test-again test-n8n test-browser test-crash test-image ## all of these
 
 lint: $(DEV_READY) ## format, rules and types
 	@$(PY) -m ruff format --check .

@@ -118,13 +118,21 @@ def serve() -> None:
 
 
 @main.command(short_help="Run the worker alone.")
-def worker() -> None:
+@click.option("--check", is_flag=True, help="Only say whether a worker lives (exit code 1: none does).")
+def worker(check: bool) -> None:
     """Run the worker alone: for several machines on PostgreSQL, or under a supervisor of your own.
 
     \b
     Example:
       MEDIC_DATABASE_URL=postgresql://medic@db/medic medic worker
+      medic worker --check
     """
+    if check:
+        from recovery.cli.living import tell_whether_a_worker_lives
+
+        _open_for_reading(read_config())
+        tell_whether_a_worker_lives()
+        return
     from recovery.cli.serving import can_open
     from recovery.worker.__main__ import AnotherWorker
     from recovery.worker.__main__ import main as run_worker

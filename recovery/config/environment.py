@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Any
 
 from recovery.config.problems import Path, Problem, suggest
@@ -10,12 +11,16 @@ from recovery.model.secrets import read_secret_file
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable: where it goes in the configuration, and what it means."""
+    """One variable: where it goes in the configuration, and what it means.
+
+    `comes_later`: its file may be empty, which says that there is no such secret yet.
+    """
 
     name: str
     path: tuple[str, ...]
     meaning: str
     is_secret: bool = False
+    comes_later: bool = False
 
 
 VARIABLES = (
@@ -24,7 +29,7 @@ VARIABLES = (
     Variable("MEDIC_DATA_DIR", ("data_dir",), "database and generated secrets"),
     Variable("MEDIC_DATABASE_URL", ("database_url",), "sqlite:///path or postgresql://...", True),
     Variable("MEDIC_N8N_URL", ("n8n", "url"), "the n8n to look after"),
-    Variable("MEDIC_N8N_API_KEY", ("n8n", "api_key"), "its API key", True),
+    Variable("MEDIC_N8N_API_KEY", ("n8n", "api_key"), "its API key", True, comes_later=True),
     Variable("MEDIC_WEBHOOK_TOKEN", ("webhook_token",), "senders of signals show it", True),
     Variable("MEDIC_API_TOKEN", ("api_token",), "users of the JSON API show it", True),
     Variable("MEDIC_ADMIN_PASSWORD", ("admin_password",), "of the pages' user admin", True),
@@ -70,11 +75,20 @@ def _value_of(variable: Variable, env: Mapping[str, str], overlay: Overlay) -> A
         way_out = f"unset {variable.name} or {file_name}"
         overlay.problems.append(Problem(file_name, "", f"{variable.name} is set too", "only one of the two", way_out))
         return None
+    if file and variable.comes_later and _is_empty(file):
+        return None
     if file:
         return _read(file_name, file, overlay)
     if variable.is_secret and plain:
         overlay.secrets.add(plain)
     return _flag_of(variable, plain, overlay) if variable.path == ("dry_run",) and plain else plain or None
+
+
+def _is_empty(path: str) -> bool:
+    try:
+        return not FilePath(path).read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        return False
 
 
 def _read(name: str, path: str, overlay: Overlay) -> str | None:

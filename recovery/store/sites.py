@@ -9,6 +9,7 @@ from recovery.store.events import add_event
 from recovery.store.tables import SiteRow, WorkerRow
 
 LIVING = timedelta(seconds=60)  # a worker that has been silent for longer is gone
+FRESH_SECONDS = 30.0  # a worker whose newest heartbeat is older is not believed to live
 WEB_AWAY = timedelta(seconds=10)  # web processes beat every five
 CLOCKS = timedelta(seconds=60)  # those of machines differ by less, or one is wrong
 PAUSE = "nobody heard"

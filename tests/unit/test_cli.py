@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -204,6 +204,22 @@ def test_a_check_by_hand_says_what_is_over_its_limit_though_it_would_not_count_y
     ended = run("run-check", "here", file=full)
     assert ended.exit_code == 1 and "over its limit now: disk /" in ended.output, ended.output
     assert run("run-check", "here", file=full.replace("disk: 1", "disk: 100")).exit_code == 0
+
+
+def test_whether_a_worker_lives_is_told_by_its_heartbeat(run: Run, history: str) -> None:
+    from recovery import clock
+    from recovery.store import database, sites
+
+    never = run("worker", "--check")
+    assert never.exit_code == 1 and "no worker has ever beaten" in never.stderr
+    for age, code, said in ((3, 0, "a worker lives"), (300, 1, "heartbeat came 300 seconds ago")):
+        database.open_database(history)
+        with database.write():
+            sites.forget_workers(clock.utc_now() + timedelta(days=1))
+            sites.beat("w", clock.utc_now() - timedelta(seconds=age))
+        database.close_database()
+        ended = run("worker", "--check")
+        assert ended.exit_code == code and said in ended.output
 
 
 def test_a_report_needs_a_history_and_says_so(run: Run) -> None:

@@ -305,3 +305,15 @@ def test_no_secret_is_in_what_a_configuration_looks_like(load: Load) -> None:
 def test_what_a_check_can_never_see_is_worth_a_look(load, more, said):
     notes = [note for note in notes_on(load(f"components: [{{name: a, {more}}}]"), {}) if "never" in note]
     assert [said in note for note in notes] == ([True] if said else []), notes
+
+
+def test_an_empty_file_for_n8ns_key_says_that_there_is_none_yet_and_for_other_secrets_it_is_an_error(tmp_path):
+    (tmp_path / "key").write_text("\n")
+    config = load_config(
+        env={"MEDIC_N8N_URL": "http://127.0.0.1:5678", "MEDIC_N8N_API_KEY_FILE": str(tmp_path / "key")}
+    )
+    assert config.n8n[0].api_key == ""
+    with pytest.raises(ConfigProblems):
+        load_config(env={"MEDIC_API_TOKEN_FILE": str(tmp_path / "key")})
+    with pytest.raises(ConfigProblems):
+        load_config(env={"MEDIC_N8N_API_KEY_FILE": str(tmp_path / "none")})
