@@ -104,7 +104,8 @@ components:
 that user the right to run just this one command (a line in sudoers, a systemd policy), and no more.
 
 **Safe to repeat** means that running it twice does no more than running it once. If a worker is killed in the middle
-of an action, nobody knows whether it happened: a safe one is run again, any other waits for a person.
+of an action, nobody knows whether it happened: a safe one is run again, any other waits for a person. Where the worker
+was killed each of three times, the action may be what kills it, and a person is asked as well.
 [extending.md](extending.md) shows how to add an action of your own in one file.
 """
 

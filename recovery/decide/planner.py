@@ -89,7 +89,7 @@ def plan(view: RecoveryView, now: datetime) -> Move:
         return Rest("a step is under way")
     lost = next((step for step in view.steps if step.state is StepState.UNKNOWN), None)
     if lost:
-        return End(False, f"nobody knows whether {lost.name} happened, and it is not safe to repeat: {lost.why}")
+        return End(False, f"nobody knows whether {lost.name} happened: {lost.why}")
     return _replay(view, now) if view.replaying else _attempt(view, now)
 
 

@@ -10,9 +10,10 @@ from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.executions import RESTS
-from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
+from recovery.store.tables import EventRow, ExecutionRow, RecoveryRow, StepRow
 
 MOST_MEMORIES = 50
+LOST_AND_REPEATED = "its worker was lost while it ran; it is safe to repeat"
 
 
 def add_step(
@@ -81,9 +82,16 @@ def claim_steps(
     return claimed
 
 
-def start_step(row: StepRow, now: datetime) -> bool:
-    """Written just before the effect; False where somebody took the step over."""
-    return _update_held(row, {"started_at": now})
+def start_step(row: StepRow, now: datetime, lease_until: datetime, dry: bool = False) -> bool:
+    """Written just before the effect, which holds the step from now on; False where somebody took it over.
+
+    `dry`: it only tells what it would do, although it was planned to be done.
+    """
+    is_dry = row.dry or dry
+    if not _update_held(row, {"started_at": now, "lease_until": lease_until, "dry": is_dry}):
+        return False
+    row.started_at, row.dry = now, is_dry
+    return True
 
 
 def note_process(row: StepRow, group: int, started: float) -> bool:
@@ -194,6 +202,28 @@ def requeue_step(row: StepRow, why: str, now: datetime, at: datetime | None = No
         _tell(row, StepState.QUEUED, why, now)
 
 
+def put_off_step(row: StepRow, why: str, now: datetime, at: datetime) -> None:
+    """A claimed step that may not begin yet is due again then; history tells of it once for each reason."""
+    values = {"state": StepState.QUEUED, "run_at": at, "lease_until": None}
+    if _take_over(row, values) and _last_word(row) != why:
+        _tell(row, StepState.QUEUED, why, now)
+
+
+def _last_word(row: StepRow) -> str:
+    mine = _history_of(row).order_by(EventRow.id.desc()).first()
+    return mine.because if mine else ""
+
+
+def _history_of(row: StepRow) -> Any:
+    subject = (EventRow.subject == "step") & (EventRow.subject_id == f"{row.recovery_id}.{row.number} {row.name}")
+    return EventRow.select().where(EventRow.incident_id == row.incident_id, subject)
+
+
+def count_lost(row: StepRow) -> int:
+    """How often a step's worker was lost while it ran."""
+    return _history_of(row).where(EventRow.because == LOST_AND_REPEATED).count()
+
+
 def lose_step(row: StepRow, why: str, now: datetime) -> None:
     """A lost step of which nobody knows whether it happened, and that must not run again."""
     values = {"state": StepState.UNKNOWN, "finished_at": now, "error": why, "lease_until": None}
@@ -202,8 +232,13 @@ def lose_step(row: StepRow, why: str, now: datetime) -> None:
 
 
 def _take_over(row: StepRow, values: dict[str, Any]) -> bool:
-    """False where its holder came back, or another worker was faster: the step is left to them."""
-    condition = (StepRow.id == row.id) & (StepRow.fence == row.fence) & (StepRow.state == StepState.RUNNING)
+    """False where its holder came back, or another worker was faster: the step is left to them.
+
+    A holder that was only slow may have begun it since it was read: then it is not lost.
+    """
+    held = (StepRow.id == row.id) & (StepRow.fence == row.fence) & (StepRow.state == StepState.RUNNING)
+    begun = StepRow.started_at.is_null() if row.started_at is None else StepRow.started_at == row.started_at
+    condition = held & begun
     return StepRow.update(fence=StepRow.fence + 1, **values).where(condition).execute() == 1
 
 

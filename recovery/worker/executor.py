@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from recovery import actions
@@ -23,13 +23,16 @@ from recovery.model import (
 )
 from recovery.redact import MARK, redact
 from recovery.sources import probe
-from recovery.store import components, database, incidents, recoveries, returns, signals, steps
+from recovery.store import components, database, incidents, recoveries, signals, steps
 from recovery.store.tables import StepRow
+from recovery.worker.beginning import LOOK_AGAIN, begin
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
 
-LOOK_AGAIN = timedelta(seconds=30)
+MOST_BEGINNINGS = 3  # of one step: an action that takes its worker with it would do so for ever
+NOT_SAFE = "its worker was lost while it ran, and it is not safe to repeat"
+NEVER_AGAIN = f"its worker was lost each of the {MOST_BEGINNINGS} times that it ran, which may be its own doing"
 
 
 def run_steps(ctx: Context, now: datetime) -> None:
@@ -45,28 +48,12 @@ def run_steps(ctx: Context, now: datetime) -> None:
 
 def run_step(ctx: Context, row: StepRow) -> None:
     """One claimed step, from just before its effect to its record."""
-    with database.write():
-        if row.kind == StepKind.CHECK and not ctx.policy.component(row.component).check:
-            steps.lose_step(row, "its check is no longer in the configuration", now_for_effect())
-            recoveries.wake_recoveries([row.incident_id], now_for_effect())
-            return
-        if row.back and _too_early(row, now_for_effect()):
-            return
-        if not steps.start_step(row, now_for_effect()):
+    with database.decide():
+        if not begin(ctx, row, now_for_effect()):
             return
     with Keeper(lambda until: steps.keep_step(row, until)):
         answer = _run_plugin(ctx, row)
     _record(ctx, row, answer)
-
-
-def _too_early(row: StepRow, now: datetime) -> bool:
-    """Nothing is undone while the component does not hold by itself: it is looked at again later."""
-    since, span = returns.well_since(row.component), timedelta(seconds=row.back_after_seconds or 0)
-    if since and now >= since + span:
-        return False
-    at = since + span if since else now + max(span, LOOK_AGAIN)
-    steps.requeue_step(row, f"{row.component} has not been healthy for long enough", now, at)
-    return True
 
 
 def _doors(ctx: Context, row: StepRow) -> Doors:
@@ -208,8 +195,8 @@ def _end_survivor(ctx: Context, row: StepRow) -> None:
 def _take_over(row: StepRow, now: datetime) -> None:
     if row.started_at is None:
         steps.requeue_step(row, "its worker was lost before it began", now)
-    elif row.kind == StepKind.CHECK or row.safe_to_repeat:
-        steps.requeue_step(row, "its worker was lost while it ran; it is safe to repeat", now)
+    elif row.kind == StepKind.CHECK or (row.safe_to_repeat and steps.count_lost(row) + 1 < MOST_BEGINNINGS):
+        steps.requeue_step(row, steps.LOST_AND_REPEATED, now)
     else:
-        steps.lose_step(row, "its worker was lost while it ran, and it is not safe to repeat", now)
+        steps.lose_step(row, NEVER_AGAIN if row.safe_to_repeat else NOT_SAFE, now)
         recoveries.wake_recoveries([row.incident_id], now)

@@ -25,11 +25,12 @@ def hold_of(ctx: Context, component: str, now: datetime) -> Hold | None:
 
 def _windows(ctx: Context, now: datetime) -> Sequence[Window]:
     """The open windows, read once a stage: its many incidents are looked at with the same `now`, in one transaction."""
-    if ctx.windows is None or ctx.windows[0] != now:
+    known = ctx.windows  # the threads of steps ask as well
+    if known is None or known[0] != now:
         rows = maintenance.find_open_windows(now)
         asked = [Window(tuple(row.components), row.ends_at, row.note) for row in rows]
-        ctx.windows = (now, [*asked, *planned_windows(ctx.policy.maintenance, now)])
-    return ctx.windows[1]
+        ctx.windows = known = (now, [*asked, *planned_windows(ctx.policy.maintenance, now)])
+    return known[1]
 
 
 def is_held(ctx: Context, row: RecoveryRow, component: str, now: datetime) -> bool:

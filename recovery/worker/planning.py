@@ -120,8 +120,8 @@ def _brake(case: Case, action: PlannedAction) -> brakes.Word:
         same=acted.find_begun(component, action.name, now - brakes.DAY),
         all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR),
         acted_at=acted.last_acted(component, case.row.id),
-        acting=acted.find_acting(component),
-        restarting=acted.find_restarting(_host(action)),
+        acting=acted.find_acting(component, now),
+        restarting=acted.find_restarting(_host(action), now),
         in_vain=acted.count_in_vain(component, case.playbook.name, case.ctx.policy.brakes.breaker),
     )
     return brakes.judge(action.name, lately, case.ctx.policy.brakes, now, case.playbook.by_person)
@@ -183,6 +183,8 @@ def _replay_rest(case: Case, move: moves.ReplayRest) -> bool:
 
 def _release_more(case: Case, move: moves.ReleaseMore) -> bool:
     waiting = executions.find_waiting(case.incident.id)
+    if case.dry:  # it was turned on while the rest was being replayed
+        return _end(case, moves.End(False, f"dry run: would retry {len(waiting)} more"))
     busy, workflows = executions.count_busy(case.incident.component, [chain.workflow_id for chain in waiting])
     candidates = [_candidate(chain) for chain in waiting]
     chosen = release(candidates, workflows, busy, case.row.released_at, case.ctx.policy.replay, case.now)

@@ -8,7 +8,7 @@ from recovery.model import ExecutionState, N8nDoor, N8nError, RecoveryState
 from recovery.sources import n8n_execution as source
 from recovery.store import database, executions, incidents, recoveries, signals, sites, steps
 from recovery.store.tables import ExecutionRow
-from recovery.worker.context import now_for_effect
+from recovery.worker.context import Context, now_for_effect
 from recovery.worker.reading_n8n import UNREADABLE, read_details_or
 
 SOON = timedelta(seconds=5)
@@ -43,14 +43,19 @@ def wake(row: ExecutionRow, now: datetime) -> None:
         recoveries.wake_recoveries([row.incident_id], now)
 
 
-def is_held_back(row: ExecutionRow, now: datetime) -> bool:
-    """While n8n was looked at, a person paused or resolved, or the attempt ended: nothing new begins."""
+def is_held_back(ctx: Context, row: ExecutionRow, now: datetime) -> bool:
+    """While n8n was looked at, a person paused or resolved, or the attempt ended: nothing new begins.
+
+    Nor does it in a dry run that was turned on after it had been released.
+    """
     recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
-    if recovery and recovery.state == RecoveryState.RUNNING:
+    if recovery and recovery.state == RecoveryState.RUNNING and not ctx.dry_run:
         return False
-    state, because = without_recovery(row, WAITING, "no recovery lets it run now")
+    why = "dry run: nothing is retried" if ctx.dry_run else "no recovery lets it run now"
+    state, because = without_recovery(row, WAITING, why)
     if executions.finish_chain(row, state, because, now, run_at=None) and row.incident_id:
         steps.skip_resting_canaries(row.incident_id, because, now)
+        recoveries.wake_recoveries([row.incident_id], now)
     return True
 
 

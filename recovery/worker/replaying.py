@@ -147,7 +147,7 @@ def _retry(ctx: Context, row: ExecutionRow, door: N8nDoor, chain: Chain) -> None
         return
     with database.decide():  # so that no other worker carries out an order between our look and our intent
         now = now_for_effect()
-        if is_held_back(row, now) or not executions.start_chain(
+        if is_held_back(ctx, row, now) or not executions.start_chain(
             row, chain.leaf_id, judgement.because, now, ctx.lease(now)
         ):
             return

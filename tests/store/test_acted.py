@@ -42,7 +42,8 @@ def test_what_was_done_is_counted(history):
         assert acted.find_begun("c1", "another", NOW - DAY) == []
         assert acted.last_acted("c1", but_recovery=0) == NOW - timedelta(hours=3)
         assert acted.last_acted("c1", but_recovery=history.id) is None
-        assert acted.find_acting("c1") == acted.find_restarting("this machine") == acted.find_restarting(None) == ""
+        assert acted.find_acting("c1", NOW) == acted.find_restarting("this machine", NOW) == ""
+        assert acted.find_restarting(None, NOW) == ""
 
 
 @pytest.mark.parametrize("state", [StepState.RUNNING, StepState.QUEUED])
@@ -52,9 +53,31 @@ def test_what_is_under_way_is_found_on_its_component_and_host(history, state: St
         steps.add_step(
             history, StepKind.ACTION, "restart_service", "x", NOW, state, component="c7", host="this machine", **held
         )
-        assert acted.find_acting("c7") == "restart_service"
-        assert acted.find_restarting("this machine") == "restart_service of c7"
-        assert acted.find_acting("c8") == acted.find_restarting("another") == ""
+        assert acted.find_acting("c7", NOW) == "restart_service"
+        assert acted.find_restarting("this machine", NOW) == "restart_service of c7"
+        assert acted.find_acting("c8", NOW) == acted.find_restarting("another", NOW) == ""
+
+
+def test_what_is_allowed_and_has_not_begun_counts_as_well(history):
+    with database.write():
+        for state, held in ((StepState.QUEUED, {"run_at": NOW}), (StepState.RUNNING, {"lease_until": NOW + DAY})):
+            steps.add_step(history, StepKind.ACTION, "x", "x", NOW, state, component="c1", **held)
+        steps.add_step(history, StepKind.ACTION, "x", "it waits for a yes", NOW, StepState.QUEUED, component="c1")
+        assert acted.count_begun(NOW - DAY, NOW - timedelta(hours=1)) == (2, 9)
+
+
+def test_only_what_has_begun_stands_in_the_way_of_a_step(history):
+    with database.write():
+        here = {"component": "c7", "host": "this machine", "lease_until": NOW + DAY}
+        one, other = (
+            steps.add_step(history, StepKind.ACTION, "x", "x", NOW, StepState.RUNNING, **here) for _ in range(2)
+        )
+        assert acted.find_in_the_way(one) == acted.find_in_the_way(other) == ""
+        assert steps.start_step(one, NOW, NOW + DAY)
+        assert acted.find_in_the_way(other) == "x of c7" and acted.find_in_the_way(one) == ""
+        elsewhere = here | {"component": "c8", "host": "another"}
+        far = steps.add_step(history, StepKind.ACTION, "x", "x", NOW, StepState.RUNNING, **elsewhere)
+        assert acted.find_in_the_way(far) == ""
 
 
 def test_a_dry_run_a_canary_and_a_way_back_are_no_actions_that_were_run(history):
@@ -85,15 +108,17 @@ def test_nothing_reads_the_whole_history(history, monkeypatch: pytest.MonkeyPatc
         return plain(sql, params, *rest)
 
     with database.read():
+        step = StepRow.get(StepRow.host.is_null(False))
         monkeypatch.setattr(engine, "execute_sql", explained)
         acted.count_begun(NOW - DAY, NOW)
         acted.find_begun("c1", "run_command", NOW - DAY)
         acted.last_acted("c1", 0)
-        acted.find_acting("c1")
-        acted.find_restarting("this machine")
+        acted.find_acting("c1", NOW)
+        acted.find_restarting("this machine", NOW)
+        acted.find_in_the_way(step)
         steps.last_memory("c1", "run_command")
         returns.plan_returns(history.incident_id + 1, NOW)
         monkeypatch.undo()
-    assert len(plans) == 7
+    assert len(plans) == 10
     for plan in plans:
         assert "Seq Scan on steps" not in plan and "SCAN t1" not in plan and "chain_id" not in plan, plan

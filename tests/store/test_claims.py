@@ -74,12 +74,12 @@ def test_a_claim_takes_the_longest_due_first_and_no_more_than_asked_for(store):
 def test_the_late_record_of_a_lost_step_is_dropped(store):
     add_step(add_recovery())
     [old] = steps.claim_steps(NOW, LEASE, "a", 1)
-    assert steps.start_step(old, NOW)
+    assert steps.start_step(old, NOW, LEASE)
     assert steps.find_lost_steps(LEASE - timedelta(seconds=1)) == []
     [lost] = steps.find_lost_steps(LATER)
     steps.requeue_step(lost, "its worker was lost", LATER)
     for late in (
-        steps.start_step(old, LATER),
+        steps.start_step(old, LATER, LATER),
         steps.note_process(old, 7, 1.0),
         steps.keep_step(old, LATER),
         steps.finish_step(old, StepState.SUCCEEDED, LATER, "done"),
@@ -89,6 +89,16 @@ def test_the_late_record_of_a_lost_step_is_dropped(store):
     assert (row.state, row.result, row.started_at, row.process_group) == ("queued", None, None, None)
     [new] = steps.claim_steps(LATER, LATER, "b", 1)
     assert steps.finish_step(new, StepState.SUCCEEDED, LATER, "done") and StepRow.get().result == "done"
+
+
+def test_a_slow_holder_that_begins_a_step_just_before_it_is_taken_over_keeps_it(store):
+    add_step(add_recovery())
+    [slow] = steps.claim_steps(NOW, LEASE, "a", 1)
+    [lost] = steps.find_lost_steps(LATER)
+    assert steps.start_step(slow, LATER, LATER + timedelta(seconds=30))
+    steps.requeue_step(lost, "its worker was lost before it began", LATER)
+    assert StepRow.get().state == "running" and steps.find_lost_steps(LATER) == []
+    assert steps.finish_step(slow, StepState.SUCCEEDED, LATER)
 
 
 def test_of_two_that_take_a_lost_step_over_only_one_does(store):

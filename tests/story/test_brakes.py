@@ -53,7 +53,7 @@ def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeCloc
         StepRow.update(state=StepState.RUNNING, lease_until=later, finished_at=None).where(
             StepRow.id == running.id
         ).execute()
-    assert acted.find_acting("orders") == "run_command"
+    assert acted.find_acting("orders", utc_now()) == "run_command"
     before = len(engine.outside.commands)
     for what in ("cancel", "retry_now"):
         orders.add_order(engine.incident().id, what, "kim", utc_now())

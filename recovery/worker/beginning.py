@@ -1,0 +1,61 @@
+"""Whether a claimed step may begin: a yes, a kill or a while without a free thread may lie since it was planned."""
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from recovery.model import StepKind
+from recovery.store import acted, recoveries, returns, steps
+from recovery.store.tables import StepRow
+from recovery.worker.context import Context
+from recovery.worker.holding import hold_of
+
+LOOK_AGAIN = timedelta(seconds=30)
+IN_THE_WAY = timedelta(seconds=1)
+
+
+class PutOff(NamedTuple):
+    """Not before then, and why."""
+
+    until: datetime
+    because: str
+
+
+def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
+    """Write down that the step begins; False where it may not, or where somebody took it over.
+
+    In a transaction that decides, so that of two that stand in each other's way one begins.
+    """
+    if row.kind == StepKind.CHECK:
+        return _has_check(ctx, row, now) and steps.start_step(row, now, ctx.lease(now))
+    later = None if row.dry else _put_off(ctx, row, now)
+    if later:
+        steps.put_off_step(row, later.because, now, later.until)
+        return False
+    return steps.start_step(row, now, ctx.lease(now), dry=ctx.dry_run)
+
+
+def _has_check(ctx: Context, row: StepRow, now: datetime) -> bool:
+    if ctx.policy.component(row.component).check:
+        return True
+    steps.lose_step(row, "its check is no longer in the configuration", now)
+    recoveries.wake_recoveries([row.incident_id], now)
+    return False
+
+
+def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
+    hold = hold_of(ctx, row.component, now)
+    if hold:
+        return PutOff(hold.until or now + LOOK_AGAIN, hold.because)
+    if row.back and (too_early := _too_early(ctx, row, now)):
+        return too_early
+    other = acted.find_in_the_way(row)
+    return PutOff(now + IN_THE_WAY, f"one at a time: {other} is under way") if other else None
+
+
+def _too_early(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
+    """Nothing is undone while the component does not hold by itself: it is looked at again later."""
+    since, span = returns.well_since(row.component), timedelta(seconds=row.back_after_seconds or 0)
+    if since is None or now < since + span:
+        at = since + span if since else now + max(span, LOOK_AGAIN)
+        return PutOff(at, f"{row.component} has not been healthy for long enough")
+    return PutOff(now + max(span, LOOK_AGAIN), "dry run: it would be undone now") if ctx.dry_run else None
