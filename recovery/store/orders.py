@@ -9,6 +9,7 @@ from recovery.store.database import skip_locked, write
 from recovery.store.events import add_event
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 
+DECISIONS = (OrderWhat.APPROVE, OrderWhat.REJECT)
 PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
 WHY_NOT_PAUSABLE: dict[str, str] = {
     RecoveryState.PAUSED: "the recovery is paused already",
@@ -110,7 +111,7 @@ def why_refused(what: OrderWhat, standing: Standing) -> str:
         return "snooze is not available yet"
     if standing.incident.state == IncidentState.RESOLVED:
         return "the incident is resolved; only acknowledge makes sense"
-    if what in (OrderWhat.APPROVE, OrderWhat.REJECT):
+    if what in DECISIONS:
         return "" if standing.awaiting is not None else "nothing waits for a decision"
     if what is OrderWhat.ESCALATE:
         called = standing.incident.state == IncidentState.NEEDS_HUMAN
@@ -155,6 +156,10 @@ def add_order(
         _refuse_stale(what, standing, step, stage)
         if why := why_refused(what, standing):
             raise OrderRefused(why)
+        if what in DECISIONS and step is None:
+            step = (
+                standing.awaiting
+            )  # a yes is for what was asked when it was given, and for nothing that is asked later
         order = OrderRow.create(
             incident_id=incident_id, what=what, step=step, stage=stage, note=note, who=who, asked_at=now
         )
@@ -164,7 +169,7 @@ def add_order(
 
 
 def _refuse_stale(what: OrderWhat, standing: Standing, step: int | None, stage: int | None) -> None:
-    deciding = what in (OrderWhat.APPROVE, OrderWhat.REJECT)
+    deciding = what in DECISIONS
     if step is not None and deciding and step != standing.awaiting:
         raise StaleOrder(f"step {step} does not wait for a decision (any more)", standing.awaiting)
     if step is not None and not deciding and step != standing.newest_step:

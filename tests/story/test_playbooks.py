@@ -347,3 +347,11 @@ def test_the_message_that_asks_carries_a_link_for_the_very_step(fake_clock: Fake
     assert decision and (decision.incident_id, decision.step) == (engine.incident().id, number)
     assert decision.recovery_id == engine.recovery().id
     assert read_decision("key", token, decision.until) is None
+
+
+def test_a_yes_that_names_no_step_is_for_what_is_asked_when_it_is_given(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(RESTART,), needs_approval=True))
+    fail_component(engine)
+    engine.run(3)
+    orders.add_order(engine.incident().id, "approve", "kim", utc_now())
+    assert OrderRow.get().step == awaiting(engine)
