@@ -117,6 +117,12 @@ class Scene:
             self._medic = Medic(self.folder / "medic", config, self.url, PYTHONPATH=str(REPOSITORY))
         return self._medic
 
+    def configure(self, **more: Any) -> None:
+        """Say more of the component, before anything of the product runs."""
+        assert self.component is not None
+        self.component |= more
+        self.medic.configure({**self.medic.config, "components": [self.component]})
+
     def close(self) -> None:
         """End what runs."""
         for process in self.processes:
@@ -184,6 +190,7 @@ class Scene:
             return wait_for(what, look, seconds)
         except AssertionError as late:
             told = "\n".join(f"{row.state} {row.because}" for row in (*IncidentRow.select(), *ExecutionRow.select()))
+            told += "".join(f"\n{row.name} {row.state} {row.error or row.result}" for row in StepRow.select())
             raise AssertionError(f"{late}\n{told}\n{self.log()}") from None
 
     def heal(self, seconds: float = 30.0) -> None:

@@ -30,7 +30,7 @@ class Medic:
     def __init__(self, folder: Path, config: dict[str, Any], database_url: str = "", **env: str):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "medic.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
+        self.configure(config)
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = {
@@ -47,6 +47,11 @@ class Medic:
         self.session = requests.Session()
         self.session.trust_env = False
         self.process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, config: dict[str, Any]) -> None:
+        """Write its configuration, which its processes read when they start."""
+        self.config = config
+        (self.folder / "medic.yaml").write_text(yaml.safe_dump(config, allow_unicode=True))
 
     def __enter__(self) -> Self:
         self.start()
