@@ -67,6 +67,7 @@ TRAPS = (
     (recoveries, "end_recovery"), (orders, "finish_order"), (returns, "plan_returns"),
 )  # fmt: skip
 WEB_UNDONE_AFTER = 300.0
+LONGEST_REAL_SECONDS = 120  # of one move of a thread, however busy the machine is
 
 
 def restart(name: str, word: str = "restart", **more: Any) -> PlannedAction:
@@ -160,12 +161,12 @@ class Job:
         """Called in the thread: stay inside the effect until the world says go on."""
         self._go.clear()
         self._stopped.set()
-        assert self._go.wait(20)
+        self._go.wait()
         if self.killed:
             raise Killed
 
     def _await(self) -> None:
-        assert self._stopped.wait(20), f"step {self.row.id} does not come back"
+        assert self._stopped.wait(LONGEST_REAL_SECONDS), f"step {self.row.id} does not come back"
 
     def _run(self) -> None:
         self.world.local.job = self
