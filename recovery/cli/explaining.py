@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from recovery import actions
 from recovery.clock import utc_now
 from recovery.config import Config
+from recovery.config.by_hand import words_or_name
 from recovery.decide.choosing import Way, suggest
 from recovery.decide.playbooks import playbook_of
-from recovery.model import About, DoorError, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity
+from recovery.model import About, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity
 from recovery.model.durations import write_duration
 from recovery.store import incidents, outcomes, recoveries
 from recovery.store.tables import IncidentRow
@@ -23,16 +22,6 @@ class Asked:
     failure_type: FailureType
     severity: Severity
     incident: IncidentRow | None = None
-
-
-class Closed:
-    """Doors that are closed: nothing is touched, and nothing is looked at."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self
-
-    def __call__(self, *args: object, **more: object) -> Any:
-        raise DoorError("it is looked at only when it is run")
 
 
 def explain(config: Config, asked: Asked) -> Iterator[str]:
@@ -76,15 +65,9 @@ def _stage(playbook: Playbook, number: int, about: About) -> Iterator[str]:
 
 
 def _told(action: PlannedAction, about: About) -> str:
-    plugin = actions.REGISTRY.find(action.name)
-    try:
-        args = plugin.args.model_validate(action.args)
-        told = plugin.preview(args, Closed(), about) if plugin.preview else action.name
-    except DoorError:
-        told = f"{action.name} (what exactly is looked up when it is run)"
     yes = ", after a person's yes" if action.needs_approval else ""
     back = action.back_after_seconds
-    return f"{told}{yes}" + (f"; undone after {write_duration(back)}" if back else "")
+    return f"{words_or_name(action, about)}{yes}" + (f"; undone after {write_duration(back)}" if back else "")
 
 
 def _around(playbook: Playbook, policy: Policy) -> Iterator[str]:

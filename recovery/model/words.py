@@ -154,6 +154,7 @@ class OrderWhat(StrEnum):
     ESCALATE = "escalate"
     APPROVE = "approve"
     REJECT = "reject"
+    RUN_ACTION = "run_action"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What was done lately, for the brakes: the actions that were really run, or are about to be."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import peewee as pw
@@ -8,6 +8,7 @@ import peewee as pw
 from recovery.model import CANARY, RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
+MOST_DOUBTS = 10
 ACTED = (StepRow.kind == StepKind.ACTION) & (StepRow.name != CANARY) & (StepRow.dry == False)  # noqa: E712
 STARTED = StepRow.started_at.is_null(False)
 REAL = ACTED & (StepRow.back == False)  # noqa: E712
@@ -47,6 +48,17 @@ def find_in_the_way(step: StepRow) -> str:
     return f"{row.name} of {row.component}" if row else ""
 
 
+def find_doubt(component: str, host: str | None, now: datetime) -> tuple[str, datetime] | None:
+    """The action on a component, or restart on its host, of which nobody knows whether it happened, as long as it may
+    still be at work: its name, and when its time is over; None without one."""
+    here = StepRow.component == component
+    mine = ACTED & (StepRow.state == StepState.UNKNOWN) & (here if host is None else here | (StepRow.host == host))
+    newest = StepRow.select().where(mine, STARTED).order_by(StepRow.finished_at.desc()).limit(MOST_DOUBTS)
+    ends = [(row.started_at + timedelta(seconds=row.timeout_seconds), row.name) for row in newest]
+    until, name = max(ends, default=(now, ""))
+    return (name, until) if until > now else None
+
+
 def find_begun(component: str, name: str, since: datetime) -> list[datetime]:
     """When an action of that kind was begun on a component since then, oldest first."""
     mine = REAL & (StepRow.component == component) & (StepRow.name == name) & (StepRow.started_at > since)
@@ -66,8 +78,9 @@ def count_begun(since: datetime, lately: datetime) -> tuple[int, int]:
 
 
 def last_acted(component: str, but_recovery: int) -> datetime | None:
-    """When the last action on a component ended that another recovery had run; None without."""
-    mine = REAL & (StepRow.component == component) & (StepRow.recovery_id != but_recovery)
+    """When the last action on a component ended that another recovery, or a person, had run; None without."""
+    other = StepRow.recovery_id.is_null() | (StepRow.recovery_id != but_recovery)
+    mine = REAL & (StepRow.component == component) & other
     done = mine & STARTED & StepRow.finished_at.is_null(False)
     row = StepRow.select(StepRow.finished_at).where(done).order_by(StepRow.finished_at.desc()).first()
     return row.finished_at if row else None

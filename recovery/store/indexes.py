@@ -10,6 +10,7 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS steps_restarting ON steps (host, finished_at) WHERE host IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS steps_acted ON steps (component, finished_at)",
     "CREATE INDEX IF NOT EXISTS steps_leased ON steps (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE UNIQUE INDEX IF NOT EXISTS steps_by_hand ON steps (order_id, number) WHERE order_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_due ON executions (run_at) WHERE run_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_leased ON executions (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_waiting ON executions (incident_id, state, failed_at)",

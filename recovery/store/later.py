@@ -8,19 +8,32 @@ from playhouse.migrate import migrate as apply
 
 from recovery.store.tables import TABLES
 
+NULL_BY_NOW = (("steps", "recovery_id"), ("steps", "incident_id"), ("orders", "incident_id"))
 FILLED_FROM = {("incidents", "failed_at"): "last_signal_at"}
 
 
 def add_what_is_missing(database: Any) -> None:
     """Add the tables and columns that a database of an earlier version lacks; others stay as they are."""
     database.create_tables(TABLES, safe=True)
-    change = SqliteMigrator(database) if isinstance(database, pw.SqliteDatabase) else PostgresqlMigrator(database)
+    change = _changer(database)
     for table in TABLES:
         name = table._meta.table_name
         known = {column.name for column in database.get_columns(name)}
         for field in table._meta.sorted_fields:
             if field.column_name not in known:
                 _add(database, change, name, field)
+
+
+def let_be_null(database: Any) -> None:
+    """Columns that always had a value, and need none any more."""
+    change = _changer(database)
+    for table, column in NULL_BY_NOW:
+        if not next(one.null for one in database.get_columns(table) if one.name == column):
+            apply(change.drop_not_null(table, column))
+
+
+def _changer(database: Any) -> Any:
+    return SqliteMigrator(database) if isinstance(database, pw.SqliteDatabase) else PostgresqlMigrator(database)
 
 
 def _add(database: Any, change: Any, name: str, field: Any) -> None:

@@ -1,9 +1,11 @@
 """Orders: what people ask for. The web writes them, the worker carries them out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from recovery.model import IncidentState, OrderWhat, RecoveryState, StepState
+from recovery.model import CANARY, IncidentState, OrderWhat, RecoveryState, StepState
+from recovery.redact import redact
 from recovery.store import wake
 from recovery.store.database import skip_locked, write
 from recovery.store.events import add_event
@@ -65,6 +67,24 @@ class Standing:
         return self.recovery if self.recovery and self.recovery.ended_at is None else None
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """An action that a person wants run.
+
+    Fields:
+        component, action: on what, and how the person calls it.
+        args: all its arguments, as what it would do was told of them.
+        given: those of them that are in place of the configured ones.
+        dry: it is only told what it would do.
+    """
+
+    component: str
+    action: str
+    args: dict[str, Any] = field(repr=False)
+    given: dict[str, Any] = field(default_factory=dict, repr=False)
+    dry: bool = False
+
+
 def find_standing(incident_id: int) -> Standing:
     """Where an incident stands, as far as orders care.
 
@@ -109,6 +129,8 @@ def why_refused(what: OrderWhat, standing: Standing) -> str:
         return ""
     if what is OrderWhat.SNOOZE:
         return "snooze is not available yet"
+    if what is OrderWhat.RUN_ACTION:
+        return "an action is run on a component, not on an incident"
     if standing.incident.state == IncidentState.RESOLVED:
         return "the incident is resolved; only acknowledge makes sense"
     if what in DECISIONS:
@@ -161,11 +183,53 @@ def add_order(
                 standing.awaiting
             )  # a yes is for what was asked when it was given, and for nothing that is asked later
         order = OrderRow.create(
-            incident_id=incident_id, what=what, step=step, stage=stage, note=note, who=who, asked_at=now
-        )
+            incident_id=incident_id, what=what, step=step, stage=stage, note=note, who=who, asked_at=now,
+            action=_decided(what, standing),
+        )  # fmt: skip
         _write_history(order, now, before="", after="asked", because=note or f"{who} asked for {what}")
     wake.wake_worker()
     return order
+
+
+def _decided(what: OrderWhat, standing: Standing) -> str | None:
+    """The action that a decision is about; None where it is about executions, or no decision."""
+    if what not in (OrderWhat.APPROVE, OrderWhat.REJECT) or not standing.recovery:
+        return None
+    mine = (StepRow.recovery_id == standing.recovery.id) & (StepRow.number == standing.awaiting)
+    row = StepRow.get_or_none(mine)
+    return row.name if row and row.name != CANARY else None
+
+
+def add_order_by_hand(asked: ByHand, who: str, now: datetime, note: str = "") -> OrderRow:
+    """Write down that a person wants an action run, with an audit line, and wake the worker.
+
+    Raises:
+        OrderRefused: an argument that was given is a secret, which no row may hold.
+    """
+    if secret := [name for name, value in asked.given.items() if redact({name: value}) != {name: value}]:
+        raise OrderRefused(
+            f"{', '.join(secret)} may hold a secret, which is never stored: write the action into the configuration"
+        )
+    with write():
+        order = OrderRow.create(
+            what=OrderWhat.RUN_ACTION, component=asked.component, action=asked.action, given=asked.given,
+            shown=redact(asked.args), dry=asked.dry, note=note, who=who, asked_at=now,
+        )  # fmt: skip
+        wants = "to be told what it would do" if asked.dry else "to have it run"
+        because = note or f"{who} asked {wants}: {asked.action} on {asked.component}"
+        _write_history(order, now, before="", after="asked", because=because)
+    wake.wake_worker()
+    return order
+
+
+def find_order(order_id: int) -> OrderRow | None:
+    """One order, or None."""
+    return OrderRow.get_or_none(OrderRow.id == order_id)
+
+
+def tell_order(order_id: int, because: str) -> None:
+    """What came of an order by now."""
+    OrderRow.update(because=because).where(OrderRow.id == order_id).execute()
 
 
 def _refuse_stale(what: OrderWhat, standing: Standing, step: int | None, stage: int | None) -> None:

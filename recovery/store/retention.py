@@ -40,5 +40,6 @@ def drop_failures(before: datetime) -> int:
         for table in (SignalRow, RecoveryRow, StepRow, ExecutionRow, OrderRow, AlertRow, EventRow):
             table.delete().where(table.incident_id.in_(gone)).execute()
         IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()
-    EventRow.delete().where(EventRow.at < before, EventRow.incident_id.is_null()).execute()
+    for at in (EventRow.at, OrderRow.asked_at, StepRow.finished_at):  # what belongs to no incident
+        at.model.delete().where(at < before, at.model.incident_id.is_null()).execute()
     return len(gone)

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from recovery.model import StepKind, StepState
 from recovery.store import steps
-from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
+from recovery.store.tables import ComponentRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
 
 def plan_returns(incident_id: int, now: datetime) -> None:
@@ -15,6 +15,13 @@ def plan_returns(incident_id: int, now: datetime) -> None:
     newest = {_what(row): row for row in StepRow.select().where(mine).order_by(StepRow.id)}
     for row in newest.values():
         if not _is_back(row) and not _put_off(row, now):
+            _plan(row, now)
+
+
+def plan_return_by_hand(row: StepRow, now: datetime) -> None:
+    """The same of what a person had done by hand while no incident was open, which ends with none."""
+    if row.incident_id is None and row.memory is not None and row.back_after_seconds is not None:
+        if not _put_off(row, now):
             _plan(row, now)
 
 
@@ -41,12 +48,17 @@ def _put_off(row: StepRow, now: datetime) -> bool:
 
 def _plan(row: StepRow, now: datetime) -> None:
     because = f"undoes step {row.number} once {row.component} has been healthy for {row.back_after_seconds:g} s"
-    steps.add_step(
-        RecoveryRow.get_by_id(row.recovery_id), StepKind.ACTION, row.name, because, now, StepState.QUEUED,
-        args=row.args, component=row.component, safe_to_repeat=row.safe_to_repeat, back=True,
-        timeout_seconds=row.timeout_seconds, back_after_seconds=row.back_after_seconds,
-        run_at=now + timedelta(seconds=row.back_after_seconds),
-    )  # fmt: skip
+    same = {
+        "args": row.args, "component": row.component, "safe_to_repeat": row.safe_to_repeat, "back": True,
+        "timeout_seconds": row.timeout_seconds, "back_after_seconds": row.back_after_seconds,
+        "run_at": now + timedelta(seconds=row.back_after_seconds),
+    }  # fmt: skip
+    if row.order_id is not None:
+        order = OrderRow.get_by_id(row.order_id)
+        steps.add_step_by_hand(order, StepKind.ACTION, row.name, because, now, row.incident_id, **same)
+        return
+    recovery = RecoveryRow.get_by_id(row.recovery_id)
+    steps.add_step(recovery, StepKind.ACTION, row.name, because, now, StepState.QUEUED, **same)
 
 
 def well_since(component: str) -> datetime | None:

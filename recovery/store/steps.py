@@ -10,7 +10,7 @@ from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.executions import RESTS
-from recovery.store.tables import EventRow, ExecutionRow, RecoveryRow, StepRow
+from recovery.store.tables import EventRow, ExecutionRow, OrderRow, RecoveryRow, StepRow
 
 MOST_MEMORIES = 50
 LOST_AND_REPEATED = "its worker was lost while it ran; it is safe to repeat"
@@ -24,23 +24,40 @@ def add_step(
     Raises:
         The driver's IntegrityError: another planner was faster.
     """
+    standing = {"recovery_id": recovery.id, "stage": recovery.stage, "attempt": recovery.attempt}
+    told = {"kind": kind, "name": name, "state": state, "because": because, "queued_at": now, **more}
     number = next_number(recovery.id)
-    row = bulk.create(
-        StepRow,
-        recovery_id=recovery.id,
-        incident_id=recovery.incident_id,
-        number=number,
-        stage=recovery.stage,
-        attempt=recovery.attempt,
-        kind=kind,
-        name=name,
-        state=state,
-        because=because,
-        queued_at=now,
-        **more,
-    )
-    add_event(now, "step", f"{recovery.id}.{number} {name}", state, because, recovery.incident_id)
+    return _add({"number": number, "incident_id": recovery.incident_id, **standing, **told}, now)
+
+
+def add_step_by_hand(
+    order: OrderRow, kind: StepKind, name: str, because: str, now: datetime, incident_id: int | None, **more: Any
+) -> StepRow:
+    """The next step of an order to run an action, queued. It belongs to no recovery, and to no stage.
+
+    Args:
+        incident_id: the incident that is open on its component; None where none is.
+    """
+    mine = StepRow.select(pw.fn.MAX(StepRow.number)).where(StepRow.order_id == order.id)
+    standing = {"order_id": order.id, "incident_id": incident_id, "stage": 0, "attempt": 0}
+    told = {"kind": kind, "name": name, "state": StepState.QUEUED, "because": because, "queued_at": now, **more}
+    return _add({"number": (mine.scalar() or 0) + 1, "component": order.component, **standing, **told}, now, order.who)
+
+
+def _add(values: dict[str, Any], now: datetime, who: str = "medic") -> StepRow:
+    row = bulk.create(StepRow, **values)
+    add_event(now, "step", _called(row), row.state, row.because, row.incident_id, who=who)
     return row
+
+
+def _called(row: StepRow) -> str:
+    owner = row.recovery_id if row.order_id is None else f"order {row.order_id}"
+    return f"{owner}.{row.number} {row.name}"
+
+
+def find_steps_by_hand(order_id: int) -> list[StepRow]:
+    """The steps of an order to run an action, in their order."""
+    return bulk.find_rows(StepRow, "order_id = ?", order_id, more="ORDER BY number")
 
 
 def next_number(recovery_id: int) -> int:
@@ -248,5 +265,4 @@ def _update_held(row: StepRow, values: dict[str, Any]) -> bool:
 
 
 def _tell(row: StepRow, state: StepState, because: str, now: datetime, who: str = "medic") -> None:
-    subject = f"{row.recovery_id}.{row.number} {row.name}"
-    add_event(now, "step", subject, state, because, row.incident_id, row.state, who)
+    add_event(now, "step", _called(row), state, because, row.incident_id, row.state, who)

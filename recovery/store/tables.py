@@ -3,9 +3,10 @@
 import peewee as pw
 
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
+from recovery.store.order_row import OrderRow
 from recovery.store.outcome_row import OutcomeRow
 
-__all__ = ["OutcomeRow", "Table", "proxy"]
+__all__ = ["OrderRow", "OutcomeRow", "Table", "proxy"]
 
 
 class SignalRow(Table):
@@ -90,10 +91,11 @@ class RecoveryRow(Table):
 
 
 class StepRow(Lease):
-    """One action or one check. Its number is unique within its recovery."""
+    """One action or one check. Its number is unique within its recovery, or within the order that it was run for."""
 
-    recovery_id = pw.BigIntegerField()
-    incident_id = pw.BigIntegerField(index=True)
+    recovery_id = pw.BigIntegerField(null=True)  # null: a person ordered it by hand
+    order_id = pw.BigIntegerField(null=True)  # of that order; its steps have no stage and no attempt (0)
+    incident_id = pw.BigIntegerField(null=True, index=True)  # null: nothing was open on its component
     number = pw.IntegerField()
     stage = pw.IntegerField()
     attempt = pw.IntegerField()
@@ -190,24 +192,6 @@ class ComponentRow(Lease):
 
     class Meta:
         table_name = "components"
-
-
-class OrderRow(Table):
-    """What a person asked for. `taken_at` null until the worker has carried it out or refused it."""
-
-    incident_id = pw.BigIntegerField(index=True)
-    what = pw.TextField()
-    step = pw.IntegerField(null=True)
-    stage = pw.IntegerField(null=True)
-    note = pw.TextField(default="")
-    who = pw.TextField()
-    asked_at = TimeField()
-    taken_at = TimeField(null=True)
-    outcome = pw.TextField(null=True)  # done | refused
-    because = pw.TextField(null=True)
-
-    class Meta:
-        table_name = "orders"
 
 
 class AlertRow(Lease):

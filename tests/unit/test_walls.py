@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "redact": set(),
     "sources": {"model"},
     "decide": {"model"},
-    "config": {"model", "checks", "actions", "alerts"},
+    "config": {"model", "redact", "checks", "actions", "alerts"},
     "store": {"model", "redact", "clock"},
     "outside": {"model", "redact"},
     "checks": {"model"},
@@ -40,22 +40,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     "alerts": {"model"},
     "analytics": {"model", "store"},
     "worker": EVERY_ROOM - {"cli"},
-    "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide", "actions"}
+    "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide"}
     | {"webhook_server"},
     "webhook_server": {"config", "clock", "model", "sources", "store", "analytics"},
     "__init__": set(),
     "__main__": {"cli"},
 }
-# Rooms that only some modules of another may import: the command line looks (run-check, agent) and starts the worker,
-# but never acts (playbook explain decides, and tells it). gunicorn loads the web before it forks. An agent lives on a
-# machine without a database. Some actions find what they mend as its check does, or post as a channel does; they never
-# run either.
+# Rooms that only some modules of another may import: the command line looks (run-check, agent, what run-action would
+# do) and starts the worker, but never acts (playbook explain decides, and tells it). gunicorn loads the web before it
+# forks. An agent lives on a machine without a database. Some actions find what they mend as its check does, or post as
+# a channel does; they never run either.
 ONLY_FROM = {
-    ("cli", "outside"): {"checking", "agent"},
+    ("cli", "outside"): {"checking", "agent", "run_action"},
     ("cli", "checks"): {"checking"},
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining"},
-    ("cli", "actions"): {"explaining"},
     ("cli", "webhook_server"): {"gunicorn_settings"},
     ("actions", "checks"): {"republish_workflow", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},
