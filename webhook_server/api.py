@@ -10,11 +10,11 @@ from pydantic import BaseModel
 from recovery import clock
 from recovery.analytics.summary import summarize
 from recovery.config.plans import every_seconds
-from recovery.model import OrderWhat, Policy
+from recovery.model import OrderWhat
 from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
 from recovery.store import database, orders, steps, views
-from webhook_server import asked, maintaining, openapi, schemas
+from webhook_server import acting, asked, maintaining, openapi, schemas
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.security import plain, require_token
@@ -93,6 +93,8 @@ def give_order(incident_id: str) -> Response:
     number, body = asked.read_id(incident_id), asked.read_body(asked.OrderBody)
     if body.what is OrderWhat.SNOOZE:
         raise Problem(400, "Bad request", "snooze is not available yet; acknowledge and pause are")
+    if body.what is OrderWhat.RUN_ACTION:
+        raise Problem(400, "Bad request", "an action is run on a component: POST /api/v1/components/{name}/actions")
     name = MUST_NAME.get(body.what)
     if name and getattr(body, name) is None:
         raise Problem(400, "Bad request", f"{body.what} must name its {name}, so that it cannot hit a later one")
@@ -108,6 +110,16 @@ def give_order(incident_id: str) -> Response:
     return _answer(schemas.Order.model_validate(order), 202)
 
 
+def run_action(name: str) -> Response:
+    """Have an action run on a component by hand: 202 with the order, which the worker carries out."""
+    return _answer(acting.add(name, asked.read_body(asked.ActionBody)), 202)
+
+
+def show_order(order_id: str) -> Response:
+    """One order, and the steps of the action that it had run."""
+    return _answer(acting.find(asked.read_id(order_id)))
+
+
 def list_executions() -> Response:
     """Chains of broken executions, newest first."""
     return _list_of("executions", asked.read_query(asked.ExecutionQuery), show_execution)
@@ -121,7 +133,7 @@ def list_components() -> Response:
 def show_endpoint(name: str) -> Response:
     """Which endpoint of a component is live, where the configuration gives it the action `failover`."""
     asked.read_query(asked.Query)
-    urls = failover_of(_policy(), name)
+    urls = failover_of(acting.policy(), name)
     if not urls:
         raise Problem(404, "Not found", f"no component {name[:200]!r} with the action failover is configured")
     with database.read():
@@ -131,15 +143,6 @@ def show_endpoint(name: str) -> Response:
     primary = urls[0]
     shown = schemas.Endpoint(component=name, endpoint=live, primary=primary, is_primary=live == primary, since=since)
     return _answer(shown)
-
-
-def _policy() -> Policy:
-    """What the configuration plans, worked out once for each app."""
-    kept = current_app.extensions
-    if "medic_policy" not in kept:
-        kept["medic_policy"] = current_app.config["MEDIC"].policy()
-    policy: Policy = kept["medic_policy"]
-    return policy
 
 
 def list_alerts() -> Response:
@@ -210,6 +213,8 @@ ROUTES = (
     Route("GET", "/executions", list_executions, schemas.Execution, asked.ExecutionQuery, listed=True),
     Route("GET", "/components", list_components, schemas.Component, asked.ComponentQuery, listed=True),
     Route("GET", "/components/<path:name>/endpoint", show_endpoint, schemas.Endpoint),
+    Route("POST", "/components/<path:name>/actions", run_action, schemas.Order, body=asked.ActionBody, status=202),
+    Route("GET", "/orders/<order_id>", show_order, schemas.OrderDetail),
     Route("GET", "/alerts", list_alerts, schemas.Alert, asked.AlertQuery, listed=True),
     Route("GET", "/events", list_events, schemas.Event, asked.EventQuery, listed=True),
     Route("GET", "/maintenance", list_maintenance, schemas.Maintenance, asked.Paging, listed=True),

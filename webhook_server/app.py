@@ -13,7 +13,19 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from recovery.store.database import open_database
 from recovery.store.views import drop_connection, is_unreachable, reachable
-from webhook_server import api, deciding, health, language, maintaining, override, pages, security, webhooks, wording
+from webhook_server import (
+    acting,
+    api,
+    deciding,
+    health,
+    language,
+    maintaining,
+    override,
+    pages,
+    security,
+    webhooks,
+    wording,
+)
 from webhook_server.problems import Problem, broken, problem_of, unreachable
 
 log = logging.getLogger(__name__)
@@ -32,7 +44,7 @@ def create_app(config: Any) -> Flask:
     for room in (api, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
-    for room in (pages, override, maintaining, deciding):
+    for room in (pages, override, acting, maintaining, deciding):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)

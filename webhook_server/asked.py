@@ -166,6 +166,17 @@ class OrderBody(BaseModel):
     note: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)] = ""
 
 
+class ActionBody(BaseModel):
+    """An action that is to be run on a component by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    action: Name = Field(description="one that is configured for the component, else the kind of any action")
+    args: dict[str, Any] = Field(default_factory=dict, description="arguments in place of the configured ones")
+    dry_run: bool = Field(default=False, strict=True, description="only say what it would do")
+    note: Text = ""
+
+
 class MaintenanceBody(BaseModel):
     """Which components are left alone, and until when; without an end until somebody ends it."""
 

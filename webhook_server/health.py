@@ -48,11 +48,7 @@ def not_ready(parts: dict[str, str], sites: list[dict[str, Any]]) -> Response:
 
 def worker_trouble() -> str:
     """What is wrong with the worker, in words; "" where its heartbeat is fresh."""
-    worker = views.find_freshest_worker()
-    if worker is None:
-        return "no worker has ever reported; start one with `medic serve` or `medic worker`"
-    age = (clock.utc_now() - worker.beat_at).total_seconds()
-    return "" if age < FRESH_SECONDS else f"the last heartbeat came {age:.0f} seconds ago"
+    return views.worker_trouble(clock.utc_now())
 
 
 def describe_sites() -> list[dict[str, Any]]:

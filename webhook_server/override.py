@@ -11,12 +11,13 @@ from recovery import clock
 from recovery.model import OrderWhat
 from recovery.store import maintenance, orders, views
 from recovery.store import views_system as system_views
+from webhook_server.acting import list_offers
 from webhook_server.asked import OrderBody
 from webhook_server.controls import list_controls
 from webhook_server.links import link_execution
 from webhook_server.pages import find_standing, list_asking
 from webhook_server.security import is_local
-from webhook_server.wording import explain_refusal, label
+from webhook_server.wording import call_order, explain_refusal
 
 SHOWN = 50
 
@@ -31,6 +32,7 @@ def override() -> str:
     return render_template(
         "override.html",
         cards=[(standing, list_controls(standing), list_asking(standing)) for standing in standings],
+        offers=list_offers(),
         orders=views.find_orders(SHOWN),
         windows=maintenance.find_open_windows(clock.utc_now()),
         names=[row.name for row in system_views.find_components()],
@@ -53,14 +55,16 @@ def _give(number: int) -> tuple[str, str]:
     """Add the order; what to say of it, and in which tone."""
     try:
         body = _read_form()
-        orders.add_order(number, body.what, current_user.name, clock.utc_now(), body.step, body.stage, body.note)
+        given = orders.add_order(
+            number, body.what, current_user.name, clock.utc_now(), body.step, body.stage, body.note
+        )
     except ValidationError:
         return gettext("That order was not understood; nothing was done. Is the note too long?"), "bad"
     except orders.StaleOrder:
         return gettext("Things have moved on since you saw this page; nothing was done. Look again."), "bad"
     except orders.OrderRefused as refused:
         return gettext("Not possible now: %(why)s", why=explain_refusal(str(refused))), "bad"
-    return gettext("Ordered: %(what)s. It is with the worker.", what=label("order", body.what)), "good"
+    return gettext("Ordered: %(what)s. It is with the worker.", what=call_order(given)), "good"
 
 
 def _read_form() -> OrderBody:

@@ -61,10 +61,11 @@ class Recovery(Shown):
 
 
 class Step(Shown):
-    """One action or one check of a recovery."""
+    """One action or one check of a recovery, or of an order to run an action; that has stage and attempt 0."""
 
     id: int
-    recovery_id: int
+    recovery_id: int | None = Field(description="null: a person had it run by hand")
+    order_id: int | None = Field(description="the order to run it by hand")
     number: int
     stage: int
     attempt: int
@@ -137,16 +138,25 @@ class Order(Shown):
     """What a person asked for; `outcome` is null until the worker has carried it out or refused it."""
 
     id: int
-    incident_id: int
+    incident_id: int | None = Field(description="null: an action by hand")
     what: OrderWhat
     step: int | None
     stage: int | None
+    component: str = Field(description="on which an action is run by hand; else empty")
+    action: str = Field(description="the action that is run, or about which was decided; empty where it is about none")
+    dry: bool = Field(description="only what it would do is told")
     note: str
     who: str
     asked_at: datetime
     taken_at: datetime | None
     outcome: str | None
     because: str | None
+
+
+class OrderDetail(Order):
+    """An order with the steps that were run for it; only one to run an action has any."""
+
+    steps: list[Step]
 
 
 class IncidentDetail(Incident):

@@ -111,6 +111,7 @@ LABELS = {
         "escalate": _("Call a person"),
         "approve": _("Run again"),
         "reject": _("Leave alone"),
+        "run_action": _("Run by hand"),
     },
     "outcome": {"done": _("done"), "refused": _("refused")},
 }
@@ -177,6 +178,22 @@ def label(kind: str, value: Any) -> str:
     return str(LABELS.get(kind, {}).get(str(value), str(value).replace("_", " ")))
 
 
+def call_order(order: Any) -> str:
+    """What was ordered: a decision about an action, and an action by hand, name it."""
+    if not order.action:
+        return label("order", order.what)
+    texts = {
+        "approve": gettext("Yes to %(action)s", action=order.action),
+        "reject": gettext("No to %(action)s", action=order.action),
+        "run_action": gettext(
+            "Run %(action)s on %(component)s by hand", action=order.action, component=order.component
+        ),
+    }
+    if order.dry:
+        return gettext("Tell what %(action)s would do on %(component)s", action=order.action, component=order.component)
+    return texts.get(order.what, label("order", order.what))
+
+
 def tone(value: Any) -> str:
     """The colour of a state: good, busy, warn, bad or plain."""
     return TONES.get(str(value), "plain")
@@ -219,4 +236,6 @@ def teach(app: Flask) -> None:
     app.jinja_env.filters.update(
         moment=write_moment, ago=write_ago, countdown=write_countdown, span=write_span, tone=tone
     )
-    app.jinja_env.globals.update(label=label, explanations=EXPLANATIONS, explain_refusal=explain_refusal)
+    app.jinja_env.globals.update(
+        label=label, call_order=call_order, explanations=EXPLANATIONS, explain_refusal=explain_refusal
+    )

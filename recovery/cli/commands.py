@@ -9,6 +9,7 @@ import click
 
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
+from recovery.cli.run_action import run_action
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -63,6 +64,7 @@ def complete_config(given: Config) -> tuple[Config, bool]:
 
 
 main.add_command(init)
+main.add_command(run_action)
 
 
 @main.group(short_help="What would be done about a failure.")
@@ -94,7 +96,7 @@ def explain(what: str, failure_type: str) -> None:
         raise click.UsageError(f"no failure type {failure_type!r}; there are {', '.join(FailureType)}")
     config = read_config()
     if what.isdigit():
-        _open_for_reading(config)
+        open_database(config)
     try:
         asked = asked_for(config, what, failure_type)
     except KeyError as error:
@@ -246,7 +248,7 @@ def report(since: str, until: str, as_json: bool) -> None:
     first, last = _moment(since, now, "--since"), _moment(until, now, "--until")
     if first >= last:
         raise click.UsageError("--since must be before --until")
-    _open_for_reading(read_config())
+    open_database(read_config())
     print_report(first, last, as_json)
 
 
@@ -259,10 +261,11 @@ def _moment(text: str, now: datetime, option: str) -> datetime:
         raise click.BadParameter(str(error), param_hint=option) from None
 
 
-def _open_for_reading(config: Config) -> Any:
-    from recovery.store.database import open_database, sqlite_path
+def open_database(config: Config) -> Any:
+    """Open the database that a running n8n-medic has made; or say why that cannot be, and end."""
+    from recovery.store import database
 
-    path = sqlite_path(config.database_url)
+    path = database.sqlite_path(config.database_url)
     if path is not None and not path.exists():
         raise click.ClickException(
             f"There is no history yet: {path} does not exist. Start n8n-medic first (medic serve)."
@@ -270,6 +273,6 @@ def _open_for_reading(config: Config) -> Any:
     from recovery.cli.serving import why_not_opened
 
     try:
-        return open_database(config.database_url, migrate=False)
+        return database.open_database(config.database_url, migrate=False)
     except Exception as error:
         raise click.ClickException(why_not_opened(error, config)) from None

@@ -53,8 +53,8 @@ def plan_by_hand(policy: Policy, component: str, action: str, given: Mapping[str
         NotRunnable: no such component or action, or arguments that it does not take.
     """
     if component not in policy.components:
-        known = ", ".join(policy.components) or "none"
-        raise NotRunnable(f"no component named {component[:200]!r} is configured; there are: {known}")
+        names = ", ".join(policy.components) or "none"
+        raise NotRunnable(f"no component named {component[:200]!r} is configured; there are: {names}")
     known = choices_of(policy, component)
     planned = known.get(action) or _of_kind(action, component, known)
     args = {**planned.args, **(given or {})}

@@ -19,6 +19,8 @@ class Lately:
         all: how many actions were begun on all components within the last hour and the last day.
         acted_at: when another recovery's last action on this component ended; None without.
         acting: what is under way on the component; restarting: what is restarted on its host; "" where nothing is.
+        doubt: an action on the component, or a restart on its host, of which nobody knows whether it happened, and when
+            its time is over; None without one.
         in_vain: how many recoveries in a row acted on the component in vain.
     """
 
@@ -27,6 +29,7 @@ class Lately:
     acted_at: datetime | None = None
     acting: str = ""
     restarting: str = ""
+    doubt: tuple[str, datetime] | None = None
     in_vain: int = 0
 
 
@@ -54,11 +57,18 @@ Word = Go | Wait | Stop
 
 
 def judge(name: str, lately: Lately, limits: Brakes, now: datetime, by_person: bool = False) -> Word:
-    """What the brakes say of running the action of that name now. A person's order passes all but one at a time."""
+    """What the brakes say of running the action of that name now.
+
+    A person's order passes all of them but one at a time, and an action in doubt.
+    """
     if lately.acting:
         return Wait(now + LOOK_AGAIN, f"another action on this component is still under way: {lately.acting}")
     if lately.restarting:
         return Wait(now + LOOK_AGAIN, f"one restart at a time on a host: {lately.restarting} is under way")
+    if lately.doubt and now < lately.doubt[1]:
+        name, until = lately.doubt
+        told = f"nobody knows whether {name} happened, and it may still be at work until {until:%H:%M:%S} (UTC)"
+        return Wait(until, told)
     if by_person:
         return Go()
     spent = _spent(name, lately, limits, now)

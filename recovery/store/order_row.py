@@ -12,8 +12,8 @@ class OrderRow(Table):
     what = pw.TextField()
     step = pw.IntegerField(null=True)
     stage = pw.IntegerField(null=True)
-    component = pw.TextField(null=True)  # on which an action is run by hand
-    action = pw.TextField(null=True)  # the one that is run by hand, or about which was decided
+    component = pw.TextField(default="")  # on which an action is run by hand
+    action = pw.TextField(default="")  # the one that is run by hand, or about which was decided
     given = JsonField(null=True)  # arguments in place of the configured ones; nothing secret
     shown = JsonField(null=True)  # all its arguments, redacted, as the person was shown what it would do
     dry = pw.BooleanField(default=False)  # only what it would do is told

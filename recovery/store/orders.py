@@ -191,13 +191,13 @@ def add_order(
     return order
 
 
-def _decided(what: OrderWhat, standing: Standing) -> str | None:
-    """The action that a decision is about; None where it is about executions, or no decision."""
+def _decided(what: OrderWhat, standing: Standing) -> str:
+    """The action that a decision is about; "" where it is about executions, or no decision."""
     if what not in (OrderWhat.APPROVE, OrderWhat.REJECT) or not standing.recovery:
-        return None
+        return ""
     mine = (StepRow.recovery_id == standing.recovery.id) & (StepRow.number == standing.awaiting)
     row = StepRow.get_or_none(mine)
-    return row.name if row and row.name != CANARY else None
+    return row.name if row and row.name != CANARY else ""
 
 
 def add_order_by_hand(asked: ByHand, who: str, now: datetime, note: str = "") -> OrderRow:

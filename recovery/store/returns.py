@@ -20,9 +20,9 @@ def plan_returns(incident_id: int, now: datetime) -> None:
 
 def plan_return_by_hand(row: StepRow, now: datetime) -> None:
     """The same of what a person had done by hand while no incident was open, which ends with none."""
-    if row.incident_id is None and row.memory is not None and row.back_after_seconds is not None:
-        if not _put_off(row, now):
-            _plan(row, now)
+    goes_back = row.incident_id is None and row.memory is not None and row.back_after_seconds is not None
+    if goes_back and not _put_off(row, now):
+        _plan(row, now)
 
 
 def _what(row: StepRow) -> tuple[str, str]:

@@ -232,7 +232,7 @@ def _last_word(row: StepRow) -> str:
 
 
 def _history_of(row: StepRow) -> Any:
-    subject = (EventRow.subject == "step") & (EventRow.subject_id == f"{row.recovery_id}.{row.number} {row.name}")
+    subject = (EventRow.subject == "step") & (EventRow.subject_id == _called(row))
     return EventRow.select().where(EventRow.incident_id == row.incident_id, subject)
 
 

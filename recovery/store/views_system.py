@@ -18,6 +18,8 @@ from recovery.store.tables import (
 )
 from recovery.store.views import tuples_of
 
+FRESH_SECONDS = 30.0
+
 
 def _count_by_state(table: Any, *conditions: Any) -> dict[str, int]:
     query = table.select(table.state, pw.fn.COUNT(table.id)).group_by(table.state)
@@ -63,6 +65,15 @@ def find_workers() -> list[WorkerRow]:
 def find_freshest_worker() -> WorkerRow | None:
     """The worker whose heartbeat is the freshest, or None where none ever reported."""
     return WorkerRow.select().where(WorkerRow.part == "worker").order_by(WorkerRow.beat_at.desc()).first()
+
+
+def worker_trouble(now: datetime) -> str:
+    """What is wrong with the worker, in words; "" where its heartbeat is fresh."""
+    worker = find_freshest_worker()
+    if worker is None:
+        return "no worker has ever reported; start one with `medic serve` or `medic worker`"
+    age = (now - worker.beat_at).total_seconds()
+    return "" if age < FRESH_SECONDS else f"the last heartbeat came {age:.0f} seconds ago"
 
 
 def find_sites() -> dict[str, SiteRow]:

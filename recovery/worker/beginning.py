@@ -4,8 +4,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from recovery.model import StepKind
-from recovery.store import acted, recoveries, returns, steps
+from recovery.store import acted, returns, steps
 from recovery.store.tables import StepRow
+from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context
 from recovery.worker.holding import hold_of
 
@@ -38,12 +39,13 @@ def _has_check(ctx: Context, row: StepRow, now: datetime) -> bool:
     if ctx.policy.component(row.component).check:
         return True
     steps.lose_step(row, "its check is no longer in the configuration", now)
-    recoveries.wake_recoveries([row.incident_id], now)
+    go_on(ctx, row, now)
     return False
 
 
 def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
-    hold = hold_of(ctx, row.component, now)
+    by_hand = row.order_id is not None and not row.back  # a person knows what is held, and wants it all the same
+    hold = None if by_hand else hold_of(ctx, row.component, now)
     if hold:
         return PutOff(hold.until or now + LOOK_AGAIN, hold.because)
     if row.back and (too_early := _too_early(ctx, row, now)):

@@ -78,7 +78,7 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         stage=row.stage,
         attempt=row.attempt,
         playbook=case.playbook,
-        steps=[_step_facts(step) for step in known.steps[row.id]],
+        steps=[step_facts(step) for step in known.steps[row.id]],
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
         asking=counted["asking"],
@@ -112,7 +112,8 @@ def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
     return "" if refused_at and case.now - refused_at >= TRY_REFUSED_AGAIN else site.detail
 
 
-def _step_facts(step: StepRow) -> planner.StepFacts:
+def step_facts(step: StepRow) -> planner.StepFacts:
+    """A step as decisions take it."""
     why = step.error or step.result or ""
     kind, state = StepKind(step.kind), StepState(step.state)
     return planner.StepFacts(

@@ -111,6 +111,10 @@ class Context:
         token = sign_decision(self.link_key, decision) if self.link_key else ""
         return f"{self.public_url.rstrip('/')}/decide/{token}" if token else ""
 
+    def override_link(self) -> str:
+        """Where people see what they ordered."""
+        return f"{self.public_url.rstrip('/')}/override"
+
     def link(self, incident_id: int) -> str:
         """Where people see an incident."""
         return f"{self.public_url.rstrip('/')}/incidents/{incident_id}"

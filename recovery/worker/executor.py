@@ -25,7 +25,9 @@ from recovery.redact import MARK, redact
 from recovery.sources import probe
 from recovery.store import components, database, incidents, recoveries, signals, steps
 from recovery.store.tables import StepRow
+from recovery.worker import by_hand
 from recovery.worker.beginning import LOOK_AGAIN, begin
+from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
@@ -73,6 +75,8 @@ def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
     Raises:
         DoorError: the row does not hold them all, and the configuration no longer has them.
     """
+    if row.order_id is not None:
+        return by_hand.args_of(ctx, row)
     plan = ctx.policy.component(row.component)
     own = plan.playbook.actions if plan.playbook else ()
     for action in (*own, *plan.actions.values(), *ctx.policy.written_actions()):
@@ -102,10 +106,12 @@ def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
 
 
 def _about(ctx: Context, row: StepRow) -> About:
-    """What an action is told of its incident."""
+    """What an action is told of what it is run for."""
     with database.read():
-        incident = incidents.find_incident(row.incident_id)
         memory = steps.last_memory(row.component, row.name, row.args)
+        if row.order_id is not None or row.incident_id is None:
+            return by_hand.about_of(ctx, row, now_for_effect(), memory)
+        incident = incidents.find_incident(row.incident_id)
     return About(
         component=row.component,
         now=now_for_effect(),
@@ -141,7 +147,7 @@ def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
         else:
             recorded = _record_result(row, answer, now)
         if recorded:
-            recoveries.wake_recoveries([row.incident_id], now)
+            go_on(ctx, row, now)
 
 
 def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
@@ -183,7 +189,7 @@ def take_over_lost_steps(ctx: Context, now: datetime) -> None:
         _end_survivor(ctx, row)
     with database.decide():
         for row in lost:
-            _take_over(row, now)
+            _take_over(ctx, row, now)
 
 
 def _end_survivor(ctx: Context, row: StepRow) -> None:
@@ -192,11 +198,11 @@ def _end_survivor(ctx: Context, row: StepRow) -> None:
         ctx.doors.machine.end_group(row.process_group, row.process_started)
 
 
-def _take_over(row: StepRow, now: datetime) -> None:
+def _take_over(ctx: Context, row: StepRow, now: datetime) -> None:
     if row.started_at is None:
         steps.requeue_step(row, "its worker was lost before it began", now)
     elif row.kind == StepKind.CHECK or (row.safe_to_repeat and steps.count_lost(row) + 1 < MOST_BEGINNINGS):
         steps.requeue_step(row, steps.LOST_AND_REPEATED, now)
     else:
         steps.lose_step(row, NEVER_AGAIN if row.safe_to_repeat else NOT_SAFE, now)
-        recoveries.wake_recoveries([row.incident_id], now)
+        go_on(ctx, row, now)

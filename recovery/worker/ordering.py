@@ -11,7 +11,7 @@ from recovery.decide.wording import count_of
 from recovery.model import IncidentState, OrderWhat, RecoveryState, StepKind, StepState
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
-from recovery.worker import calling, looking
+from recovery.worker import by_hand, calling, looking
 from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
@@ -59,6 +59,9 @@ def _refuse(order: OrderRow, now: datetime, why: str) -> None:
 
 
 def _carry_out(ctx: Context, order: OrderRow, now: datetime) -> None:
+    if order.incident_id is None:
+        orders.finish_order(order, *by_hand.begin(ctx, order, now), now)
+        return
     incident = incidents.find_incident(order.incident_id)
     case = Case(ctx, order, incident, recoveries.find_active(incident.id), now)
     run = ORDERS.get(OrderWhat(order.what))

@@ -10,9 +10,10 @@ from recovery.decide.replay import Candidate, choose_canary, release
 from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState
 from recovery.model.links import Decision
 from recovery.redact import redact
-from recovery.store import acted, database, executions, incidents, orders, recoveries, steps
+from recovery.store import database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
+from recovery.worker.braking import host_of, look_lately
 from recovery.worker.cases import Case, Known, thaw, view_of
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
@@ -102,7 +103,7 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
     because = f"dry run, so it is only told what it would do: {move.because}" if dry else move.because
     step = case.add_step(
         StepKind.ACTION, action.name, because, StepState.SKIPPED if move.skip else StepState.QUEUED,
-        args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=_host(action),
+        args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=host_of(action),
         safe_to_repeat=dry or action.safe_to_repeat, timeout_seconds=action.timeout_seconds,
         back_after_seconds=action.back_after_seconds,
     )  # fmt: skip
@@ -115,21 +116,9 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
 
 
 def _brake(case: Case, action: PlannedAction) -> brakes.Word:
-    component, now = case.incident.component, case.now
-    lately = brakes.Lately(
-        same=acted.find_begun(component, action.name, now - brakes.DAY),
-        all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR),
-        acted_at=acted.last_acted(component, case.row.id),
-        acting=acted.find_acting(component, now),
-        restarting=acted.find_restarting(_host(action), now),
-        in_vain=acted.count_in_vain(component, case.playbook.name, case.ctx.policy.brakes.breaker),
-    )
-    return brakes.judge(action.name, lately, case.ctx.policy.brakes, now, case.playbook.by_person)
-
-
-def _host(action: PlannedAction) -> str | None:
-    """Where it restarts something; None where it does not."""
-    return str(action.args.get("host") or "this machine") if action.restarts else None
+    component, limits = case.incident.component, case.ctx.policy.brakes
+    lately = look_lately(action, component, case.ctx.policy, case.now, case.playbook.name, case.row.id)
+    return brakes.judge(action.name, lately, limits, case.now, case.playbook.by_person)
 
 
 def _await_yes(case: Case, step: StepRow, because: str) -> bool:

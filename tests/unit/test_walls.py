@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 # forks. An agent lives on a machine without a database. Some actions find what they mend as its check does, or post as
 # a channel does; they never run either.
 ONLY_FROM = {
-    ("cli", "outside"): {"checking", "agent", "run_action"},
+    ("cli", "outside"): {"checking", "agent", "acting"},
     ("cli", "checks"): {"checking"},
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining"},

@@ -8,6 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from recovery.model import IncidentState, OrderWhat, RecoveryState, Severity
+from recovery.store import orders
 from recovery.store.tables import OrderRow
 from tests.web.conftest import make_config
 from tests.web.seed import add_component, add_execution, add_incident, add_recovery, seed_story
@@ -295,11 +296,12 @@ def test_the_description_holds_every_address(api, app):
 def test_the_answers_are_as_described(api, now):
     story = seed_story(now)
     add_component("odd", now, seen_at=None, latency_ms=None)
+    order = orders.add_order(story["asking"].id, OrderWhat.ACKNOWLEDGE, "kim", now)
     document = api.get("/api/v1/openapi.json").get_json()
     for path, item in document["paths"].items():
         if "get" not in item or path.endswith(("openapi.json", "endpoint")):  # the latter in test_endpoint.py
             continue
-        address = path.replace("{incident_id}", str(story["asking"].id))
+        address = path.replace("{incident_id}", str(story["asking"].id)).replace("{order_id}", str(order.id))
         schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
         Draft202012Validator(whole).validate(api.get(address).get_json())

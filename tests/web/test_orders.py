@@ -142,3 +142,14 @@ def test_an_order_whose_transaction_fails_leaves_nothing(now, monkeypatch):
         orders.add_order(incident.id, OrderWhat.RETRY_NOW, "kim", now)
     with write():
         assert OrderRow.select().count() == 0
+
+
+def test_a_decision_about_an_action_keeps_which_one_it_was(now):
+    incident = add_incident(now, state=IncidentState.NEEDS_HUMAN)
+    recovery = add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL)
+    add_step(recovery, 1, now, **(HELD | {"name": "reboot_host"}))
+    assert orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=1).action == "reboot_host"
+    asking = add_incident(now, state=IncidentState.NEEDS_HUMAN)
+    held = add_recovery(asking, now, state=RecoveryState.AWAITING_APPROVAL)
+    add_step(held, 1, now, **(HELD | {"name": "retry_executions"}))
+    assert orders.add_order(asking.id, OrderWhat.APPROVE, "kim", now, step=1).action == ""
