@@ -5,8 +5,9 @@ import peewee as pw
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
 from recovery.store.order_row import OrderRow
 from recovery.store.outcome_row import OutcomeRow
+from recovery.store.suggestion_row import SuggestionRow
 
-__all__ = ["OrderRow", "OutcomeRow", "Table", "proxy"]
+__all__ = ["OrderRow", "OutcomeRow", "SuggestionRow", "Table", "proxy"]
 
 
 class SignalRow(Table):
@@ -279,5 +280,5 @@ class WorkerRow(Table):
 
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
-    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow,
+    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow,
 )  # fmt: skip

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from recovery.decide import moves
 from recovery.decide.choosing import choose_order
+from recovery.decide.playbooks import playbook_of
+from recovery.decide.suggesting import as_told, as_written, offers_for, ways_of, with_taken
 from recovery.model import FailureType, PlannedAction, Playbook, Stage, StepKind, StepState
-from recovery.store import outcomes, recoveries
+from recovery.store import outcomes, recoveries, suggestions
 from recovery.store.tables import IncidentRow, StepRow
 from recovery.worker.cases import Case
 
@@ -37,6 +40,33 @@ def _ordered(stage: Stage, incident: IncidentRow, seed: str, now: datetime) -> t
     return replace(stage, actions=tuple(stage.actions[place] for place in choice.order)), choice.because
 
 
+def as_taken(playbook: Playbook, incident: IncidentRow) -> Playbook:
+    """The playbook as it is with the suggestions that people took."""
+    rows = suggestions.find_taken(incident.component, incident.failure_type, playbook.name)
+    return with_taken(playbook, [(_named(row.worse), _named(row.better), str(row.taken_by)) for row in rows])
+
+
+def _named(way: dict[str, Any]) -> tuple[str, float]:
+    return way["action"], way["after_seconds"]
+
+
+def _suggest(case: Case) -> None:
+    """Offer what the outcomes speak for by now; a person decides whether it is taken."""
+    one, policy = case.incident, case.ctx.policy
+    playbook = as_taken(playbook_of(one.component, one.failure_type, one.severity, policy), one)
+    known = outcomes.count_ways(FailureType(one.failure_type), one.component, ways_of(playbook), case.now)
+    told = [
+        {
+            "worse": as_told(found.suggestion.worse),
+            "better": as_told(found.suggestion.better),
+            "before": as_written(playbook),
+            "after": as_written(found.playbook),
+        }
+        for found in offers_for(playbook, known)
+    ]
+    suggestions.offer(one.component, one.failure_type, playbook.name, told, case.now)
+
+
 def note_outcome(case: Case, present: Sequence[StepRow], move: object) -> None:
     """Once an attempt is over: whether its last action helped, as the look after it said."""
     action = next((step for step in reversed(present) if _was_run(step)), None)
@@ -52,6 +82,7 @@ def note_outcome(case: Case, present: Sequence[StepRow], move: object) -> None:
         planned.called if planned else action.name, last is not action and last.state == StepState.SUCCEEDED,
         ((last.finished_at or case.now) - action.started_at).total_seconds(), case.now, _after(case),
     )  # fmt: skip
+    _suggest(case)
 
 
 def _was_run(step: StepRow) -> bool:

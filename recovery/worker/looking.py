@@ -16,7 +16,7 @@ from recovery.worker import calling
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import LOOK_AGAIN, hold_of
-from recovery.worker.learning import order_learned
+from recovery.worker.learning import as_taken, order_learned
 
 NEEDED_AGAIN, SEEN_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
 AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
@@ -120,7 +120,7 @@ def begin_recovery(
     """Begin a recovery with its own copy of the playbook; one at rest makes room for it."""
     if active:
         recoveries.end_recovery(active, RecoveryState.CANCELLED, "another recovery begins", now)
-    playbook = order_learned(playbook, row, now)
+    playbook = order_learned(playbook if playbook.mended else as_taken(playbook, row), row, now)
     because = f"{because}; {playbook.because}" if playbook.because else because
     first_at = max(now, row.episode_at + timedelta(seconds=playbook.stages[0].after_seconds))
     recoveries.add_recovery(row.id, _frozen(playbook), because, first_at, now)

@@ -15,6 +15,7 @@ from recovery.worker import by_hand, calling, looking
 from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
+from recovery.worker.learning import as_taken
 
 MOST = 100
 ACTIVE = (RecoveryState.RUNNING, RecoveryState.WAITING)
@@ -87,6 +88,7 @@ def _retry_now(case: Case) -> str:
         return "the next attempt begins now"
     incident = case.incident
     playbook = playbook_of(incident.component, incident.failure_type, incident.severity, case.ctx.policy)
+    playbook = as_taken(playbook, incident)
     # A person says that it is worth trying: what failed for a permanent cause may be retried too.
     again = mended(playbook, keep_actions=playbook.acts)
     components.close_breaker(incident.component, now)
