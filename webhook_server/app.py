@@ -23,6 +23,7 @@ from webhook_server import (
     override,
     pages,
     security,
+    suggesting,
     webhooks,
     wording,
 )
@@ -44,7 +45,7 @@ def create_app(config: Any) -> Flask:
     for room in (api, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
-    for room in (pages, override, acting, maintaining, deciding):
+    for room in (pages, override, acting, suggesting, maintaining, deciding):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)

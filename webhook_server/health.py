@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 from recovery import clock
 from recovery.model import AlertState, ExecutionState, IncidentState, RecoveryState
 from recovery.store import views_system as views
-from recovery.store.sites import FRESH_SECONDS
 from webhook_server.problems import problem
 from webhook_server.security import is_loopback_peer, plain, require_token
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from recovery import clock
 from recovery.model import OrderWhat
-from recovery.store import maintenance, orders, views
+from recovery.store import maintenance, orders, suggestions, views
 from recovery.store import views_system as system_views
 from webhook_server.acting import list_offers
 from webhook_server.asked import OrderBody
@@ -33,6 +33,7 @@ def override() -> str:
         "override.html",
         cards=[(standing, list_controls(standing), list_asking(standing)) for standing in standings],
         offers=list_offers(),
+        suggestions=suggestions.find_all(SHOWN),
         orders=views.find_orders(SHOWN),
         windows=maintenance.find_open_windows(clock.utc_now()),
         names=[row.name for row in system_views.find_components()],

@@ -11,7 +11,7 @@ from flask_login import login_required
 from recovery import clock
 from recovery.analytics.summary import summarize
 from recovery.model import IncidentState
-from recovery.store import maintenance, orders, views
+from recovery.store import maintenance, orders, suggestions, views
 from recovery.store import views_system as system_views
 from webhook_server.asked import read_id
 from webhook_server.controls import list_controls
@@ -127,6 +127,7 @@ def incident(incident_id: str) -> str:
         incident=standing.incident,
         recovery=standing.recovery,
         controls=list_controls(standing),
+        suggestions=suggestions.find_of(standing.incident.component, standing.incident.failure_type),
         step=standing.awaiting,
         asking=list_asking(standing),
         steps=views.find_steps(number, SHOWN_EVENTS),

@@ -95,7 +95,7 @@ def explain(what: str, failure_type: str) -> None:
     if failure_type not in list(FailureType):
         raise click.UsageError(f"no failure type {failure_type!r}; there are {', '.join(FailureType)}")
     config = read_config()
-    if what.isdigit():
+    if what.isdigit() or has_history(config):
         open_database(config)
     try:
         asked = asked_for(config, what, failure_type)
@@ -132,7 +132,7 @@ def worker(check: bool) -> None:
     if check:
         from recovery.cli.living import tell_whether_a_worker_lives
 
-        _open_for_reading(read_config())
+        open_database(read_config())
         tell_whether_a_worker_lives()
         return
     from recovery.cli.serving import can_open
@@ -261,12 +261,20 @@ def _moment(text: str, now: datetime, option: str) -> datetime:
         raise click.BadParameter(str(error), param_hint=option) from None
 
 
+def has_history(config: Config) -> bool:
+    """Whether a running n8n-medic has made the database; one on another machine is taken to be there."""
+    from recovery.store.database import sqlite_path
+
+    path = sqlite_path(config.database_url)
+    return path is None or path.exists()
+
+
 def open_database(config: Config) -> Any:
     """Open the database that a running n8n-medic has made; or say why that cannot be, and end."""
     from recovery.store import database
 
-    path = database.sqlite_path(config.database_url)
-    if path is not None and not path.exists():
+    if not has_history(config):
+        path = database.sqlite_path(config.database_url)
         raise click.ClickException(
             f"There is no history yet: {path} does not exist. Start n8n-medic first (medic serve)."
         )

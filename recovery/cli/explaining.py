@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from recovery.clock import utc_now
 from recovery.config import Config
 from recovery.config.by_hand import words_or_name
 from recovery.decide.choosing import Way, suggest
 from recovery.decide.playbooks import playbook_of
-from recovery.model import About, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity
+from recovery.decide.suggesting import call, put_first, ways_of, with_taken
+from recovery.model import About, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity, Stage
 from recovery.model.durations import write_duration
-from recovery.store import incidents, outcomes, recoveries
-from recovery.store.tables import IncidentRow
+from recovery.store import database, incidents, outcomes, recoveries, suggestions
+from recovery.store.tables import IncidentRow, SuggestionRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,18 @@ class Asked:
 def explain(config: Config, asked: Asked) -> Iterator[str]:
     """The lines that tell it."""
     policy = config.policy()
-    playbook = playbook_of(asked.component, asked.failure_type, asked.severity, policy)
+    written = playbook_of(asked.component, asked.failure_type, asked.severity, policy)
+    taken = _find_taken(written, asked)
+    playbook = with_taken(
+        written, [(_named_way(row.worse), _named_way(row.better), str(row.taken_by)) for row in taken]
+    )
     yield f"{asked.component}, {asked.failure_type}, {asked.severity}: {_named(playbook)}"
     if config.dry_run or playbook.dry_run:
         yield "  dry run: everything is decided and recorded, nothing is done"
     about = About(asked.component, utc_now(), failure_type=asked.failure_type, severity=asked.severity)
     for number in range(1, len(playbook.stages) + 1):
         yield from _stage(playbook, number, about)
+    yield from _taken(written, playbook, taken, policy.component(asked.component).actions)
     yield from _around(playbook, policy)
     if asked.incident:
         yield from _now(asked.incident)
@@ -98,16 +105,44 @@ def _now(incident: IncidentRow) -> Iterator[str]:
 
 def _suggested(playbook: Playbook, asked: Asked) -> Iterator[str]:
     """What the outcomes so far speak for; nothing is changed by it."""
-    tried = list(
-        dict.fromkeys(
-            (action.called, stage.after_seconds)
-            for stage in playbook.stages
-            for action in (playbook.actions if stage.actions is None else stage.actions)
-        )
-    )
+    tried = ways_of(playbook)
     known = outcomes.count_ways(asked.failure_type, asked.component, tried, utc_now())
     for one in suggest([Way(action, after, known.get((action, after), Outcomes())) for action, after in tried]):
-        yield f"  worth a change of the playbook? {one.text}"
+        yield f"  worth a change of the playbook? {one.text}; the page /override takes it, and takes it back"
+
+
+def _find_taken(written: Playbook, asked: Asked) -> list[SuggestionRow]:
+    """What people took of what was suggested; nothing where there is no database yet."""
+    if not database.database_url():
+        return []
+    return suggestions.find_taken(asked.component, asked.failure_type, written.name)
+
+
+def _named_way(way: dict[str, Any]) -> tuple[str, float]:
+    return way["action"], way["after_seconds"]
+
+
+def _taken(
+    written: Playbook, playbook: Playbook, taken: list[SuggestionRow], known: dict[str, PlannedAction]
+) -> Iterator[str]:
+    """Who changed it, when, and how the file says the same for good."""
+    for row in taken:
+        fits = put_first(written, _named_way(row.worse), _named_way(row.better)) is not None
+        order = f"{call(_named_way(row.better))} is tried before {call(_named_way(row.worse))}"
+        yield f"  since {row.taken_at:%Y-%m-%d %H:%M} (UTC) by {row.taken_by}'s choice {order}; /override takes it back"
+        if not fits:
+            yield "    but it no longer fits the configuration, and is passed over"
+    if playbook.stages != written.stages:
+        yield "  to write that down for good, give medic.yaml these stages, and take the suggestion back:"
+        yield from (f"    - {_as_yaml(stage, playbook, known)}" for stage in playbook.stages)
+
+
+def _as_yaml(stage: Stage, playbook: Playbook, known: dict[str, PlannedAction]) -> str:
+    """A stage as a playbook of the configuration has it; an action that has no name there by its kind."""
+    actions = playbook.actions if stage.actions is None else stage.actions
+    names = [next((name for name, one in known.items() if one == action), action.called) for action in actions]
+    key = "one_of" if stage.one_of else "actions"
+    return f"{{after: {write_duration(stage.after_seconds)}, attempts: {stage.attempts}, {key}: [{', '.join(names)}]}}"
 
 
 def asked_for(config: Config, what: str, failure_type: str) -> Asked:

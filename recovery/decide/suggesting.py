@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from recovery.decide.choosing import Suggestion, Way, suggest
+from recovery.decide.wording import time_of
 from recovery.model import Outcomes, Playbook, Stage
 
 Named = tuple[str, float]  # an action, and the `after` of its stage in seconds
@@ -38,6 +39,11 @@ def offers_for(playbook: Playbook, known: Mapping[Named, Outcomes]) -> list[Offe
         if changed is not None and changed != playbook:
             found.append(Offer(one, changed))
     return found
+
+
+def call(way: Named) -> str:
+    """How people call it."""
+    return f"{way[0]} after {time_of(way[1])}" if way[1] else f"{way[0]} at once"
 
 
 def _named(way: Way) -> Named:
@@ -90,7 +96,7 @@ def with_taken(playbook: Playbook, taken: Sequence[tuple[Named, Named, str]]) ->
     for worse, better, who in taken:
         changed = put_first(playbook, worse, better)
         if changed is not None:
-            because.append(f"{who} took the suggestion to try {better[0]} before {worse[0]}")
+            because.append(f"{who} took the suggestion to try {call(better)} before {call(worse)}")
             playbook = changed
     return replace(playbook, because="; ".join(because))
 

@@ -23,7 +23,7 @@ from recovery.model import (
 )
 from recovery.redact import MARK, redact
 from recovery.sources import probe
-from recovery.store import components, database, incidents, recoveries, signals, steps
+from recovery.store import components, database, incidents, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker import by_hand
 from recovery.worker.beginning import LOOK_AGAIN, begin

@@ -1,9 +1,23 @@
 """A database that an earlier version made is brought up to date when it is opened, with all that is in it."""
 
+import peewee as pw
+import pytest
+from playhouse.migrate import PostgresqlMigrator, SqliteMigrator
+from playhouse.migrate import migrate as apply
+
 from recovery.clock import utc_now
-from recovery.model import FailureType, Outcomes
-from recovery.store import database, outcomes
-from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow, MaintenanceRow, OutcomeRow, SiteRow
+from recovery.model import FailureType, Outcomes, StepKind
+from recovery.store import database, orders, outcomes, steps
+from recovery.store.tables import (
+    ComponentRow,
+    ExecutionRow,
+    IncidentRow,
+    MaintenanceRow,
+    OrderRow,
+    OutcomeRow,
+    SiteRow,
+    StepRow,
+)
 from tests.store.rows import add_chain, add_incident
 from tests.store.test_claims import add_recovery
 
@@ -55,6 +69,43 @@ def test_a_database_from_before_outcomes_were_kept_gets_their_table_with_its_rul
         outcomes.add_outcome(recovery, 2, FailureType.API_ERROR, "orders", "restart", succeeded, 12, utc_now())
     here, _ = outcomes.count_outcomes(FailureType.API_ERROR, "orders", ["restart"], utc_now())
     assert here == {"restart": Outcomes(1, 0, 12.0, None)} and OutcomeRow.select().count() == 1
+
+
+def test_a_database_from_before_actions_by_hand_lets_a_step_and_an_order_stand_without_an_incident(store: str) -> None:
+    incident = add_incident("orders")
+    add_recovery(incident.id)
+    told = {"kind": "action", "name": "restart", "state": "queued", "queued_at": utc_now(), "because": "x"}
+    StepRow.create(recovery_id=1, incident_id=incident.id, number=1, stage=1, attempt=1, run_at=utc_now(), **told)
+    OrderRow.create(incident_id=incident.id, what="pause", who="kim", asked_at=utc_now())
+    make_as_before()
+    database.open_database(store)
+    assert (StepRow.get().name, OrderRow.get().what, OrderRow.get().component) == ("restart", "pause", "")
+    asked = orders.ByHand("orders", "restart", {})
+    order = orders.add_order_by_hand(asked, "kim", utc_now())
+    for _ in range(2):
+        steps.add_step_by_hand(order, StepKind.ACTION, "restart", "x", utc_now(), None)
+    assert [row.number for row in steps.find_steps_by_hand(order.id)] == [1, 2]
+    with pytest.raises(pw.IntegrityError):
+        StepRow.create(order_id=order.id, number=1, stage=0, attempt=0, **told)
+    assert {"steps_due", "steps_leased", "steps_by_hand"} <= {
+        index.name for index in database.proxy.obj.get_indexes("steps")
+    }
+
+
+def make_as_before() -> None:
+    """The tables as they were before."""
+    open_one = database.proxy.obj
+    change = SqliteMigrator(open_one) if database.is_sqlite() else PostgresqlMigrator(open_one)
+    open_one.execute_sql("DROP INDEX steps_by_hand")
+    apply(change.add_not_null("steps", "recovery_id"), change.add_not_null("steps", "incident_id"))
+    apply(change.add_not_null("orders", "incident_id"))
+    for table, column in (
+        ("steps", "order_id"),
+        *(("orders", name) for name in ("component", "action", "given", "dry")),
+    ):
+        open_one.execute_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
+    open_one.execute_sql("DROP TABLE suggestions")
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name > '007_outcomes'")
 
 
 def test_opening_it_again_changes_nothing(store: str) -> None:

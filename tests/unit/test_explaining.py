@@ -6,8 +6,8 @@ import pytest
 
 from recovery.clock import utc_now
 from recovery.model import FailureType, IncidentState
-from recovery.store import database, outcomes, recoveries
-from recovery.store.tables import IncidentRow
+from recovery.store import database, outcomes, recoveries, suggestions
+from recovery.store.tables import IncidentRow, SuggestionRow
 from tests.unit.test_cli import Run, run  # noqa: F401  the fixture
 
 FILE = """
@@ -91,6 +91,29 @@ def test_an_incident_is_explained_with_where_it_stands(run: Run, tmp_path: Path)
             outcomes.add_outcome(healed, step, FailureType.API_ERROR, "orders", name, helped, 9.0, now)
     database.close_database()
     shown = explained(run, str(row.id))
+    assert "the page /override takes it" in shown
     assert "worth a change of the playbook? restart succeeded 0 of 30 times here; scale_up 27 of 30" in shown
     assert "the playbook shop" in shown
     assert f"incident {row.id} is needs_human: all is used up" in shown
+
+
+def test_a_suggestion_that_was_taken_is_told_with_how_to_write_it_down(run: Run, tmp_path: Path) -> None:  # noqa: F811
+    (tmp_path / "data").mkdir()
+    database.open_database(f"sqlite:///{tmp_path}/data/medic.db", migrate=True)
+    ways = [{"action": "run_command", "after_seconds": after, "successes": 1, "tries": 41} for after in (0.0, 300.0)]
+    found = {"worse": ways[0], "better": ways[1], "before": [], "after": []}
+    suggestions.offer("web", "server_unresponsive", "", [found], utc_now())
+    suggestions.take(SuggestionRow.get().id, "kim", utc_now())
+    database.close_database()
+    file = 'components: [{name: web, check: {kind: tcp, host: h, port: 80}, restart: ["restart", "web"]}]\n'
+    shown = run("playbook", "explain", "web", file=file).output
+    assert "stage 1, 5m later: up to 3 times" in shown
+    assert (
+        "by kim's choice run_command after 5 minutes is tried before run_command at once; /override takes it back"
+        in shown
+    )
+    stages = [line.strip() for line in shown.splitlines() if line.startswith("    - {")]
+    assert stages[0] == "- {after: 5m, attempts: 3, actions: [restart]}"
+    match = "{component: web, failure_type: server_unresponsive}"
+    written = f"{file}playbooks:\n  - name: mine\n    match: {match}\n    stages:\n      " + "\n      ".join(stages)
+    assert run("check-config", file=written).exit_code == 0
