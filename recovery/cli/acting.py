@@ -19,6 +19,7 @@ from recovery.store.tables import StepRow
 LOOK_EVERY, TELL_EVERY = 0.2, 10.0
 FINE = (StepState.SUCCEEDED, StepState.SKIPPED)
 OPEN = (StepState.QUEUED, StepState.RUNNING)
+VERDICTS = {StepState.SUCCEEDED: "healthy", StepState.FAILED: "not healthy"}
 CALLED = {
     StepState.SUCCEEDED: "done", StepState.SKIPPED: "not done", StepState.FAILED: "failed",
     StepState.UNKNOWN: "nobody knows whether it happened",
@@ -138,7 +139,7 @@ class Follower:
         if step.state == StepState.RUNNING:
             click.echo(f"{'Looking' if step.kind == StepKind.CHECK else 'Running'}: {step.name}")
         elif step.kind == StepKind.CHECK:
-            verdict = "healthy" if step.state == StepState.SUCCEEDED else "not healthy"
+            verdict = VERDICTS.get(StepState(step.state), "as nobody could see")
             click.echo(f"{step.component} is {verdict}: {step.result or step.error or ''}")
         else:
             click.echo(f"{step.name}: {CALLED[StepState(step.state)]}: {step.result or step.error or ''}")

@@ -47,7 +47,7 @@ def tell(acted: StepFacts, looks: Sequence[StepFacts]) -> str:
     told = f"{acted.name} {CALLED[acted.state]}: {acted.why}"
     if acted.dry:
         return acted.why
-    over = [look for look in looks if look.state in OVER]
+    over = [look for look in looks if look.state in (StepState.SUCCEEDED, StepState.FAILED)]
     if not over:
         return told
     last = over[-1]
