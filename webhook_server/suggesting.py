@@ -20,7 +20,7 @@ def call_way(way: dict[str, Any]) -> str:
     """An action and when it is tried."""
     if not way["after_seconds"]:
         return str(way["action"])
-    return gettext("%(action)s after %(span)s", action=way["action"], span=write_span(way["after_seconds"]))
+    return gettext("%(action)s after %(span)s", action=way["action"], span=_write_delay(way["after_seconds"]))
 
 
 def call_record(way: dict[str, Any]) -> str:
@@ -28,10 +28,15 @@ def call_record(way: dict[str, Any]) -> str:
     return gettext("%(successes)s of %(tries)s", successes=way["successes"], tries=way["tries"])
 
 
-def call_stage(stage: dict[str, Any]) -> str:
+def _write_delay(seconds: float) -> str:
+    return gettext("%(minutes)s min", minutes=int(seconds // 60)) if seconds % 60 == 0 else write_span(seconds)
+
+
+def call_stage(stage: dict[str, Any], is_first: bool) -> str:
     """A stage of a playbook in words."""
-    later = gettext("%(span)s later", span=write_span(stage["after_seconds"]))
-    begin = later if stage["after_seconds"] else gettext("at once")
+    later = gettext("%(span)s later", span=_write_delay(stage["after_seconds"]))
+    at_once = gettext("at once") if is_first else gettext("right after that")
+    begin = later if stage["after_seconds"] else at_once
     joined = gettext(" or ") if stage["one_of"] else gettext(", then ")
     actions = joined.join(stage["actions"]) or gettext("only a look and a retry")
     tries = ngettext("%(num)s attempt", "%(num)s attempts", stage["attempts"])
@@ -51,7 +56,14 @@ def page(suggestion_id: str) -> str:
     row = suggestions.find(_number(suggestion_id))
     if row is None:
         abort(404)
-    return render_template("suggestion.html", row=row)
+    return render_template("suggestion.html", row=row, changed=_changed(row))
+
+
+def _changed(row: Any) -> list[dict[str, Any] | None]:
+    """The stage that comes earlier with it, as it was and as it is."""
+    pairs = zip(row.before, row.after, strict=False)
+    was, becomes = next(((was, becomes) for was, becomes in pairs if was != becomes), (None, None))
+    return [becomes if becomes in row.before else was, becomes]
 
 
 @blueprint.post("/suggestions/<suggestion_id>/take")
