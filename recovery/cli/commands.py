@@ -95,8 +95,10 @@ def explain(what: str, failure_type: str) -> None:
     if failure_type not in list(FailureType):
         raise click.UsageError(f"no failure type {failure_type!r}; there are {', '.join(FailureType)}")
     config = read_config()
-    if what.isdigit() or has_history(config):
+    if what.isdigit():
         open_database(config)
+    elif has_history(config):
+        _open_if_it_answers(config)
     try:
         asked = asked_for(config, what, failure_type)
     except KeyError as error:
@@ -267,6 +269,14 @@ def has_history(config: Config) -> bool:
 
     path = sqlite_path(config.database_url)
     return path is None or path.exists()
+
+
+def _open_if_it_answers(config: Config) -> None:
+    """What is configured can be told without a database, too."""
+    try:
+        open_database(config)
+    except click.ClickException as away:
+        click.echo(f"Without what people chose and what helped so far: {away.message}", err=True)
 
 
 def open_database(config: Config) -> Any:

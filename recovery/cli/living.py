@@ -2,20 +2,16 @@
 
 import click
 
-from recovery import clock
-from recovery.store.sites import FRESH_SECONDS, latest_beat
+from recovery.clock import utc_now
+from recovery.store.views_system import worker_trouble
 
 
 def tell_whether_a_worker_lives() -> None:
-    """Say when a worker last beat.
+    """Say whether a worker lives.
 
     Raises:
-        ClickException: none ever did, or none does now.
+        ClickException: none does; the message says since when.
     """
-    beat = latest_beat()
-    if beat is None:
-        raise click.ClickException("no worker has ever beaten on this database")
-    age = (clock.utc_now() - beat).total_seconds()
-    if age >= FRESH_SECONDS:
-        raise click.ClickException(f"the last worker's heartbeat came {age:.0f} seconds ago")
-    click.echo(f"a worker lives: its last heartbeat came {max(age, 0.0):.0f} seconds ago")
+    if trouble := worker_trouble(utc_now()):
+        raise click.ClickException(trouble)
+    click.echo("a worker lives")

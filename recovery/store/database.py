@@ -133,13 +133,14 @@ def open_database(url: str, migrate: bool = True) -> pw.Database:
     close_database()
     database = make_database(url)
     proxy.initialize(database)
-    _turn, _url = Turn(path.with_name(path.name + ".lock") if path else None), url
+    _turn, _url = Turn(path.with_name(path.name + ".lock") if path else None), ""
     with _turn:
         database.connect(reuse_if_open=True)
         if path is not None and migrate:
             path.chmod(0o600)
         if migrate:
             _migrate(database, is_sqlite=path is not None)
+    _url = url  # only now: what did not open is not open
     return database
 
 

@@ -206,13 +206,22 @@ def test_a_check_by_hand_says_what_is_over_its_limit_though_it_would_not_count_y
     assert run("run-check", "here", file=full.replace("disk: 1", "disk: 100")).exit_code == 0
 
 
+def test_what_would_be_done_is_told_though_the_database_is_away(run: Run) -> None:
+    away = "postgresql://medic:hush@127.0.0.1:1/medic"
+    ended = run(
+        "playbook", "explain", "a", file=f"database_url: '{away}'\ncomponents: [{{name: a, restart: [touch, x]}}]"
+    )
+    assert ended.exit_code == 0 and "touch x" in ended.output
+    assert "Without what people chose" in ended.stderr and "hush" not in ended.output
+
+
 def test_whether_a_worker_lives_is_told_by_its_heartbeat(run: Run, history: str) -> None:
     from recovery import clock
     from recovery.store import database, sites
 
     never = run("worker", "--check")
-    assert never.exit_code == 1 and "no worker has ever beaten" in never.stderr
-    for age, code, said in ((3, 0, "a worker lives"), (300, 1, "heartbeat came 300 seconds ago")):
+    assert never.exit_code == 1 and "no worker has ever reported" in never.stderr
+    for age, code, said in ((3, 0, "a worker lives"), (300, 1, "the last heartbeat came 300 seconds ago")):
         database.open_database(history)
         with database.write():
             sites.forget_workers(clock.utc_now() + timedelta(days=1))
