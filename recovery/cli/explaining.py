@@ -69,6 +69,9 @@ def _stage(playbook: Playbook, number: int, about: About) -> Iterator[str]:
         yield f"    {word}{_told(action, about)}"
     if stage.one_of and playbook.learned:
         yield "    in the order of what has helped before"
+    if stage.check:
+        whose = f" of {stage.check.component}" if stage.check.component else ""
+        yield f"    verified by the check {stage.check.name}{whose}"
 
 
 def _told(action: PlannedAction, about: About) -> str:
@@ -81,7 +84,8 @@ def _around(playbook: Playbook, policy: Policy) -> Iterator[str]:
     limits = policy.brakes
     if playbook.check and playbook.acts:
         grace, name = write_duration(playbook.boot_grace_seconds), playbook.check.name
-        yield f"  before it the check {name} must confirm the failure; after it the same check verifies, for {grace}"
+        same = "the same check" + (", or the stage's own," if any(one.check for one in playbook.stages) else "")
+        yield f"  before it the check {name} must confirm the failure; after it {same} verifies, for {grace}"
     elif playbook.acts:
         yield "  it has no check: it is acted upon only with trust_probes, when pushed probes say that it fails"
     yield "  then executions that broke are retried: one first, and the rest when it succeeds"

@@ -41,7 +41,7 @@ def _check_one(place: int, name: str, needs: Needs, translator: Translator) -> l
         if needed not in needs:
             way_out = suggest(needed, needs)
             found.append(translator.problem(path, repr(needed), "the name of a component", way_out))
-        elif circle := _circle(name, needed, needs):
+        elif circle := circle_of(name, needed, needs):
             seen = " needs ".join(circle)
             found.append(
                 translator.problem(path, seen, "components that do not need themselves", "take one of them out")
@@ -49,8 +49,12 @@ def _check_one(place: int, name: str, needs: Needs, translator: Translator) -> l
     return found
 
 
-def _circle(name: str, needed: str, needs: Needs) -> list[str]:
-    """The way from a component through one that it needs back to itself; [] where there is none."""
+def circle_of(name: str, needed: str, needs: Needs) -> list[str]:
+    """The way from a component through one that it needs back to itself; [] where there is none.
+
+    Args:
+        needs: whom each needs.
+    """
     ways, seen = [[name, needed]], {needed}
     while ways:
         way = ways.pop()

@@ -15,6 +15,7 @@ from recovery.config.plugins import check_plugins
 from recovery.config.problems import ConfigProblems, Path, Problem
 from recovery.config.settings import Config
 from recovery.config.translate import Translator
+from recovery.config.verifying import check_verifying
 
 DEFAULT_FILE = "medic.yaml"
 
@@ -38,6 +39,7 @@ def load_config(path: str | os.PathLike[str] | None = None, env: Mapping[str, st
     config, problems = _validate(document.data, translator)
     problems += check_plugins(document.data, translator) + _find_twins(document.data, translator)
     problems += check_dependencies(document.data, translator) + check_named_actions(document.data, translator)
+    problems += check_verifying(document.data, translator)
     unread = {problem.where.removesuffix("_file") for problem in files.problems}
     problems = [problem for problem in problems if problem.where not in unread]
     problems += document.problems + overlay.problems + files.problems

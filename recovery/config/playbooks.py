@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from recovery import actions
-from recovery.config.sections import ActionUse, Settings, StageSettings
+from recovery.config.sections import ActionUse, CheckUse, Settings, StageSettings
 from recovery.config.types import Count, Duration, Flag, Period, Text, expected
-from recovery.model import Brakes, FailureType, Match, PlannedAction, PlaybookRule, Severity, Stage
+from recovery.model import Brakes, FailureType, Match, PlannedAction, PlannedCheck, PlaybookRule, Severity, Stage
 
 
 def _as_list(value: Any) -> Any:
@@ -53,6 +54,8 @@ class PlaybookStage(StageSettings):
     """A person must say yes before anything of it is run."""
     only_if: MatchSettings = Field(default_factory=MatchSettings)
     """For which incidents it is a stage at all."""
+    check: Text | CheckUse | None = None
+    """Verifies it instead of the component's own: a component by its name, or a check with its own keys."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> PlaybookStage:
@@ -112,32 +115,48 @@ def make_brakes(found: BrakeSettings) -> Brakes:
 
 
 def make_rules(
-    playbooks: tuple[PlaybookSettings, ...], known: Mapping[str, Mapping[str, PlannedAction]]
+    playbooks: tuple[PlaybookSettings, ...],
+    known: Mapping[str, Mapping[str, PlannedAction]],
+    checks: Mapping[str, PlannedCheck],
 ) -> tuple[PlaybookRule, ...]:
     """The playbooks as rules. One that names actions of components is one rule for each component.
 
     Args:
         known: the actions of each component, by name.
+        checks: the check of each component that has one.
     """
-    return tuple(rule for one in playbooks for rule in _rules_of(one, known))
+    return tuple(rule for one in playbooks for rule in _rules_of(one, known, checks))
 
 
-def _rules_of(one: PlaybookSettings, known: Mapping[str, Mapping[str, PlannedAction]]) -> list[PlaybookRule]:
+def _rules_of(
+    one: PlaybookSettings,
+    known: Mapping[str, Mapping[str, PlannedAction]],
+    checks: Mapping[str, PlannedCheck],
+) -> list[PlaybookRule]:
     names = {use for stage in one.stages for use in _uses(stage) or () if isinstance(use, str)}
     match = _match(one.match)
     told = {"dry_run": one.dry_run, "learned": one.order == "learned"}
     if not names:
-        return [PlaybookRule(one.name, match, _stages(one, {}), **told)]
+        return [PlaybookRule(one.name, match, _stages(one, {}, checks), **told)]
     found = []
     for component, actions_of_it in known.items():
         if names <= set(actions_of_it) and (not match.components or component in match.components):
             only = Match((component,), match.failure_types, match.severities, match.labels)
-            found.append(PlaybookRule(one.name, only, _stages(one, actions_of_it), **told))
+            found.append(PlaybookRule(one.name, only, _stages(one, actions_of_it, checks), **told))
     return found
 
 
-def _stages(one: PlaybookSettings, known: Mapping[str, PlannedAction]) -> tuple[Stage, ...]:
-    return tuple(_stage(stage, known) for stage in one.stages)
+def _stages(
+    one: PlaybookSettings, known: Mapping[str, PlannedAction], checks: Mapping[str, PlannedCheck]
+) -> tuple[Stage, ...]:
+    return tuple(replace(_stage(stage, known), check=_verifies(stage.check, checks)) for stage in one.stages)
+
+
+def _verifies(use: str | CheckUse | None, checks: Mapping[str, PlannedCheck]) -> PlannedCheck | None:
+    """The check of a stage: another component's, or one of no component."""
+    if isinstance(use, str):
+        return replace(checks[use], component=use)
+    return PlannedCheck(use.kind, use.arguments, "") if use else None
 
 
 def _stage(stage: PlaybookStage, known: Mapping[str, PlannedAction]) -> Stage:

@@ -49,6 +49,9 @@ def _used_in_playbooks(data: dict[str, Any]) -> list[tuple[Registry, Path, dict[
     found: list[tuple[Registry, Path, dict[str, Any], frozenset[str]]] = []
     for place, playbook in enumerate(_mappings(data.get("playbooks"))):
         for number, stage in enumerate(_mappings(playbook.get("stages") if playbook else None)):
+            check = stage.get("check") if stage else None
+            if isinstance(check, dict):
+                found.append((checks.REGISTRY, ("playbooks", place, "stages", number, "check"), check, CHECK_KEYS))
             for key in ("actions", "one_of"):
                 for index, action in enumerate(_mappings(stage.get(key) if stage else None)):
                     path = ("playbooks", place, "stages", number, key, index)

@@ -108,7 +108,7 @@ def _replay(view: RecoveryView, now: datetime) -> Move:
 def _attempt(view: RecoveryView, now: datetime) -> Move:
     if view.playbook.actions_of(view.stage, view.attempt):
         move = _actions(view, now)
-    elif view.playbook.check:
+    elif view.playbook.verified_by(view.stage):
         move = _look(view, now)
     else:
         move = None
@@ -117,7 +117,7 @@ def _attempt(view: RecoveryView, now: datetime) -> Move:
 
 def _look(view: RecoveryView, now: datetime) -> Move | None:
     """Without actions, the check alone tells whether retrying is worth it. None: it is healthy."""
-    check = view.playbook.check
+    check = view.playbook.verified_by(view.stage)
     last = next((step for step in view.steps if step.kind is StepKind.CHECK), None)
     if check is None or last is None:
         return AddCheck(check, "look before retrying executions") if check else None
@@ -160,18 +160,18 @@ def _next_action(view: RecoveryView, actions: Sequence[PlannedAction], index: in
 
 
 def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequence[StepFacts]) -> Move | None:
-    """The same check that confirmed the failure verifies the action, for as long as it may need to come up."""
-    acted_at = acted.finished_at or now
-    if view.playbook.check is None:
+    """The check that confirmed the failure, or the stage's own, verifies for as long as it may need to come up."""
+    acted_at, check = acted.finished_at or now, view.playbook.verified_by(view.stage)
+    if check is None:
         return _await_reading(view, now, acted_at)
     looked = [step for step in checks if step.number > acted.number]
     if not looked:
-        return AddCheck(view.playbook.check, "verify what was done")
+        return AddCheck(check, "verify what was done")
     if looked[-1].state is StepState.SUCCEEDED:
         return None
     grace = timedelta(seconds=view.playbook.boot_grace_seconds)
     if now + VERIFY_EVERY <= acted_at + grace:
-        return AddCheck(view.playbook.check, "it may still be starting: look again", now + VERIFY_EVERY)
+        return AddCheck(check, "it may still be starting: look again", now + VERIFY_EVERY)
     return failed(view, now, f"the check still fails after the action: {looked[-1].why}")
 
 

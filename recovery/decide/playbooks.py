@@ -58,4 +58,5 @@ def _usual(base: Playbook, known: dict[str, PlannedAction], failure_type: str) -
 def mended(playbook: Playbook, keep_actions: bool = False) -> Playbook:
     """One attempt: the cause is believed to be mended, and one execution tries it. Actions only if a person asked."""
     actions = playbook.actions_of(1, 1) if keep_actions else ()
-    return replace(playbook, stages=(Stage(0.0, 1),), actions=actions, mended=True, by_person=keep_actions)
+    stage = Stage(0.0, 1, check=playbook.stages[0].check if actions else None)
+    return replace(playbook, stages=(stage,), actions=actions, mended=True, by_person=keep_actions)

@@ -133,6 +133,11 @@ class Policy:
         """Every action that a playbook names."""
         return [one for rule in self.playbooks for stage in rule.stages for one in stage.actions or ()]
 
+    def written_checks(self) -> list[PlannedCheck]:
+        """Every check that a playbook has written out, of no component."""
+        checks = [stage.check for rule in self.playbooks for stage in rule.stages if stage.check]
+        return [one for one in checks if one.component == ""]
+
     def component(self, name: str) -> ComponentPlan:
         """The plan of a component; the defaults for one that the configuration does not name."""
         return self.components.get(name) or ComponentPlan(name=name, severity=self.default_severity)

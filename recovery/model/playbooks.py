@@ -10,10 +10,15 @@ __all__ = ["Brakes", "Match", "PlannedAction", "PlannedCheck", "Playbook", "Play
 
 @dataclass(frozen=True, slots=True)
 class PlannedCheck:
-    """A check of a playbook: its name in the registry and its arguments."""
+    """A check of a playbook: its name in the registry and its arguments.
+
+    Fields:
+        component: whose check it is: of this component; "" of none; None: of the incident's own.
+    """
 
     name: str
     args: dict[str, Any] = field(default_factory=dict)
+    component: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,7 @@ class Stage:
         spacing_seconds: between its attempts; None: the playbook's.
         needs_approval: a person must say yes before anything of it is run.
         only_if: for which incidents it is a stage at all.
+        check: verifies what it did; None: the playbook's, which confirms the failure in any case.
     """
 
     after_seconds: float
@@ -82,6 +88,7 @@ class Stage:
     spacing_seconds: float | None = None
     needs_approval: bool = False
     only_if: Match = field(default_factory=Match)
+    check: PlannedCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +142,11 @@ class Playbook:
         """Seconds between the attempts of a stage."""
         own = self.stages[stage - 1].spacing_seconds if stage <= len(self.stages) else None
         return self.spacing_seconds if own is None else own
+
+    def verified_by(self, stage: int) -> PlannedCheck | None:
+        """The check that tells whether a stage has helped; None where there is none."""
+        own = self.stages[stage - 1].check if stage <= len(self.stages) else None
+        return own or self.check
 
     def needs_approval(self, stage: int) -> bool:
         """Whether a stage as a whole waits for a person's yes."""

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from recovery.model import StepKind
+from recovery.model import PlannedCheck, StepKind
+from recovery.redact import redact
 from recovery.store import acted, returns, steps
 from recovery.store.tables import StepRow
 from recovery.worker.by_hand import go_on
@@ -36,11 +37,22 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
 
 
 def _has_check(ctx: Context, row: StepRow, now: datetime) -> bool:
-    if ctx.policy.component(row.component).check:
+    if check_of(ctx, row):
         return True
     steps.lose_step(row, "its check is no longer in the configuration", now)
     go_on(ctx, row, now)
     return False
+
+
+def check_of(ctx: Context, row: StepRow) -> PlannedCheck | None:
+    """A component's check as it is configured now, of whatever kind; one of no component where it is still written.
+
+    The row's own copy lacks its secrets.
+    """
+    if row.component:
+        return ctx.policy.component(row.component).check
+    written = ctx.policy.written_checks()
+    return next((one for one in written if one.name == row.name and redact(one.args) == row.args), None)
 
 
 def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:

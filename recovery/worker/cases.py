@@ -134,4 +134,5 @@ def _thaw_stage(frozen: dict) -> Stage:
     values = {key: value for key, value in frozen.items() if key != "only_if"}  # it was asked when it was chosen
     if values.get("actions") is not None:
         values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
+    values["check"] = PlannedCheck(**values["check"]) if values.get("check") else None
     return Stage(**values)

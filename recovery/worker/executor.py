@@ -131,10 +131,10 @@ def _about(ctx: Context, row: StepRow) -> About:
 def _look(ctx: Context, row: StepRow) -> Reading:
     with database.read():
         known = components.find_components([row.component]).get(row.component)
-    # As it is configured now: the row's copy lacks its secrets, and another kind may have taken its place.
-    check = ctx.policy.component(row.component).check or PlannedCheck(row.name, row.args)
-    reading = look_now(row.component, check, _doors(ctx, row), ctx.background, now_for_effect(), known)
-    ctx.looks.watch(row.component, reading)
+    check = check_of(ctx, row) or PlannedCheck(row.name, row.args)
+    reading = look_now(row.component or row.name, check, _doors(ctx, row), ctx.background, now_for_effect(), known)
+    if row.component:
+        ctx.looks.watch(row.component, reading)
     return reading
 
 
@@ -151,7 +151,7 @@ def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
 
 
 def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
-    if reading.healthy is None:  # nothing is confirmed or verified by it
+    if reading.healthy is None and row.component:  # nothing is confirmed or verified by it
         steps.requeue_step(row, reading.because, now, now + LOOK_AGAIN)
         return False
     state = StepState.SUCCEEDED if reading.healthy else StepState.FAILED

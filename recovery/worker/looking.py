@@ -136,7 +136,7 @@ def _frozen(playbook: Playbook) -> dict[str, Any]:
     for plugin in [
         copy["check"],
         *copy["actions"],
-        *(one for stage in copy["stages"] for one in stage["actions"] or ()),
+        *(one for stage in copy["stages"] for one in (stage["check"], *(stage["actions"] or ()))),
     ]:
         if plugin:
             plugin["args"] = redact(plugin["args"])

@@ -84,9 +84,11 @@ def _rest(case: Case, move: moves.Rest) -> bool:
 
 def _add_check(case: Case, move: moves.AddCheck) -> bool:
     check = move.check
+    whose = case.incident.component if check.component is None else check.component
     case.add_step(
-        StepKind.CHECK, check.name, move.because, StepState.QUEUED, args=check.args, run_at=move.at or case.now
-    )
+        StepKind.CHECK, check.name, move.because, StepState.QUEUED,
+        args=check.args, run_at=move.at or case.now, component=whose,
+    )  # fmt: skip
     case.run(move.because)
     return False
 

@@ -7,10 +7,23 @@ import pytest
 
 from recovery import actions
 from recovery.clock import utc_now
-from recovery.model import Brakes, ComponentPlan, FailureType, Match, NotNeeded, PlannedAction, PlaybookRule, Stage
+from recovery.model import (
+    Brakes,
+    ComponentPlan,
+    DoorError,
+    FailureType,
+    HttpAnswer,
+    Match,
+    NotNeeded,
+    PlannedAction,
+    PlannedCheck,
+    Playbook,
+    PlaybookRule,
+    Stage,
+)
 from recovery.model.links import read_decision
 from recovery.store import database, orders
-from recovery.store.tables import AlertRow, OrderRow, StepRow
+from recovery.store.tables import AlertRow, OrderRow, RecoveryRow, StepRow
 from tests.conftest import FakeClock
 from tests.story.engine import STAGES, Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -355,3 +368,59 @@ def test_a_yes_that_names_no_step_is_for_what_is_asked_when_it_is_given(fake_clo
     engine.run(3)
     orders.add_order(engine.incident().id, "approve", "kim", utc_now())
     assert OrderRow.get().step == awaiting(engine)
+
+
+def verified_by(engine: Engine, *up: str) -> list[str]:
+    """From now on only the addresses that hold one of these words answer; the addresses that were asked."""
+    asked: list[str] = []
+
+    def request(method: str, url: str, **more: Any) -> HttpAnswer:
+        asked.append(url)
+        if any(word in url for word in up) or "hook" in url:
+            return HttpAnswer(200, "ok", 1.0)
+        raise DoorError("connection refused", kind="refused")
+
+    engine.outside.request = request  # type: ignore[method-assign]
+    return asked
+
+
+def test_a_stage_is_verified_by_another_components_check_and_that_looks_counts_for_it(fake_clock: FakeClock) -> None:
+    shop = PlannedCheck("http", {"url": "http://shop.example.com/health"})
+    stages = (Stage(0, 1, actions=(RESTART,), check=replace(shop, component="shop")),)
+    plans = {"orders": restartable("orders"), "shop": ComponentPlan("shop", playbook=Playbook(STAGES, check=shop))}
+    engine = Engine(fake_clock, components=plans, playbooks=(PlaybookRule("mine", Match(("orders",)), stages),))
+    verified_by(engine)  # nothing answers
+    fail_component(engine)
+    engine.run(8)
+    verifying = StepRow.select().where(StepRow.kind == "check", StepRow.number > 2)
+    assert {(row.name, row.component, row.state) for row in verifying} == {("http", "shop", "failed")}
+    assert "the check still fails after the action" in engine.recovery().because
+    assert engine.component("shop").health == "unhealthy", "what a look saw is a reading of whom it looked at"
+
+
+@pytest.mark.parametrize("well", [("shop",), ("shop", "orders.")])
+def test_a_verified_stage_resolves_nothing_while_the_component_itself_fails(
+    fake_clock: FakeClock, well: tuple[str, ...]
+) -> None:
+    shop = PlannedCheck("http", {"url": "http://shop.example.com/buy?api_key=hunter2"}, "")
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(RESTART,), check=shop))
+    fail_component(engine)
+    asked = verified_by(engine)
+    engine.tick()
+    verified_by(engine, *well)
+    engine.run(15)
+    last = StepRow.select().where(StepRow.name == "http", StepRow.component == "").order_by(StepRow.id)[-1]
+    assert last.state == "succeeded" and "hunter2" not in str(last.args), "found by its copy without the secret"
+    assert [row for row in RecoveryRow.select() if row.state == "succeeded"], asked
+    assert engine.incident().state == ("resolved" if len(well) == 2 else "recovering")
+
+
+def test_a_check_that_is_no_longer_written_ends_the_recovery(fake_clock: FakeClock) -> None:
+    shop = PlannedCheck("http", {"url": "http://shop.example.com/buy"}, "")
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(RESTART,), check=shop))
+    verified_by(engine)
+    fail_component(engine)
+    engine.ctx.policy = replace(engine.policy, playbooks=())
+    engine.run(8)
+    assert engine.steps()[-1] == ("http", "unknown") and engine.incident().state == "needs_human"
+    assert "no longer in the configuration" in engine.recovery().because

@@ -23,6 +23,9 @@ playbooks:
     match: {failure_type: api_error, component: orders}
     order: learned
     stages: [{attempts: 2, one_of: [restart, scale_up], spacing: 30s}, {after: 5m, actions: [], needs_approval: true}]
+  - name: verified
+    match: {failure_type: api_timeout}
+    stages: [{actions: [restart], check: orders}, {actions: [], check: {kind: http, url: "http://shop.example.com"}}, {}]
 """
 
 
@@ -49,6 +52,13 @@ def test_a_playbook_that_was_written_down_is_named(run: Run) -> None:  # noqa: F
     assert "attempt 2: run `more`" in told
     assert "in the order of what has helped before" in told
     assert "stage 2, 5m later: once, after a person's yes" in told
+
+
+def test_what_verifies_a_stage_is_told(run: Run) -> None:  # noqa: F811
+    told = explained(run, "orders", "--failure-type", "api_timeout")
+    assert "verified by the check tcp of orders\n" in told and "verified by the check http\n" in told
+    assert told.count("verified by") == 2
+    assert "after it the same check, or the stage's own, verifies, for 10s" in told
 
 
 def test_one_for_which_nothing_is_configured_says_so(run: Run) -> None:  # noqa: F811

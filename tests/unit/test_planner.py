@@ -222,3 +222,33 @@ def test_spacing_lies_between_the_attempts_of_a_stage_only():
 
 def test_a_stage_beyond_the_playbook_ends():
     assert isinstance(planner.failed(view(stage=9), NOW, "x"), planner.End)
+
+
+# -- a stage with a check of its own
+
+OWN = PlannedCheck("tcp", component="shop")
+VERIFIED = replace(HEAL, stages=(Stage(0, 1, check=OWN), Stage(60, 1)))
+
+
+def test_a_stage_with_a_check_of_its_own_is_confirmed_by_the_components_and_verified_by_that():
+    assert plan(view(VERIFIED), NOW) == planner.AddCheck(CHECK, "confirm the failure before anything is done")
+    assert plan(view(VERIFIED, SICK, DONE), NOW) == planner.AddCheck(OWN, "verify what was done")
+    still = replace(step(3, "http", "failed", why="shut"), name="tcp")
+    assert plan(view(VERIFIED, SICK, DONE, still), NOW) == planner.AddCheck(
+        OWN, "it may still be starting: look again", NOW + planner.VERIFY_EVERY
+    )
+    well = replace(still, state=StepState.SUCCEEDED)
+    assert isinstance(plan(view(VERIFIED, SICK, DONE, well), NOW), planner.End)
+    assert plan(view(VERIFIED, SICK, DONE, stage=2), NOW) == planner.AddCheck(CHECK, "verify what was done")
+
+
+def test_without_actions_a_stages_own_check_tells_whether_retrying_is_worth_it():
+    quiet = replace(VERIFIED, actions=())
+    assert plan(view(quiet, waiting=1), NOW) == planner.AddCheck(OWN, "look before retrying executions")
+
+
+def test_a_component_without_a_check_is_verified_by_the_stages():
+    probed = replace(PROBED, stages=(Stage(0, 1, check=OWN),))
+    assert plan(view(probed, step(1, "restart", "succeeded"), failing=True), NOW) == planner.AddCheck(
+        OWN, "verify what was done"
+    )

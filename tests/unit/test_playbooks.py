@@ -120,6 +120,21 @@ def test_brakes_are_read(tmp_path: Path):
         ("playbooks: [{name: a, match: {failure_type: slow}, stages: [{}]}]", "api_timeout"),
         ("playbooks: [{name: a, stages: [{actions: [restrat]}]}]", "restrat"),
         ("playbooks: [{name: a, stages: [{}]}, {name: a, stages: [{}]}]", "a name of its own"),
+        ("playbooks: [{name: a, stages: [{check: mial}]}]", 'did you mean "mail"?'),
+        ("  - {name: bare}\nplaybooks: [{name: a, stages: [{check: bare}]}]", "which has no check that looks"),
+        (
+            "  - {name: ears, check: {kind: pushed, silent_after: 2m}}\nplaybooks: [{name: a, stages: [{check: ears}]}]",
+            "'ears', which has no check that looks",
+        ),
+        ("playbooks: [{name: a, stages: [{check: {kind: htp}}]}]", 'did you mean "http"?'),
+        ("playbooks: [{name: a, stages: [{check: {kind: http}}]}]", "the key is missing"),
+        ("playbooks: [{name: a, stages: [{check: {kind: tcp, host: x, port: 1, ports: 2}}]}]", "ports"),
+        ("playbooks: [{name: a, stages: [{check: {kind: pushed, silent_after: 2m}}]}]", "knows after one look"),
+        ("playbooks: [{name: a, stages: [{check: [mail]}]}]", "stages[0].check"),
+        (
+            "playbooks: [{name: a, match: {component: mail}, stages: [{check: orders}]}, {name: b, stages: [{check: mail}]}]",
+            "orders is verified by mail is verified by orders",
+        ),
         ("brakes: {per_hour: 0}", "per_hour"),
         ("brakes: {unanswered: act}", "give_up"),
     ],
@@ -128,3 +143,32 @@ def test_mistakes_are_told(tmp_path: Path, text: str, words: str):
     with pytest.raises(ConfigProblems) as problems:
         policy(tmp_path, text)
     assert words in str(problems.value)
+
+
+def test_a_stage_is_verified_by_a_check_of_its_own(tmp_path: Path):
+    found = policy(
+        tmp_path,
+        """
+playbooks:
+  - name: a
+    stages:
+      - {actions: [restart], check: mail}
+      - {actions: [restart], check: {kind: http, url: "http://orders.example.com/buy"}}
+      - {actions: [restart]}
+""",
+    )
+    playbook = playbook_of("orders", "api_error", "high", found)
+    checks = [playbook.verified_by(stage) for stage in (1, 2, 3, 4)]
+    assert [(one.name, one.component) for one in checks if one] == [
+        ("tcp", "mail"), ("http", ""), ("tcp", None), ("tcp", None),
+    ]  # fmt: skip
+    assert checks[0] and checks[0].args == {"host": "mail.example.com", "port": 25}
+    assert [one.name for one in found.written_checks()] == ["http"] * 2, "once for each component that has a restart"
+    again = mended(playbook, keep_actions=True)
+    assert again.verified_by(1) == checks[0], "what a person orders is verified as it was planned"
+    assert mended(playbook).verified_by(1) == playbook.check
+
+
+def test_all_may_be_verified_by_one_that_is_verified_by_itself(tmp_path: Path):
+    found = policy(tmp_path, "playbooks: [{name: a, stages: [{check: mail}]}]")
+    assert playbook_of("mail", "api_error", "high", found).verified_by(1)
