@@ -15,6 +15,7 @@ from recovery.store.database import open_database
 from recovery.store.views import drop_connection, is_unreachable, reachable
 from webhook_server import (
     acting,
+    agents,
     api,
     deciding,
     health,
@@ -30,7 +31,7 @@ from webhook_server import (
 from webhook_server.problems import Problem, broken, problem_of, unreachable
 
 log = logging.getLogger(__name__)
-MACHINE_PATHS = ("/api/", "/healthz", "/readyz", "/metrics")
+MACHINE_PATHS = ("/api/", "/agent/", "/healthz", "/readyz", "/metrics")
 
 
 def create_app(config: Any) -> Flask:
@@ -42,7 +43,7 @@ def create_app(config: Any) -> Flask:
     security.secure(app)
     language.speak(app)
     wording.teach(app)
-    for room in (api, health):
+    for room in (api, agents, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
     for room in (pages, override, acting, suggesting, maintaining, deciding):

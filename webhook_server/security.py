@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -192,9 +193,19 @@ def require_token(expected: str, door: str) -> None:
     Raises:
         Problem: 401, or 429 after too many failures. A right token is never refused.
     """
+    require_one_of({"": expected}, door)
+
+
+def require_one_of(expected: Mapping[str, str], door: str) -> str:
+    """Let a request with one of these bearer tokens pass; whose it is.
+
+    Raises:
+        Problem: as `require_token`.
+    """
     given = bearer_token()
-    if same_secret(given, expected):
-        return
+    whose = [name for name, token in expected.items() if same_secret(given, token)]
+    if whose:
+        return whose[0]
     if wait := throttle().seconds_to_wait(door, remote()):
         detail = f"too many failed logins from this address; wait {wait} seconds"
         raise Problem(429, "Too many failed logins", detail, headers={"Retry-After": str(wait)})

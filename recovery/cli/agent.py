@@ -81,12 +81,13 @@ class Agent:
         wait: Callable[[float], object] | None = None,
         memories: Mapping[str, dict[str, Any]] | None = None,
     ):
-        doors = OpenDoors(plan.config)
+        doors = self.doors = OpenDoors(plan.config)
         self._plan = plan
         self._looks = [
             Looks(one, doors, dict((memories or {}).get(remembered_as(one), {}))) for one in plan.config.components
         ]
-        self._teller = Teller(plan.to, plan.read_token, Http(plan.ca_file))
+        self.http = Http(plan.ca_file)
+        self._teller = Teller(plan.to, plan.read_token, self.http)
         self._wait = wait or threading.Event().wait
         self._said = ""
         self._newest: Batch | None = None

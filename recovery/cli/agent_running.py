@@ -1,6 +1,7 @@
 """`medic agent`: what its options mean, and how it runs and ends."""
 
 import os
+import shlex
 import signal
 import socket
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import click
 
 from recovery.cli.agent import Agent, show
+from recovery.cli.agent_asking import Asking
+from recovery.cli.agent_journal import Journal
 from recovery.cli.agent_memory import default_path, read_memory, write_memory
 from recovery.cli.agent_plan import (
     AgentPlan,
@@ -19,27 +22,40 @@ from recovery.cli.agent_plan import (
     this_machine,
     token_reader,
 )
+from recovery.cli.agent_restarting import Restarting
+from recovery.cli.agent_restarts import Restartable, read_restarts
 from recovery.cli.agent_telling import NotTaken
 from recovery.config import ConfigProblems
 
 
-def run_agent(once: bool, dry_run: bool, memory: str | None = None, **options: Any) -> int:
+def run_agent(
+    once: bool,
+    dry_run: bool,
+    memory: str | None = None,
+    restarts: str | None = None,
+    agent_token_file: str | None = None,
+    **options: Any,
+) -> int:
     """Run until it is told to end, or once; the exit code: 0, 1 where a report was not taken, 2 where it cannot begin.
 
     One that runs once remembers in a file what its checks keep; `memory` says where.
-    SIGTERM and SIGINT end it at once: it owns nothing that must be put away.
+    SIGTERM and SIGINT end it at once: it owns nothing that must be put away; a restart that runs is waited for.
     """
     try:
         plan = make_plan(dry_run, **options)
         path = Path(memory) if memory else default_path(plan.name)
+        allowed = _what_may_be_restarted(once and not dry_run, restarts, agent_token_file)
         agent = Agent(plan, memories=read_memory(path) if once else {})
+        restarting = _restarting(plan, agent, allowed, agent_token_file) if allowed and not dry_run else None
     except (BadPlan, ConfigProblems) as problem:
         click.echo(str(problem), err=True)
         return 2
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: os._exit(0))
+        signal.signal(number, restarting.leave if restarting else lambda *_: os._exit(0))
     if dry_run:
-        return _print(agent, once, options["every"])
+        return _print(agent, once, options["every"], allowed)
+    if restarting:
+        restarting.start()
     if not once:
         agent.run()
     batch = agent.look()
@@ -50,6 +66,29 @@ def run_agent(once: bool, dry_run: bool, memory: str | None = None, **options: A
         click.echo(str(problem), err=True)
         return 1
     return 0
+
+
+def _what_may_be_restarted(once: bool, path: str | None, token_file: str | None) -> dict[str, Restartable]:
+    """What the options let n8n-medic ask for, by name; {} without any.
+
+    Raises:
+        BadPlan, ConfigProblems: they cannot be followed.
+    """
+    if not path:
+        if token_file:
+            raise BadPlan("--agent-token-file is of no use without --restarts: say what may be restarted")
+        return {}
+    if once:
+        raise BadPlan("--restarts is for an agent that stays, to be asked: leave --once out")
+    if not token_file:
+        raise BadPlan("--restarts needs --agent-token-file: the token that `agents` of n8n-medic has for this agent")
+    return read_restarts(path)
+
+
+def _restarting(plan: AgentPlan, agent: Agent, allowed: dict[str, Restartable], token_file: str | None) -> Restarting:
+    asking = Asking(plan.to, token_reader(token_file, {}), agent.http)
+    memory = default_path(plan.name)
+    return Restarting(allowed, asking, Journal(memory.with_name(f"{memory.stem}-restarts.json")), agent.doors)
 
 
 def make_plan(
@@ -80,7 +119,10 @@ def make_plan(
     return AgentPlan(called, config, every, silent, address(to), token_reader(token_file), ca_file or "")
 
 
-def _print(agent: Agent, once: bool, every: float) -> int:
+def _print(agent: Agent, once: bool, every: float, allowed: dict[str, Restartable]) -> int:
+    for name, one in allowed.items():
+        seconds = one.timeout.total_seconds()
+        click.echo(f"may be asked to restart {name!r}: `{shlex.join(one.words)}`, for at most {seconds:g} s", err=True)
     while True:
         click.echo(show(agent.look()))
         if once:

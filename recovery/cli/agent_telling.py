@@ -83,7 +83,7 @@ class Teller:
             if _receipts(answer.text) != count:
                 raise NotTaken(f"{self._to} answered 202, but not as n8n-medic does: is this its address?", True)
             return
-        said = _detail(answer.text)
+        said = detail_of(answer.text)
         words = WORDS.get(answer.status, "it redirects: give the address it means" if answer.status < 400 else "")
         why = f"{self._to} answered {answer.status}" + "".join(f": {one}" for one in (words, said) if one)
         again = answer.status >= 500 or answer.status in (408, 425, 429)
@@ -104,7 +104,7 @@ def _receipts(text: str) -> int | None:
     return len(signals) if isinstance(signals, list) else None
 
 
-def _detail(text: str) -> str:
+def detail_of(text: str) -> str:
     """What the server says is wrong, fit for a terminal; "" where it does not say it as n8n-medic does."""
     try:
         told = json.loads(text).get("detail")

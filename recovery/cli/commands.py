@@ -209,6 +209,8 @@ def run_check(name: str) -> None:
 @click.option("--every", type=Length(), default="30s", show_default=True, help="From round to round.")
 @click.option("--silent-after", type=Length(), help="When n8n-medic misses it; default: 4 rounds, 1m at least.")
 @click.option("--ca-file", type=click.Path(), help="Certificates to trust instead of the usual ones.")
+@click.option("--restarts", type=click.Path(), help="What n8n-medic may ask this agent to restart; nothing without.")
+@click.option("--agent-token-file", type=click.Path(), help="Holds this agent's own token, with --restarts.")
 @click.option("--once", is_flag=True, help="One round; exit code 1 where it was not taken.")
 @click.option("--memory", type=click.Path(), help="What --once remembers for the next one; default: in ~/.local/state.")
 @click.option("--dry-run", is_flag=True, help="Print what would be sent, and send nothing.")

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from recovery.config.agents import check_agents
 from recovery.config.dependencies import check_dependencies, check_named_actions
 from recovery.config.document import Document, read_document
 from recovery.config.environment import lay_over
@@ -39,7 +40,7 @@ def load_config(path: str | os.PathLike[str] | None = None, env: Mapping[str, st
     config, problems = _validate(document.data, translator)
     problems += check_plugins(document.data, translator) + _find_twins(document.data, translator)
     problems += check_dependencies(document.data, translator) + check_named_actions(document.data, translator)
-    problems += check_verifying(document.data, translator)
+    problems += check_verifying(document.data, translator) + check_agents(document.data, translator)
     unread = {problem.where.removesuffix("_file") for problem in files.problems}
     problems = [problem for problem in problems if problem.where not in unread]
     problems += document.problems + overlay.problems + files.problems
@@ -75,6 +76,7 @@ def _find_twins(data: dict[str, Any], translator: Translator) -> list[Problem]:
     return [
         *_twins_of(data.get("n8n"), ("n8n",), "name", translator),
         *_twins_of(data.get("components"), ("components",), "name", translator),
+        *_twins_of(data.get("agents"), ("agents",), "name", translator),
         *_twins_of(data.get("playbooks"), ("playbooks",), "name", translator),
         *_twins_of(data.get("sources"), ("sources",), "name", translator),
         *_twins_of(channels, ("alerts", "channels"), "name", translator),

@@ -57,6 +57,7 @@ def make_policy(config: Config) -> Policy:
         recurrences_per_hour=found.recurrences_per_hour,
         maintenance=tuple(_maintenance_plan(one) for one in config.maintenance),
         anchors=config.connectivity.anchors,
+        agents=tuple(agent.name for agent in config.agents),
         offline_at=config.connectivity.hosts,
     )
 

@@ -37,7 +37,19 @@ def ensure_secrets(config: Config) -> tuple[Config, bool]:
     except OSError as error:
         raise ConfigProblems([_unusable(config, error)]) from None
     values = {name: value for name, (value, _) in found.items()}
-    return config.model_copy(update=values), any(is_new for _, is_new in found.values())
+    complete = config.model_copy(update=values)
+    _must_differ(complete)
+    return complete, any(is_new for _, is_new in found.values())
+
+
+def _must_differ(config: Config) -> None:
+    """Whoever holds a token that an agent has too may read and answer what the agent is asked to restart."""
+    others = (config.webhook_token, config.api_token)
+    way_out = "make one for each agent: openssl rand -hex 24"
+    same = [agent.name for agent in config.agents if agent.token in others]
+    if same:
+        seen = f"the token of {', '.join(same)} is the webhook token or the API token too"
+        raise ConfigProblems([Problem("agents", "", seen, "a token of its own for each agent", way_out)])
 
 
 @contextmanager

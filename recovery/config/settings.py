@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from recovery.config import plans
+from recovery.config.agent_settings import AgentSettings
 from recovery.config.components import Component
 from recovery.config.connectivity import ConnectivitySettings
 from recovery.config.playbooks import BrakeSettings, PlaybookSettings
@@ -93,6 +94,8 @@ class Config(Settings):
     """What keeps healing from doing harm."""
     components: tuple[Component, ...] = ()
     """What is watched beside n8n."""
+    agents: tuple[AgentSettings, ...] = ()
+    """Agents on other machines that may be asked to restart something there."""
     maintenance: tuple[MaintenanceSettings, ...] = ()
     """When nothing is done about what fails."""
     connectivity: ConnectivitySettings = Field(default_factory=ConnectivitySettings)

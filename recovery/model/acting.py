@@ -7,7 +7,7 @@ from typing import Any
 
 from recovery.model.words import FailureType, Severity
 
-__all__ = ["About", "Done", "Failed", "NotNeeded", "Result", "fill_in", "unknown_fields"]
+__all__ = ["About", "Asked", "Done", "Failed", "NotNeeded", "Result", "fill_in", "unknown_fields"]
 
 _FIELD = re.compile(r"\{\{\s*([a-z_]+)\s*\}\}")
 
@@ -40,7 +40,21 @@ class NotNeeded:
     why: str
 
 
-Result = Done | Failed | NotNeeded
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An agent on another machine is to do it: the step ends with its answer.
+
+    Fields:
+        agent: which one. what: its own configuration calls it so.
+        within_seconds: how long the answer may take.
+    """
+
+    agent: str
+    what: str
+    within_seconds: float
+
+
+Result = Done | Failed | NotNeeded | Asked
 
 
 @dataclass(frozen=True, slots=True)

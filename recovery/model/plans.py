@@ -100,6 +100,7 @@ class Policy:
         playbooks: those that were written down; the first that matches is taken.
         brakes: what keeps healing from doing harm.
         anchors: "host:port" of what proves that this machine is online; without any it is never called offline.
+        agents: the names of those that may be asked to restart something.
         offline_at: so many unrelated hosts must fall silent at once before the anchors are asked.
     """
 
@@ -116,6 +117,7 @@ class Policy:
     playbooks: tuple[PlaybookRule, ...] = ()
     brakes: Brakes = field(default_factory=Brakes)
     anchors: tuple[str, ...] = ()
+    agents: tuple[str, ...] = ()
     offline_at: int = 5
 
     def upstream(self, name: str) -> tuple[str, ...]:

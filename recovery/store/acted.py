@@ -12,7 +12,7 @@ MOST_DOUBTS = 10
 ACTED = (StepRow.kind == StepKind.ACTION) & (StepRow.name != CANARY) & (StepRow.dry == False)  # noqa: E712
 STARTED = StepRow.started_at.is_null(False)
 REAL = ACTED & (StepRow.back == False)  # noqa: E712
-RUNS = (StepRow.state == StepState.RUNNING) & StepRow.lease_until.is_null(False)
+RUNS = StepRow.state == StepState.RUNNING  # claimed by a worker, or left to an agent
 UNFINISHED = ACTED & StepRow.finished_at.is_null()
 DUE = (StepRow.run_at, StepRow.lease_until)  # one that waits for a person's yes has neither
 BEGUN = UNFINISHED & RUNS & STARTED

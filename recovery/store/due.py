@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 
 from recovery.clock import from_micros
 from recovery.store.tables import (
+    AgentRow,
     AlertRow,
     ComponentRow,
     ExecutionRow,
     IncidentRow,
     RecoveryRow,
+    RequestRow,
     SiteRow,
     StepRow,
     proxy,
@@ -20,7 +22,7 @@ PLANNED = (
     *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
     *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
     *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
-    *(ComponentRow.breaker_closed_at,),
+    *(ComponentRow.breaker_closed_at, RequestRow.until, RequestRow.wake_at, AgentRow.seen_at),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
     # What is past is compared with what comes: a look with the end of an action, a failure with the last resolution.
     *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at),
@@ -32,6 +34,7 @@ PLANNED = (
 WORDS = {
     "orders": "SELECT 0 FROM orders WHERE taken_at IS NULL LIMIT 1",  # at once, whatever the sender's clock says
     "signals": "SELECT 0 FROM signals WHERE triaged_at IS NULL LIMIT 1",
+    "requests": "SELECT wake_at FROM requests WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "incidents": "SELECT wake_at FROM incidents WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "recoveries": "SELECT wake_at FROM recoveries WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "steps": "SELECT run_at FROM steps WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",

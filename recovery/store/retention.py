@@ -11,6 +11,7 @@ from recovery.store.tables import (
     OrderRow,
     OutcomeRow,
     RecoveryRow,
+    RequestRow,
     SignalRow,
     StepRow,
 )
@@ -37,7 +38,7 @@ def drop_failures(before: datetime) -> int:
         MemberRow.delete().where(MemberRow.chain_id.in_(chains)).execute()
         recoveries = RecoveryRow.select(RecoveryRow.id).where(RecoveryRow.incident_id.in_(gone))
         OutcomeRow.delete().where(OutcomeRow.recovery_id.in_(recoveries)).execute()
-        for table in (SignalRow, RecoveryRow, StepRow, ExecutionRow, OrderRow, AlertRow, EventRow):
+        for table in (SignalRow, RecoveryRow, StepRow, RequestRow, ExecutionRow, OrderRow, AlertRow, EventRow):
             table.delete().where(table.incident_id.in_(gone)).execute()
         IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()
     for at in (EventRow.at, OrderRow.asked_at, StepRow.finished_at):  # what belongs to no incident

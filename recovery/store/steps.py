@@ -7,7 +7,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.model import ExecutionState, RecoveryState, StepKind, StepState
-from recovery.store import bulk, database
+from recovery.store import bulk, database, requests
 from recovery.store.events import add_event
 from recovery.store.executions import RESTS
 from recovery.store.tables import EventRow, ExecutionRow, OrderRow, RecoveryRow, StepRow
@@ -121,6 +121,21 @@ def keep_step(row: StepRow, lease_until: datetime) -> bool:
     return _update_held(row, {"lease_until": lease_until})
 
 
+def hand_over(row: StepRow) -> bool:
+    """A claimed step is left to whom it asked: it is held until their answer. False where somebody took it over."""
+    return _update_held(row, {"lease_until": None})
+
+
+def find_step(step_id: int) -> StepRow:
+    """The step of that id."""
+    return StepRow.get_by_id(step_id)
+
+
+def note_late(row: StepRow, words: str, now: datetime) -> None:
+    """What was told of a step that had ended already: it changes nothing any more."""
+    _tell(row, StepState(row.state), f"too late: {words}", now)
+
+
 def finish_step(
     row: StepRow,
     state: StepState,
@@ -183,10 +198,12 @@ def is_put_off(incident_id: int, name: str, since: datetime) -> bool:
 
 
 def give_up_steps(recovery_id: int, why: str, now: datetime, who: str = "medic") -> None:
-    """Give up what has not begun, and what stands for an execution; a command that runs is let run to its end."""
-    waits = (StepRow.state == StepState.QUEUED) | (
-        (StepRow.state == StepState.RUNNING) & StepRow.chain_id.is_null(False)
-    )
+    """Give up what has not begun, and what stands for an execution; a command that runs is let run to its end.
+
+    So is what an agent has taken.
+    """
+    stands_for_other = StepRow.chain_id.is_null(False) | StepRow.id.in_(requests.withdraw_untaken(recovery_id))
+    waits = (StepRow.state == StepState.QUEUED) | ((StepRow.state == StepState.RUNNING) & stands_for_other)
     for row in list(StepRow.select().where(StepRow.recovery_id == recovery_id, waits)):
         skip_step(row, why, now, who)
 

@@ -5,9 +5,10 @@ import peewee as pw
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
 from recovery.store.order_row import OrderRow
 from recovery.store.outcome_row import OutcomeRow
+from recovery.store.request_row import AgentRow, RequestRow
 from recovery.store.suggestion_row import SuggestionRow
 
-__all__ = ["OrderRow", "OutcomeRow", "SuggestionRow", "Table", "proxy"]
+__all__ = ["AgentRow", "OrderRow", "OutcomeRow", "RequestRow", "SuggestionRow", "Table", "proxy"]
 
 
 class SignalRow(Table):
@@ -280,5 +281,5 @@ class WorkerRow(Table):
 
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
-    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow,
+    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow,
 )  # fmt: skip

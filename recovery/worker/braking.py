@@ -36,4 +36,5 @@ def look_lately(
 
 def host_of(action: PlannedAction) -> str | None:
     """Where it restarts something; None where it does not."""
-    return str(action.args.get("host") or "this machine") if action.restarts else None
+    named = action.args.get("host") or action.args.get("agent")
+    return str(named or "this machine") if action.restarts else None

@@ -8,6 +8,7 @@ from typing import Any
 from recovery import actions
 from recovery.model import (
     About,
+    Asked,
     Done,
     DoorError,
     Doors,
@@ -23,10 +24,10 @@ from recovery.model import (
 )
 from recovery.redact import MARK, redact
 from recovery.sources import probe
-from recovery.store import components, database, incidents, signals, steps
+from recovery.store import components, database, incidents, requests, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker import by_hand
-from recovery.worker.beginning import LOOK_AGAIN, begin
+from recovery.worker.beginning import LOOK_AGAIN, begin, check_of
 from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
@@ -35,6 +36,7 @@ from recovery.worker.upkeep import Keeper
 MOST_BEGINNINGS = 3  # of one step: an action that takes its worker with it would do so for ever
 NOT_SAFE = "its worker was lost while it ran, and it is not safe to repeat"
 NEVER_AGAIN = f"its worker was lost each of the {MOST_BEGINNINGS} times that it ran, which may be its own doing"
+Ended = Done | Failed | NotNeeded
 
 
 def run_steps(ctx: Context, now: datetime) -> None:
@@ -144,6 +146,10 @@ def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:
         if isinstance(answer, Reading):
             reading = ctx.connectivity.believed(ctx, replace(answer, component=row.component), now)
             recorded = _record_reading(row, reading, now)
+        elif isinstance(answer, Asked):
+            recorded = False  # it is not over yet
+            if steps.hand_over(row):
+                requests.ask(row, answer, now)
         else:
             recorded = _record_result(row, answer, now)
         if recorded:
@@ -162,7 +168,7 @@ def _record_reading(row: StepRow, reading: Reading, now: datetime) -> bool:
     return recorded
 
 
-def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
+def _record_result(row: StepRow, answer: Ended, now: datetime) -> bool:
     state, told = _told(answer)
     memory = answer.memory if isinstance(answer, Done) else None
     if row.back and state is StepState.SUCCEEDED:
@@ -173,7 +179,7 @@ def _record_result(row: StepRow, answer: Result, now: datetime) -> bool:
     return recorded
 
 
-def _told(answer: Result) -> tuple[StepState, dict[str, Any]]:
+def _told(answer: Ended) -> tuple[StepState, dict[str, Any]]:
     if isinstance(answer, Done):
         return StepState.SUCCEEDED, {"result": answer.detail}
     if isinstance(answer, NotNeeded):

@@ -19,6 +19,7 @@ from recovery.clock import utc_now
 from recovery.store import database, due
 from recovery.store.signals import BATCH
 from recovery.store.wake import WakeListener
+from recovery.worker.asking import follow_requests
 from recovery.worker.checking import run_checks, take_over_lost_components
 from recovery.worker.context import Context
 from recovery.worker.executor import run_steps, take_over_lost_steps
@@ -38,6 +39,7 @@ STAGES: dict[str, Stage] = {
     "lost components": take_over_lost_components,
     "lost alerts": take_over_lost_alerts,
     "orders": carry_out_orders,
+    "requests": follow_requests,
     "signals": triage_signals,
     "incidents": look_at_incidents,
     "recoveries": plan_recoveries,

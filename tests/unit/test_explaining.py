@@ -25,7 +25,10 @@ playbooks:
     stages: [{attempts: 2, one_of: [restart, scale_up], spacing: 30s}, {after: 5m, actions: [], needs_approval: true}]
   - name: verified
     match: {failure_type: api_timeout}
-    stages: [{actions: [restart], check: orders}, {actions: [], check: {kind: http, url: "http://shop.example.com"}}, {}]
+    stages:
+      - {actions: [restart], check: orders}
+      - {actions: [], check: {kind: http, url: "http://shop.example.com"}}
+      - {}
 """
 
 

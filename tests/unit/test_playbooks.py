@@ -123,7 +123,8 @@ def test_brakes_are_read(tmp_path: Path):
         ("playbooks: [{name: a, stages: [{check: mial}]}]", 'did you mean "mail"?'),
         ("  - {name: bare}\nplaybooks: [{name: a, stages: [{check: bare}]}]", "which has no check that looks"),
         (
-            "  - {name: ears, check: {kind: pushed, silent_after: 2m}}\nplaybooks: [{name: a, stages: [{check: ears}]}]",
+            "  - {name: ears, check: {kind: pushed, silent_after: 2m}}\n"
+            "playbooks: [{name: a, stages: [{check: ears}]}]",
             "'ears', which has no check that looks",
         ),
         ("playbooks: [{name: a, stages: [{check: {kind: htp}}]}]", 'did you mean "http"?'),
@@ -132,7 +133,8 @@ def test_brakes_are_read(tmp_path: Path):
         ("playbooks: [{name: a, stages: [{check: {kind: pushed, silent_after: 2m}}]}]", "knows after one look"),
         ("playbooks: [{name: a, stages: [{check: [mail]}]}]", "stages[0].check"),
         (
-            "playbooks: [{name: a, match: {component: mail}, stages: [{check: orders}]}, {name: b, stages: [{check: mail}]}]",
+            "playbooks: [{name: a, match: {component: mail}, stages: [{check: orders}]},"
+            " {name: b, stages: [{check: mail}]}]",
             "orders is verified by mail is verified by orders",
         ),
         ("brakes: {per_hour: 0}", "per_hour"),
