@@ -58,6 +58,10 @@ def run_agent(
         restarting.start()
     if not once:
         agent.run()
+    return _run_once(agent, path)
+
+
+def _run_once(agent: Agent, path: Path) -> int:
     batch = agent.look()
     write_memory(path, agent.memories())
     try:

@@ -9,10 +9,10 @@ USUAL: dict[FailureType, tuple[str, ...]] = {
     FailureType.API_TIMEOUT: ("restart",),
     FailureType.API_ERROR: ("restart",),
     FailureType.DATABASE_CONNECTION: ("reconnect", "restart"),
-    FailureType.SERVER_UNRESPONSIVE: ("restart", "scale_up"),
+    FailureType.SERVER_UNRESPONSIVE: ("restart", "restart_gpu_service", "scale_up"),
     FailureType.WORKFLOW_FAILED: (),
     FailureType.HIGH_ERROR_RATE: ("restart",),
-    FailureType.RESOURCE_EXHAUSTED: ("clear_cache", "free_disk", "scale_up"),
+    FailureType.RESOURCE_EXHAUSTED: ("clear_cache", "free_disk", "restart_gpu_service", "scale_up"),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Ended", "FoundProcess", "ProcessDoor"]
+__all__ = ["Ended", "FoundProcess", "Owner", "ProcessDoor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,21 @@ class FoundProcess:
     started: float
     name: str
     parent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose a process is, as its control group says.
+
+    Fields:
+        process: its name; "" where it has ended.
+        unit: the systemd service of the system that it belongs to; "" where there is none.
+        container: the id of its Docker container, 64 hex digits; "" where it is in none.
+    """
+
+    process: str = ""
+    unit: str = ""
+    container: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +55,9 @@ class ProcessDoor(Protocol):
 
         Raises DoorError where the PID file is there and cannot be read.
         """
+
+    def owner(self, pid: int) -> Owner:
+        """Whose a process is; nobody's where it has ended."""
 
     def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
         """Call `died(key)` as soon as any of the processes has died, from another thread; replaces those of the key."""

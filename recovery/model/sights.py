@@ -109,6 +109,7 @@ class ContainerState:
         health: "healthy", "unhealthy", "starting"; "" where it has no health check.
         failing_streak: how many health checks in a row have failed.
         restarts: how often Docker has restarted it since it was made, or since a person started it.
+        id: 64 hex digits; "" where the daemon does not tell.
     """
 
     status: str
@@ -117,6 +118,7 @@ class ContainerState:
     restarts: int = 0
     exit_code: int = 0
     out_of_memory: bool = False
+    id: str = ""
 
 
 class DockerDoor(Protocol):
@@ -198,6 +200,7 @@ class GpuState:
         memory_used, memory_total: bytes.
         uncorrected_errors: of its memory, since the driver was loaded.
         slowed_by: why its clocks are held down, where it is for its protection.
+        holders: the numbers of the processes that hold it.
     """
 
     id: str
@@ -208,6 +211,7 @@ class GpuState:
     memory_total: int | None = None
     uncorrected_errors: int | None = None
     slowed_by: tuple[str, ...] = ()
+    holders: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +227,9 @@ class GpuDoor(Protocol):
 
     def look(self, timeout_seconds: float) -> Gpus:
         """How they are. Raises DoorError where the driver is there and does not answer."""
+
+    def look_at_holders(self, timeout_seconds: float) -> Gpus:
+        """How they are, and who holds each: of a lost one, who has its device file open. Raises as `look`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def _state(told: dict[str, Any]) -> ContainerState:
         restarts=_number(told.get("RestartCount")),
         exit_code=_number(state.get("ExitCode")),
         out_of_memory=state.get("OOMKilled") is True,
+        id=str(told.get("Id") or "")[:64],
     )
 
 

@@ -2,10 +2,12 @@
 
 import importlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from recovery.model import DoorError, Gpus, GpuState
 from recovery.outside.bounded import Bounded
+from recovery.outside.proc import who_has_open
 
 __all__ = ["Gpu"]
 
@@ -27,19 +29,24 @@ class Gpu:
     """The GPUs as a `GpuDoor` shows them. A driver whose device is gone may hang, so it is waited for only so long.
 
     Args:
-        load: gives the library; only tests give another.
+        load: gives the library; files: how the device files begin. Only tests give others.
     """
 
-    def __init__(self, load: Callable[[], Any] = lambda: importlib.import_module("pynvml")):
-        self._load = load
+    def __init__(self, load: Callable[[], Any] = lambda: importlib.import_module("pynvml"), files: str = "/dev/nvidia"):
+        self._load, self._files = load, files
         self._bounded = Bounded()
 
     def look(self, timeout_seconds: float) -> Gpus:
         """How they are. See `GpuDoor.look`."""
         return self._bounded.call("the NVIDIA driver", lambda: _look(self._load()), timeout_seconds)
 
+    def look_at_holders(self, timeout_seconds: float) -> Gpus:
+        """How they are, and who holds each. See `GpuDoor.look_at_holders`."""
+        return self._bounded.call("the NVIDIA driver", lambda: _look(self._load(), self._files), timeout_seconds)
 
-def _look(nvml: Any) -> Gpus:
+
+def _look(nvml: Any, files: str = "") -> Gpus:
+    """How they are; with `files` also who holds each."""
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:
@@ -49,7 +56,10 @@ def _look(nvml: Any) -> Gpus:
         raise DoorError(f"the NVIDIA driver does not answer: {error}") from None
     try:
         count = nvml.nvmlDeviceGetCount()
-        return Gpus(tuple(_device(nvml, index) for index in range(count)), "" if count else "the driver sees no GPU")
+        found = [_device(nvml, index) for index in range(count)]
+        if files:
+            found = [replace(one, holders=_holders(nvml, index, files)) for index, one in enumerate(found)]
+        return Gpus(tuple(found), "" if count else "the driver sees no GPU")
     except nvml.NVMLError as error:
         raise DoorError(f"the NVIDIA driver does not answer: {error}") from None
     finally:
@@ -75,6 +85,17 @@ def _device(nvml: Any, index: int) -> GpuState:
         )
     except nvml.NVMLError as error:
         return GpuState(*known, lost=str(error))
+
+
+def _holders(nvml: Any, index: int, files: str) -> tuple[int, ...]:
+    """Who computes or draws on it; of one that does not tell, who has its device file open."""
+    try:
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        asked = (nvml.nvmlDeviceGetComputeRunningProcesses, nvml.nvmlDeviceGetGraphicsRunningProcesses)
+        found = {one.pid for ask in asked for one in ask(handle)}
+    except nvml.NVMLError:
+        found = set(who_has_open(f"{files}{index}"))
+    return tuple(sorted(found))
 
 
 def _told(nvml: Any, ask: Callable[[], Any], lost: tuple[str, ...] = LOST) -> Any:

@@ -6,9 +6,10 @@ import stat
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from recovery.model import DoorError, Ended, FoundProcess
+from recovery.model import DoorError, Ended, FoundProcess, Owner
 from recovery.outside import ending
 from recovery.outside.bounded import Bounded
+from recovery.outside.control_groups import owner_of
 from recovery.outside.proc import all_pids, look_at
 
 __all__ = ["Processes"]
@@ -37,6 +38,10 @@ class Processes:
             why = getattr(problem, "strerror", None) or str(problem)
             raise DoorError(f"the PID file {pid_file} cannot be read: {why}", "client") from None
         return int(text) if text.isascii() and text.isdigit() else 0
+
+    def owner(self, pid: int) -> Owner:
+        """Whose a process is. See `ProcessDoor.owner`."""
+        return owner_of(pid)
 
     def watch(self, key: str, pids: Iterable[int], died: Callable[[str], None]) -> None:
         """Tell when any of them has died. See `ProcessDoor.watch`."""
