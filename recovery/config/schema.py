@@ -54,6 +54,9 @@ def _allow_files(schema: dict[str, Any], model: Any) -> None:
             schema["properties"][key]["writeOnly"] = True
             meaning = f"Path of a file that holds `{key}`."
             schema["properties"][f"{key}_file"] = {"type": "string", "description": meaning}
+            if key in schema.get("required", []):
+                schema["required"].remove(key)
+                schema["anyOf"] = [{"required": [key]}, {"required": [f"{key}_file"]}]
 
 
 def _one_of_kinds(word: str, registry: Registry, ours: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -27,7 +27,9 @@ def whole_example(folder: Path) -> str:
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     for name in re.findall(r"/run/secrets/(\w+)", EXAMPLE.read_text()):
-        (tmp_path / name).write_text("https://hooks.example.com/x" if name == "slack_webhook" else f"{name}-value")
+        (tmp_path / name).write_text(
+            "https://hooks.example.com/x" if name == "slack_webhook" else f"{name}-value-for-the-tests"
+        )
     (tmp_path / "database_url").write_text("postgresql://u:p@h/d")
     return tmp_path
 
@@ -40,9 +42,9 @@ def test_the_example_is_valid_as_it_stands() -> None:
 def test_the_example_is_valid_with_everything_switched_on(secrets: Path) -> None:
     (secrets / "medic.yaml").write_text(whole_example(secrets))
     config = load_config(secrets / "medic.yaml", env={})
-    assert len(config.components) == 4
+    assert len(config.components) == 5
     assert [channel.kind for channel in config.alerts.channels] == ["slack", "webhook", "email", "sms"]
-    assert config.n8n[0].api_key == "n8n_api_key-value"
+    assert config.n8n[0].api_key == "n8n_api_key-value-for-the-tests"
 
 
 def test_the_examples_settings_are_the_defaults_it_claims(secrets: Path) -> None:
