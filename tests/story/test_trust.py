@@ -130,7 +130,7 @@ RELEASED = [("n8n_up", False), ("run", "w4", 503), ("wait", 3)]
 START = steps.start_step
 
 
-def at_any_price(row: Any, now: datetime) -> None:
+def at_any_price(ctx: Any, row: Any, now: datetime) -> None:
     steps.requeue_step(row, "repeated", now)
 
 
