@@ -13,14 +13,16 @@ from recovery.config.plans import every_seconds
 from recovery.model import OrderWhat
 from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
+from recovery.model.statuses import spans_of
 from recovery.store import database, orders, steps, views
 from webhook_server import acting, asked, maintaining, openapi, schemas
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
-from webhook_server.security import plain, require_token
+from webhook_server.secrets import plain
+from webhook_server.security import require_token
 
 DETAIL_LIMIT = 1000
-PROBE_TIMEOUT_SECONDS = 5.0  # as the http check itself
+PROBE_TIMEOUT_SECONDS, GOOD_STATUSES = 5.0, "200-399"  # as the http check itself
 MUST_NAME = {OrderWhat.APPROVE: "step", OrderWhat.REJECT: "step", OrderWhat.SKIP_STAGE: "stage"}
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -28,7 +30,7 @@ blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 
 @blueprint.before_request
 def let_in() -> None:
-    """Every address here wants the API token."""
+    """Every address here wants the API token; some take a scoped one."""
     require_token(plain(current_app.config["MEDIC"].api_token), "api")
 
 
@@ -187,6 +189,8 @@ def show_probe(component: Any) -> schemas.Probe | None:
         method=str(check.arguments.get("method", "GET")),
         timeout=parse_duration(check.arguments.get("timeout", PROBE_TIMEOUT_SECONDS)),
         every=every_seconds(component),
+        severity=component.severity,
+        good_statuses=spans_of(check.arguments.get("expect_status", GOOD_STATUSES)),
     )
 
 

@@ -25,6 +25,7 @@ from webhook_server import (
     pages,
     security,
     suggesting,
+    senders,
     webhooks,
     wording,
 )
@@ -50,7 +51,7 @@ def create_app(config: Any) -> Flask:
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {webhooks.PREFIX: webhooks.SignalsApp(config)})  # type: ignore[method-assign]
+    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {senders.PREFIX: webhooks.SignalsApp(config)})  # type: ignore[method-assign]
     return app
 
 

@@ -10,7 +10,7 @@ from recovery.model import OrderWhat
 from recovery.model.links import Decision, read_decision
 from recovery.store import orders, views
 from webhook_server.pages import find_standing
-from webhook_server.security import plain
+from webhook_server.secrets import plain
 from webhook_server.wording import explain_refusal
 
 WHO = "the link of a message"

@@ -13,7 +13,8 @@ from recovery import clock
 from recovery.model import AlertState, ExecutionState, IncidentState, RecoveryState
 from recovery.store import views_system as views
 from webhook_server.problems import problem
-from webhook_server.security import is_loopback_peer, plain, require_token
+from webhook_server.secrets import plain
+from webhook_server.security import is_loopback_peer, require_token
 
 blueprint = Blueprint("health", __name__)
 

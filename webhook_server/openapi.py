@@ -16,6 +16,7 @@ REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
     400: "what was asked is not understood",
     401: "no token, or a wrong one",
+    403: "a scoped token, which is good for other addresses",
     404: "there is no such row or component",
     409: "too late: the step or stage is no longer current, or the order makes no sense now",
     415: "the body is not sent as JSON",
@@ -142,7 +143,7 @@ def _describe_answer(route: Route) -> dict[str, Any]:
 
 
 def _describe_errors(route: Route) -> dict[str, Any]:
-    codes = {400, 401, 429, 503}
+    codes = {400, 401, 403, 429, 503}
     codes |= {404} if "<" in route.path else set()
     codes |= {409, 415} if route.body else set()
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}

@@ -191,13 +191,18 @@ class Component(Shown):
 
 
 class Probe(Shown):
-    """A probe that n8n should run, and how: GET `url` within `timeout` seconds, each `every` seconds."""
+    """A probe that n8n should run, and how: `method` of `url` within `timeout` seconds, each `every` seconds.
+
+    `good_statuses` are spans, lowest and highest: a status in one of them is a healthy answer.
+    """
 
     name: str
     url: str
     method: str = "GET"
     timeout: float
     every: float
+    severity: str
+    good_statuses: list[tuple[int, int]]
 
 
 class Endpoint(Shown):

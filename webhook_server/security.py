@@ -1,12 +1,10 @@
 """Who may come in: the login of the pages, the tokens of the API, and what every answer forbids browsers."""
 
 import hashlib
-import hmac
 import ipaddress
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, current_app, flash, redirect, render_template, request, session, url_for
@@ -19,6 +17,8 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from webhook_server.problems import Problem
+from webhook_server.scopes import is_let_in
+from webhook_server.secrets import plain, same_secret
 from webhook_server.throttle import Throttle
 
 ADMIN = "admin"
@@ -40,17 +40,6 @@ csrf = CSRFProtect()
 logins = LoginManager()
 logins.login_view = "security.login"
 logins.login_message = None
-
-
-def plain(secret: Any) -> str:
-    """A setting's secret as text, whether it is wrapped or not; "" where it is not set."""
-    unwrap = getattr(secret, "get_secret_value", None)
-    return str(unwrap() if unwrap else secret or "")
-
-
-def same_secret(given: str, expected: str) -> bool:
-    """Compare in constant time; an empty secret equals nothing."""
-    return bool(expected) and hmac.compare_digest(given.encode(errors="replace"), expected.encode())
 
 
 class Admin(UserMixin):
@@ -181,28 +170,31 @@ def is_loopback_peer() -> bool:
         return False
 
 
-def bearer_token() -> str:
-    """The token of the Authorization header; "" where there is none."""
+def shown_token() -> str:
+    """The token of the Authorization header, else of X-Medic-Token as senders show it; "" where there is none."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    return token.strip() if scheme.lower() == "bearer" else request.headers.get("X-Medic-Token", "").strip()
 
 
 def require_token(expected: str, door: str) -> None:
-    """Let a request with the right bearer token pass; count the others per address.
+    """Let a request with the right token pass, or with one whose scope holds this address; count the others.
 
     Raises:
-        Problem: 401, or 429 after too many failures. A right token is never refused.
+        Problem: 401, 403 for a scoped token elsewhere, or 429 after too many failures. A right token is never refused.
     """
-    require_one_of({"": expected}, door)
+    given = shown_token()
+    if same_secret(given, expected) or is_let_in(current_app.config["MEDIC"], given, request.method, request.path):
+        return
+    require_one_of({}, door)
 
 
 def require_one_of(expected: Mapping[str, str], door: str) -> str:
-    """Let a request with one of these bearer tokens pass; whose it is.
+    """Let a request with one of these tokens pass; whose it is.
 
     Raises:
         Problem: as `require_token`.
     """
-    given = bearer_token()
+    given = shown_token()
     whose = [name for name, token in expected.items() if same_secret(given, token)]
     if whose:
         return whose[0]

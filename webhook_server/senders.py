@@ -8,8 +8,11 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from webhook_server.problems import Problem
-from webhook_server.security import LARGEST_BODY, plain, same_secret
+from webhook_server.scopes import is_let_in
+from webhook_server.secrets import plain, same_secret
+from webhook_server.security import LARGEST_BODY
 
+PREFIX = "/webhooks"
 SIGNATURE_SECONDS = 300
 LONGEST_DELIVERY = 200
 
@@ -28,7 +31,7 @@ def check_sender(call: Call, body: bytes, now: datetime) -> str:
     """The sender's signature where it signed, else "" where its token is right.
 
     Raises:
-        Problem: neither is right.
+        Problem: neither is right, or the token is good for other addresses.
     """
     expected = plain(call.config.webhook_token)
     given = call.headers.get("X-Medic-Token") or _bearer(call)
@@ -37,6 +40,8 @@ def check_sender(call: Call, body: bytes, now: datetime) -> str:
         return ""
     if signature:
         return _check_signature(signature, body, expected, now)
+    if given and is_let_in(call.config, given, call.method, f"{PREFIX}{call.path}"):
+        return ""
     why = "the token is wrong" if given else "there is no token and no signature"
     raise Problem(401, "Unauthorized", f"{why}: send Authorization: Bearer <token>, or X-Medic-Token: <token>")
 

@@ -32,7 +32,6 @@ from recovery.store.views import drop_connection, is_unreachable, reachable
 from webhook_server.problems import Problem, broken, problem_of, unreachable
 from webhook_server.senders import Call, check_sender, delivery_of
 
-PREFIX = "/webhooks"
 WORDS_OF_A_JOB = ("", "start", "fail", "log")
 log = logging.getLogger(__name__)
 _writers: dict[int, SignalWriter] = {}

@@ -23,8 +23,8 @@ from recovery.checks.rates import ErrorRate, acted_at, counting
 from recovery.checks.remembering import known_seconds
 from recovery.model import DoorError, Doors, FailureType, Past, Reading
 from recovery.model.durations import Timeout
+from recovery.model.statuses import span_of, spans_of
 
-_STATUS = re.compile(r"(?P<hundred>[1-5])xx|(?P<low>[1-5]\d\d)(?:-(?P<high>[1-5]\d\d))?", re.ASCII | re.IGNORECASE)
 _STATUS_SCHEMA: dict[str, Any] = {
     "type": ["string", "integer"],
     "pattern": "^([1-5][xX]{2}|[1-5][0-9]{2}(-[1-5][0-9]{2})?)$",
@@ -40,20 +40,9 @@ def _as_statuses(value: Any) -> tuple[str, ...]:
     if not given or any(isinstance(one, bool) or not isinstance(one, (int, str)) for one in given):
         raise ValueError('write a status such as 200, "2xx" or "200-299", or a list of them')
     for one in given:
-        if _span(str(one).strip()) is None:
+        if span_of(str(one).strip()) is None:
             raise ValueError(f'{str(one)[:40]!r} is not a status: write 200, "2xx" or "200-299"')
     return tuple(str(one).strip() for one in given)
-
-
-def _span(text: str) -> tuple[int, int] | None:
-    """The lowest and the highest status that `text` means; None where it means none."""
-    found = _STATUS.fullmatch(text)
-    if not found:
-        return None
-    if found["hundred"]:
-        return int(found["hundred"]) * 100, int(found["hundred"]) * 100 + 99
-    low, high = int(found["low"]), int(found["high"] or found["low"])
-    return (low, high) if low <= high else None
 
 
 Statuses = Annotated[
@@ -191,7 +180,7 @@ def _value_at(found: Any, path: str) -> Any:
 
 
 def _what_is_wrong(args: Args, status: int, text: str) -> str:
-    spans = [span for one in args.expect_status if (span := _span(one))]
+    spans = spans_of(args.expect_status)
     if not any(low <= status <= high for low, high in spans):
         return f"answered {status}, expected {' or '.join(args.expect_status)}"
     if args.expect_text not in text:

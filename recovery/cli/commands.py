@@ -178,6 +178,21 @@ def check_config(schema: bool) -> None:
         click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
 
 
+@main.command(short_help="Say which tokens there are, and where each is kept.")
+def tokens() -> None:
+    """Say which tokens there are, what each is good for, and where it is kept; on a terminal, show them too.
+
+    What lives inside n8n takes the scoped ones: signals, probes, report, replay.
+
+    \b
+    Example:
+      medic tokens
+    """
+    from recovery.cli.tokens import describe_tokens
+
+    click.echo(describe_tokens(read_config(), sys.stdout.isatty()), nl=False)
+
+
 @main.command("run-check", short_help="Run the check of a component once, now.")
 @click.argument("name")
 def run_check(name: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from recovery.config.problems import Path, Problem, suggest
+from recovery.model.scopes import SCOPES
 from recovery.model.secrets import read_secret_file
 
 
@@ -34,6 +35,7 @@ VARIABLES = (
     Variable("MEDIC_API_TOKEN", ("api_token",), "users of the JSON API show it", True),
     Variable("MEDIC_ADMIN_PASSWORD", ("admin_password",), "of the pages' user admin", True),
     Variable("MEDIC_SESSION_KEY", ("session_key",), "signs the pages' sessions", True),
+    *(Variable(scope.variable, (scope.setting,), f"who shows it may {scope.meaning}", True) for scope in SCOPES),
     Variable("MEDIC_DRY_RUN", ("dry_run",), "true: decide and record everything, do nothing"),
 )
 OTHERS = {

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from recovery.config.problems import ConfigProblems, Problem
-from recovery.config.settings import SECRET_NAMES, Config
+from recovery.config.settings import SCOPED_NAMES, SECRET_NAMES, Config
 from recovery.model.secrets import read_secret_file
 
 LOCK = ".secrets.lock"
@@ -24,7 +24,8 @@ def ensure_secrets(config: Config) -> tuple[Config, bool]:
 
     Two processes that do this at once agree: one makes them, the other reads them.
 
-    Returns the complete configuration, and whether this call made any secret (the first start).
+    Returns the complete configuration, and whether this call made a secret that people are shown (the first start).
+    The tokens for n8n are none of these: an update makes them beside secrets that people have long known.
 
     Raises:
         ConfigProblems: the data directory cannot be used, or a secret's file is damaged.
@@ -39,16 +40,16 @@ def ensure_secrets(config: Config) -> tuple[Config, bool]:
     values = {name: value for name, (value, _) in found.items()}
     complete = config.model_copy(update=values)
     _must_differ(complete)
-    return complete, any(is_new for _, is_new in found.values())
+    return complete, any(is_new for name, (_, is_new) in found.items() if name not in SCOPED_NAMES)
 
 
 def _must_differ(config: Config) -> None:
     """Whoever holds a token that an agent has too may read and answer what the agent is asked to restart."""
-    others = (config.webhook_token, config.api_token)
+    others = [getattr(config, name) for name in ("webhook_token", "api_token", *SCOPED_NAMES)]
     way_out = "make one for each agent: openssl rand -hex 24"
     same = [agent.name for agent in config.agents if agent.token in others]
     if same:
-        seen = f"the token of {', '.join(same)} is the webhook token or the API token too"
+        seen = f"the token of {', '.join(same)} is another token of n8n-medic's too"
         raise ConfigProblems([Problem("agents", "", seen, "a token of its own for each agent", way_out)])
 
 

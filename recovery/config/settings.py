@@ -25,8 +25,10 @@ from recovery.config.sections import (
 )
 from recovery.config.types import Bind, DatabaseUrl, Flag, Period, Secret, Token, Url, expected, split_bind
 from recovery.model import ChannelPlan, Policy, SourcePlan
+from recovery.model.scopes import SCOPES
 
-SECRET_NAMES = ("webhook_token", "api_token", "admin_password", "session_key")
+SCOPED_NAMES = tuple(scope.setting for scope in SCOPES)
+SECRET_NAMES = ("webhook_token", "api_token", "admin_password", "session_key", *SCOPED_NAMES)
 DEFAULT_BIND = "127.0.0.1:8808"
 LOOPBACK = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - how one's own machine reaches them
 
@@ -61,7 +63,7 @@ def _default_database_url(filled: dict[str, Any]) -> str:
 class Config(Settings):
     """The whole configuration, checked. Durations are timedeltas.
 
-    `database_url` and `public_url` are filled in; the four secrets are "" until `ensure_secrets`.
+    `database_url` and `public_url` are filled in; the secrets (`SECRET_NAMES`) are "" until `ensure_secrets`.
     """
 
     bind: Bind = DEFAULT_BIND
@@ -82,6 +84,14 @@ class Config(Settings):
     """Of the pages' user `admin`; generated at the first start."""
     session_key: Secret = Field(default="", repr=False)
     """Signs the pages' sessions; generated at the first start."""
+    signals_token: Token = Field(default="", repr=False)
+    """For n8n: good for sending signals alone; generated."""
+    probes_token: Token = Field(default="", repr=False)
+    """For n8n: good for reading probes and sending their results alone; generated."""
+    report_token: Token = Field(default="", repr=False)
+    """For n8n: good for reading reports alone; generated."""
+    replay_token: Token = Field(default="", repr=False)
+    """For n8n: good for replaying failed runs alone; generated."""
     n8n: Annotated[tuple[N8n, ...], BeforeValidator(_as_list, json_schema_input_type=N8n | tuple[N8n, ...] | None)] = ()
     """The n8n to look after: one, or a list where each has a name."""
     recovery: RecoverySettings = Field(default_factory=RecoverySettings)

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from recovery.cli import main
 from recovery.cli.logs import log_level, set_up_logging
 from recovery.cli.moments import read_moment
 from recovery.clock import utc_now
+from recovery.config import Config, ensure_secrets
+from recovery.config.settings import SECRET_NAMES
+from recovery.model.scopes import SCOPES
 
 Run = Callable[..., Result]
 
@@ -323,3 +327,31 @@ def test_every_option_says_what_it_does() -> None:
         if isinstance(option, click.Option) and not option.help
     ]
     assert not silent
+
+
+def test_tokens_are_named_with_their_files_and_never_shown_to_what_is_no_terminal(run: Run, tmp_path: Path) -> None:
+    before = run("tokens").output
+    assert "which the first start makes" in before and not (tmp_path / "data").exists()
+    config, _ = ensure_secrets(Config.model_validate({"data_dir": str(tmp_path / "data")}))
+    shown = run("tokens", MEDIC_REPORT_TOKEN="given-by-me")
+    assert shown.exit_code == 0
+    for name in ("webhook", "api", "signals", "probes", "replay"):
+        assert f"{name}: who shows it may" in shown.output
+        assert f"where: {tmp_path / 'data' / f'{name}_token'}\n" in shown.output
+    assert "MEDIC_REPORT_TOKEN" in shown.output
+    secrets = [getattr(config, name) for name in SECRET_NAMES] + ["given-by-me"]
+    assert not [secret for secret in secrets if secret in shown.output]
+
+
+def test_tokens_are_shown_to_a_person_at_a_terminal(tmp_path: Path) -> None:
+    config, _ = ensure_secrets(Config.model_validate({"data_dir": str(tmp_path / "data")}))
+    ours, theirs = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-m", "recovery", "tokens"]
+    subprocess.run(command, cwd=tmp_path, env=env, stdout=theirs, timeout=30, check=True)
+    os.close(theirs)
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    for scope in SCOPES:
+        assert f"token: {getattr(config, scope.setting)}" in said
+    assert config.admin_password not in said and config.session_key not in said

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from recovery.config import Config, ConfigProblems, ensure_secrets
-from recovery.config.settings import SECRET_NAMES
+from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
+from recovery.config.settings import SCOPED_NAMES, SECRET_NAMES
 
 
 def config_in(folder: Path, **given: str) -> Config:
@@ -98,3 +98,20 @@ def test_a_data_directory_that_is_none_is_told(tmp_path: Path, place: str) -> No
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigProblems, match="MEDIC_DATA_DIR"):
         ensure_secrets(config_in(tmp_path / place))
+
+
+def test_an_update_makes_the_tokens_for_n8n_and_is_no_first_start(tmp_path: Path) -> None:
+    ensure_secrets(config_in(tmp_path))
+    for name in SCOPED_NAMES:
+        (tmp_path / name).unlink()
+    config, was_first = ensure_secrets(config_in(tmp_path))
+    assert was_first is False
+    assert all(len(getattr(config, name)) >= 32 and mode_of(tmp_path / name) == 0o600 for name in SCOPED_NAMES)
+
+
+def test_each_token_for_n8n_is_given_by_a_variable_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("from-a-file\n")
+    for name in SCOPED_NAMES:
+        variable = f"MEDIC_{name.upper()}"
+        assert getattr(load_config(None, {variable: "given"}), name) == "given"
+        assert getattr(load_config(None, {f"{variable}_FILE": str(tmp_path / "kept")}), name) == "from-a-file"

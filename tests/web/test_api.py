@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from recovery.model import IncidentState, OrderWhat, RecoveryState, Severity
 from recovery.store import orders
 from recovery.store.tables import OrderRow
-from tests.web.conftest import make_config
+from tests.web.conftest import API_TOKEN, make_config
 from tests.web.seed import add_component, add_execution, add_incident, add_recovery, seed_story
 from webhook_server import api as api_room
 from webhook_server.app import create_app
@@ -111,10 +111,24 @@ def test_probes_are_the_configured_components_with_an_http_check(api):
                 "method": "GET",
                 "timeout": 5.0,
                 "every": 30.0,
+                "severity": "high",
+                "good_statuses": [[200, 399]],
             }
         ],
         "nextCursor": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "spans"),
+    [("2xx", [[200, 299]]), (204, [[204, 204]]), (["200-204", 401], [[200, 204], [401, 401]])],
+)
+def test_a_probe_says_which_statuses_are_good_and_how_bad_its_failure_is(tmp_path, given, spans):
+    check = {"kind": "http", "url": "http://shop.example.com/", "expect_status": given}
+    shop = {"name": "shop", "severity": "critical", "check": check}
+    client = create_app(make_config(tmp_path, components=[shop])).test_client()
+    shown = client.get("/api/v1/probes", headers={"Authorization": f"Bearer {API_TOKEN}"}).get_json()["data"]
+    assert (shown[0]["good_statuses"], shown[0]["severity"]) == (spans, "critical")
 
 
 def test_the_summary_covers_the_range_that_was_asked_for(api, now):

@@ -25,6 +25,7 @@ class Settings:
         self.bind, self.public_url = "127.0.0.1:8808", "http://127.0.0.1:8808"
         self.webhook_token, self.api_token = "webhook-token", "api-token"
         self.admin_password, self.session_key = "password", "key"
+        self.signals_token = self.probes_token = self.report_token = self.replay_token = ""
         self.dry_run, self.n8n, self.components, self.sources = False, (), (), ()
 
         class Alerts:

@@ -1,0 +1,42 @@
+"""What `medic tokens` says: which tokens there are, what each is good for, and where it is kept."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from recovery.config import Config
+from recovery.config.secrets import secret_path
+from recovery.model.scopes import SCOPES
+from recovery.model.secrets import read_secret_file
+
+OTHERS = (
+    ("webhook", "webhook_token", "send signals to /webhooks/..., and sign them"),
+    ("api", "api_token", "do everything at /api/v1 that an operator may: keep it out of n8n"),
+)
+
+
+def describe_tokens(config: Config, may_show_secrets: bool) -> str:
+    """Each token's name, its meaning and its place; the token itself only where a person looks on (a terminal)."""
+    known = [*OTHERS, *((scope.name, scope.setting, scope.meaning) for scope in SCOPES)]
+    lines = (line for one in known for line in _lines(config, may_show_secrets, *one))
+    return "\n".join(lines) + "\n"
+
+
+def _lines(config: Config, may_show_secrets: bool, name: str, setting: str, meaning: str) -> Iterator[str]:
+    yield f"{name}: who shows it may {meaning}"
+    given, path = getattr(config, setting), secret_path(config, setting)
+    if given:
+        yield f"  where: in the configuration ({setting}), or in MEDIC_{setting.upper()} (_FILE)"
+        return
+    if not path.exists():
+        yield f"  where: {path}, which the first start makes"
+        return
+    yield f"  where: {path}"
+    if may_show_secrets:
+        yield f"  token: {_token(path)}"
+
+
+def _token(path: Path) -> str:
+    try:
+        return read_secret_file(path)
+    except ValueError as error:
+        return f"cannot be read: {error}"
