@@ -90,7 +90,7 @@ def test_an_agent_may_not_have_the_generated_webhook_token(tmp_path: Path):
     (tmp_path / "medic.yaml").write_text(f"data_dir: {tmp_path}\nagents: [{{name: web1, token_file: webhook_token}}]\n")
     (tmp_path / "webhook_token").write_text("generated-before-by-n8n-medic")
     config = load_config(tmp_path / "medic.yaml", env={})
-    with pytest.raises(ConfigProblems, match="is the webhook token or the API token too"):
+    with pytest.raises(ConfigProblems, match="is another token of n8n-medic"):
         ensure_secrets(config)
 
 
