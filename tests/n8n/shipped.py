@@ -68,7 +68,10 @@ class Shipped:
         for node in made["nodes"]:
             for kept in node.get("credentials", {}).values():
                 kept["id"] = self.credential(kept["name"])
-        set_fields(made, **({"medic_url": medic_url} if medic_url else {}), **settings)
+        set_fields(made, **settings)
+        for field in nodes_of(made)["Settings"]["parameters"]["assignments"]["assignments"]:
+            if field["name"] == "medic_url":
+                field["value"] = medic_url
         return made
 
     def with_channels(self, workflow: dict[str, Any], *on: str) -> dict[str, Any]:
@@ -95,7 +98,7 @@ def nodes_of(workflow: dict[str, Any]) -> Nodes:
 
 
 def set_fields(workflow: dict[str, Any], **fields: str) -> None:
-    """Type into its node Settings; a field that is not there is a slip of the test, but for the address."""
+    """Type into its node Settings; a field that is not there is a slip of the test."""
     kept = {one["name"]: one for one in nodes_of(workflow)["Settings"]["parameters"]["assignments"]["assignments"]}
     for name, value in fields.items():
         kept[name]["value"] = value
