@@ -27,11 +27,9 @@ def _lines(config: Config, may_show_secrets: bool, name: str, setting: str, mean
     if given:
         yield f"  where: in the configuration ({setting}), or in MEDIC_{setting.upper()} (_FILE)"
         return
-    if not path.exists():
-        yield f"  where: {path}, which the first start makes"
-        return
-    yield f"  where: {path}"
-    if may_show_secrets:
+    known = _is_there(path)
+    yield f"  where: {path}{'' if known else ', which the first start makes'}"
+    if known and may_show_secrets:
         yield f"  token: {_token(path)}"
 
 
@@ -40,3 +38,11 @@ def _token(path: Path) -> str:
         return read_secret_file(path)
     except ValueError as error:
         return f"cannot be read: {error}"
+
+
+def _is_there(path: Path) -> bool:
+    """Also where it may not be looked at: reading it tells why."""
+    try:
+        return path.exists()
+    except OSError:
+        return True

@@ -116,7 +116,7 @@ def test_while_the_companion_is_away_the_error_handler_tells_people_once(shipped
     with Service() as companion:
         companion.behave("/webhooks/n8n-error", 503)
         handler = shipped.publish(shipped.with_channels(hurried(load("error-handler")), "Slack"), companion.url)
-        fail(shipped, handler, "first", "GET https://shop.example.com/a?key=s3cret failed")
+        fail(shipped, handler, "first", "GET https://me:s3cret@shop.example.com/a?key=s3cret failed")
         said = wait_for("the message", lambda: told.calls("/slack"), 30)[0].body
         assert "Fails at first" in said["title"] and "n8n-medic에 연결할 수 없어" in said["text"]
         assert "s3cret" not in json.dumps(said) and "/executions/" in said["text"]
@@ -241,6 +241,25 @@ def test_the_mail_node_itself_delivers_and_a_real_slack_node_without_a_way_out_i
         got = smtp.wait_for(1)[0]
         assert got.message["subject"] == "opened - orders-api" and got.part("plain").strip() == "opened high, in full"
         assert got.recipients == ["you@example.com"]
+
+
+def test_a_channel_of_ones_own_is_added_as_the_note_says(shipped: Shipped, told: Service) -> None:
+    made = load("alert-router")
+    nodes = nodes_of(made)
+    post = flow.http("Teams", f"{told.url}/teams", "POST", "={{ JSON.stringify({ text: $json.text }) }}")
+    said = {**nodes["What Slack said"], "name": "What Teams said", "id": str(uuid.uuid4())}
+    said["parameters"] = json.loads(json.dumps(said["parameters"]).replace('"slack"', '"teams"'))
+    made["nodes"] += [{**post, "onError": "continueRegularOutput"}, said]
+    nodes["Together"]["parameters"]["numberInputs"] = 4
+    to = lambda name, index=0: [{"node": name, "type": "main", "index": index}]  # noqa: E731
+    made["connections"] |= {
+        "Teams": {"main": [to("What Teams said")]}, "What Teams said": {"main": [to("Together", 3)]},
+    }  # fmt: skip
+    made["connections"]["How bad is it?"]["main"][0] += to("Teams")
+    router = Router(shipped, made)
+    status, answer = router.call(alert("opened", "critical"))
+    assert (status, answer["delivered"], answer["skipped"]) == (200, ["teams"], ["slack", "mail", "sms"])
+    assert router.call(alert("opened", "high"))[0] == 503, "its line is at critical alone"
 
 
 def test_an_alert_of_a_real_companion_goes_its_way(shipped: Shipped, told: Service, tmp_path: Path) -> None:

@@ -216,6 +216,12 @@ def test_channels_are_switched_off_and_whoever_is_told_is_said(name: str) -> Non
         assert (one, f"What {one} said") in lines and (f"What {one} said", "Together") in lines
 
 
+@each
+def test_no_text_can_ring_a_whole_slack_channel(name: str) -> None:
+    for node in nodes_of(name, "slack").values():
+        assert "replaceAll('<', '&lt;')" in node["parameters"]["text"]
+
+
 def test_the_router_knows_every_kind_of_alert_and_every_severity() -> None:
     known = json.dumps(nodes_of("alert-router", "switch"))
     assert not [word for word in [*AlertKind, *Severity] if f'"rightValue": "{word.value}"' not in known]
