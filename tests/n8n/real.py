@@ -43,8 +43,12 @@ class RealN8n(N8nClient):
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: list[subprocess.Popen[bytes]] = []
-        self.start()
-        self._set_up()
+        try:
+            self.start()
+            self._set_up()
+        except BaseException:
+            self.close()  # nobody else can: whoever made it never got it
+            raise
 
     def __enter__(self) -> Self:
         return self
