@@ -24,8 +24,8 @@ from webhook_server import (
     override,
     pages,
     security,
-    suggesting,
     senders,
+    suggesting,
     webhooks,
     wording,
 )

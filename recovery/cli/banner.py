@@ -48,8 +48,9 @@ def _steps(config: Config, address: str) -> list[str]:
     if not any(n8n.api_key for n8n in config.n8n):
         steps.append("Make an API key in n8n (Settings > n8n API), set MEDIC_N8N_URL and MEDIC_N8N_API_KEY,")
         steps.append("  and start again.")
-    steps.append("Import the workflows of n8n_workflows/ into n8n, give them the address and the tokens of")
-    steps.append(f"  `{medic()} tokens`, publish them, and choose the error handler in your workflows' settings.")
+    steps.append("Import the workflows of n8n_workflows/ into n8n, publish them, and choose the error")
+    steps.append("  handler in your workflows' settings. Their tokens:")
+    steps.append(f"  `{medic()} tokens`")
     steps.append(f"Describe your services: `{medic()} init` makes a medic.yaml,")
     steps.append(f"  `{medic()} check-config` explains it.")
     lines, number = [], 0

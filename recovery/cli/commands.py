@@ -10,6 +10,7 @@ import click
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
 from recovery.cli.run_action import run_action
+from recovery.cli.tokens import tokens
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -65,6 +66,7 @@ def complete_config(given: Config) -> tuple[Config, bool]:
 
 main.add_command(init)
 main.add_command(run_action)
+main.add_command(tokens)
 
 
 @main.group(short_help="What would be done about a failure.")
@@ -176,21 +178,6 @@ def check_config(schema: bool) -> None:
     notes = notes_on(config, os.environ)
     if notes:
         click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
-
-
-@main.command(short_help="Say which tokens there are, and where each is kept.")
-def tokens() -> None:
-    """Say which tokens there are, what each is good for, and where it is kept; on a terminal, show them too.
-
-    What lives inside n8n takes the scoped ones: signals, probes, report, replay.
-
-    \b
-    Example:
-      medic tokens
-    """
-    from recovery.cli.tokens import describe_tokens
-
-    click.echo(describe_tokens(read_config(), sys.stdout.isatty()), nl=False)
 
 
 @main.command("run-check", short_help="Run the check of a component once, now.")

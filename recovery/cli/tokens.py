@@ -1,7 +1,10 @@
-"""What `medic tokens` says: which tokens there are, what each is good for, and where it is kept."""
+"""`medic tokens`: which tokens there are, what each is good for, and where it is kept."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+import click
 
 from recovery.config import Config
 from recovery.config.secrets import secret_path
@@ -12,6 +15,21 @@ OTHERS = (
     ("webhook", "webhook_token", "send signals to /webhooks/..., and sign them"),
     ("api", "api_token", "do everything at /api/v1 that an operator may: keep it out of n8n"),
 )
+
+
+@click.command(short_help="Say which tokens there are, and where each is kept.")
+def tokens() -> None:
+    """Say which tokens there are, what each is good for, and where it is kept; on a terminal, show them too.
+
+    What lives inside n8n takes the scoped ones: signals, probes, report, replay.
+
+    \b
+    Example:
+      medic tokens
+    """
+    from recovery.cli.commands import read_config
+
+    click.echo(describe_tokens(read_config(), sys.stdout.isatty()), nl=False)
 
 
 def describe_tokens(config: Config, may_show_secrets: bool) -> str:
