@@ -4,7 +4,7 @@ import hashlib
 import re
 from email.utils import format_datetime, parseaddr
 from ipaddress import ip_address
-from typing import Literal
+from typing import Any, Literal, TypeGuard
 
 from pydantic import Field, SecretStr, field_validator
 
@@ -13,6 +13,7 @@ from recovery.alerts.messages import Message
 from recovery.model import Done, Doors
 from recovery.model.secrets import SecretFields
 
+_ID = re.compile(r"<[0-9a-f]{32}@[A-Za-z0-9.-]+>")
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
 
@@ -93,19 +94,33 @@ def tell_by_email(args: Args, message: Message, doors: Doors) -> Done:
     refused = doors.mail(args).send(args.to, message.title, message.text, message.html, headers)
     told = [address for address in args.to if address not in refused]
     missed = "; ".join(f"{address}: {why}" for address, why in refused.items())
-    return Done(f"told {', '.join(told)}" + (f"; refused: {missed}" if missed else ""))
+    memory = {"first": message.thread.get("first") or headers["Message-ID"], "last": headers["Message-ID"]}
+    return Done(f"told {', '.join(told)}" + (f"; refused: {missed}" if missed else ""), memory=memory)
 
 
 def mail_headers(message: Message, domain: str) -> dict[str, str]:
-    """The headers of a message: one Message-ID per key, and one thread per incident."""
-    thread = _digest(f"{message.facts.get('site')}/{message.facts.get('incident_id', message.key)}")
+    """The headers of a message: one Message-ID per key, and one thread per incident.
+
+    The thread hangs on an id that is made of the incident, so that it holds even where the memory of it is lost.
+    """
+    own = f"<{_digest(message.key)}@{domain}>"
+    incident = message.facts.get("incident_id")
+    root = _digest(f"{message.facts.get('site')}/{incident}") if incident else ""
+    root = f"<incident-{root}@{domain}>" if root else ""
+    earlier = [one for one in map(message.thread.get, ("first", "last")) if _is_id(one) and one != own]
+    thread = {"References": " ".join(dict.fromkeys(filter(None, [root, *earlier])))} if root or earlier else {}
     return {
-        "Message-ID": f"<{_digest(message.key)}@{domain}>",
-        "References": f"<incident-{thread}@{domain}>",
+        "Message-ID": own,
+        **({"In-Reply-To": earlier[-1]} if earlier else {}),
+        **thread,
         "Date": format_datetime(message.now),
         "Auto-Submitted": "auto-generated",
         "X-Medic-Key": message.key,
     }
+
+
+def _is_id(text: Any) -> TypeGuard[str]:
+    return isinstance(text, str) and _ID.fullmatch(text) is not None
 
 
 def _digest(text: str) -> str:

@@ -16,7 +16,17 @@ from pydantic import SecretStr
 from recovery.alerts.messages.clean import one_line
 from recovery.model import Done, DoorError, Doors, HttpAnswer
 
-__all__ = ["check_headers", "check_url", "encode", "post", "retry_after_seconds", "secrets_of_url", "signature"]
+__all__ = [
+    "ask",
+    "check_headers",
+    "check_url",
+    "encode",
+    "header_safe",
+    "post",
+    "retry_after_seconds",
+    "secrets_of_url",
+    "signature",
+]
 
 TIMEOUT_SECONDS = 10.0
 MARK = "[redacted]"
@@ -79,6 +89,11 @@ def signature(secret: str, body: bytes, unix: int) -> str:
     return f"t={unix},v1={digest}"
 
 
+def header_safe(key: str) -> str:
+    """The key where a header can hold it, else its digest."""
+    return key if key.isascii() and key.isprintable() else hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
 def post(
     doors: Doors,
     url: str,
@@ -93,6 +108,20 @@ def post(
     Raises:
         DoorError: it was not taken.
     """
+    answer = ask(doors, url, body, headers, secrets, now, timeout_seconds)
+    return Done(f"{urlsplit(url).hostname} answered {answer.status}")
+
+
+def ask(
+    doors: Doors,
+    url: str,
+    body: bytes,
+    headers: dict[str, str],
+    secrets: Iterable[str],
+    now: datetime,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> HttpAnswer:
+    """Post JSON once; the answer, which is 2xx. See `post`."""
     hidden = sorted(filter(None, secrets), key=len, reverse=True)
     headers = {**headers, "Content-Type": "application/json; charset=utf-8"}
     try:
@@ -102,7 +131,7 @@ def post(
     except DoorError as error:
         raise DoorError(_hide(str(error), hidden), error.kind, error.permanent, error.retry_after_seconds) from None
     if 200 <= answer.status < 300:
-        return Done(f"{urlsplit(url).hostname} answered {answer.status}")
+        return answer
     raise _refusal(answer, urlsplit(url).hostname or "", hidden, now)
 
 

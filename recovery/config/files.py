@@ -33,6 +33,9 @@ class FileKeys:
             arguments = plugin_of(registry, mapping.get("kind"))
             if arguments:
                 self._anchor(mapping, arguments)
+        told = data.get("alerts")
+        if isinstance(told, dict) and isinstance(told.get("templates"), str) and told["templates"]:
+            told["templates"] = str(self._path(told["templates"]))
 
     def _walk(self, data: dict[str, Any], model: Model, path: Path) -> None:
         fields = fields_of(model)

@@ -219,8 +219,9 @@ def make_source_plan(source: Source) -> SourcePlan:
 
 def make_channel_plans(config: Config) -> list[ChannelPlan]:
     """What routing needs to know of each channel."""
+    of_n8n = {plugin.name for plugin in alerts.REGISTRY.all() if plugin.through_n8n}
     return [
-        ChannelPlan(channel.name, channel.kind, channel.severities, channel.through_n8n)
+        ChannelPlan(channel.name, channel.kind, channel.severities, channel.through_n8n or channel.kind in of_n8n)
         for channel in config.alerts.channels
     ]
 

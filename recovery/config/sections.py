@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -223,6 +224,8 @@ class AlertSettings(Settings):
 
     language: Literal["en", "ko"] = "en"
     """Of the messages: English or Korean."""
+    templates: FilePath | None = None
+    """A folder with words of your own for the messages; default: those that come along."""
     channels: tuple[Channel, ...] = ()
     """Where they go. With none, incidents are seen on the pages only."""
 

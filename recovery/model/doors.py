@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from recovery.model.channel_doors import AppriseDoor, MailDoor, SlackDoor, SmsDoor
 from recovery.model.data_doors import CacheDoor, FilesDoor, SessionDoor
 from recovery.model.n8n_doors import N8nActing
 from recovery.model.process_doors import ProcessDoor
@@ -17,13 +18,11 @@ __all__ = [
     "HttpAnswer",
     "HttpDoor",
     "MachineDoor",
-    "MailDoor",
     "N8nDoor",
     "N8nError",
     "Past",
     "ShellDoor",
     "ShellResult",
-    "SmsDoor",
 ]
 
 
@@ -206,20 +205,6 @@ class N8nDoor(N8nActing, Protocol):
         """n8n's own clock, as its HTTP Date header; "" where it sends none."""
 
 
-class MailDoor(Protocol):
-    """One SMTP server."""
-
-    def send(self, to: list[str], subject: str, text: str, html: str, headers: dict[str, str]) -> dict[str, str]:
-        """Hand one message over; which recipients were refused, and why. Raises DoorError where nobody was taken."""
-
-
-class SmsDoor(Protocol):
-    """One SMS account."""
-
-    def send(self, to: str, text: str) -> str:
-        """Send one message; the provider's id. Raises DoorError."""
-
-
 class MachineDoor(Protocol):
     """This host."""
 
@@ -258,3 +243,9 @@ class Doors(Protocol):
 
     def sms(self, settings: Any) -> SmsDoor:
         """The SMS account that a channel's settings name."""
+
+    def slack(self, settings: Any) -> SlackDoor:
+        """The Slack workspace that a channel's settings name."""
+
+    def apprise(self, settings: Any) -> AppriseDoor:
+        """The services that a channel's settings name."""

@@ -30,6 +30,7 @@ class Plugin:
         approval: it needs a person's yes unless the configuration says otherwise.
         preview: of an action, `(args, doors, about)`: what it would do, in words after "would"; it only looks.
         back: of an action, `(args, doors, about)`: undoes its last `Done`, whose memory is in `about`.
+        through_n8n: of a channel: its messages travel through n8n, whatever is configured.
         doc: its docstring.
         module: where it lives.
     """
@@ -48,6 +49,7 @@ class Plugin:
     approval: bool = False
     preview: Callable[..., str] | None = None
     back: Callable[..., Any] | None = None
+    through_n8n: bool = False
 
 
 class Registry:
@@ -69,6 +71,7 @@ class Registry:
         approval: bool = False,
         preview: Callable[..., str] | None = None,
         back: Callable[..., Any] | None = None,
+        through_n8n: bool = False,
     ) -> Callable[..., Callable[..., Any]]:
         """Decorator for the plugin's function. The module must hold its `Args`.
 
@@ -83,6 +86,7 @@ class Registry:
                 raise TypeError(f"action {name!r} in {module.__file__} has no preview, for dry runs")
             facts: dict[str, Any] = {"remembers": remembers, "waits": inspect.iscoroutinefunction(run), "hears": hears}
             facts |= {"restarts": restarts, "approval": approval, "preview": preview, "back": back}
+            facts |= {"through_n8n": through_n8n}
             doc = str(run.__doc__)
             self._found[name] = Plugin(
                 name, run, module.Args, safe_to_repeat, doc, module.__name__, every_seconds=every_seconds, **facts

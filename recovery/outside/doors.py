@@ -19,6 +19,7 @@ from recovery.model import (
     SshDoor,
     UsageDoor,
 )
+from recovery.outside.apprise import Apprise
 from recovery.outside.background import Background
 from recovery.outside.caches import Caches
 from recovery.outside.databases import Databases
@@ -33,6 +34,7 @@ from recovery.outside.network import Network
 from recovery.outside.processes import Processes
 from recovery.outside.sessions import Sessions
 from recovery.outside.shell import Shell
+from recovery.outside.slack import Slack
 from recovery.outside.sms import Sms
 from recovery.outside.ssh import Ssh
 from recovery.outside.usage import MachineUsage
@@ -84,6 +86,14 @@ class OpenDoors:
         """The SMS account that a channel's settings name."""
         return Sms(settings)
 
+    def slack(self, settings: Any) -> Slack:
+        """The Slack workspace that a channel's settings name."""
+        return Slack(settings)
+
+    def apprise(self, settings: Any) -> Apprise:
+        """The services that a channel's settings name."""
+        return Apprise(settings)
+
     def for_step(self, started: Callable[[int, float], None]) -> Doors:
         """The same doors for one step, whose commands are written down before they do anything."""
         return _StepDoors(self, started)
@@ -98,6 +108,7 @@ class _StepDoors:
         self.usage, self.gpu, self.ssh = doors.usage, doors.gpu, doors.ssh
         self.files, self.caches, self.sessions = doors.files, doors.caches, doors.sessions
         self.n8n, self.https, self.mail, self.sms = doors.n8n, doors.https, doors.mail, doors.sms
+        self.slack, self.apprise = doors.slack, doors.apprise
         self.shell: Any = _StepShell(doors.shell, started)
 
 

@@ -89,6 +89,7 @@ def make_context(config: "Config", loop: Loop) -> Context:
         public_url=config.public_url,
         link_key=str(config.session_key),
         language=config.alerts.language,
+        templates=config.alerts.templates,
         dry_run=config.dry_run,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from recovery.clock import utc_now
@@ -69,6 +70,7 @@ class Context:
         connectivity: whether this machine itself is online. ears: whether anybody can be heard.
         background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages. link_key: signs links.
+        templates: the folder of the user's own words for messages; None without.
     """
 
     worker: str
@@ -80,6 +82,7 @@ class Context:
     doors_for_step: Callable[[Callable[[int, float], None]], Doors] | None = None
     public_url: str = ""
     language: str = "en"
+    templates: Path | None = None
     dry_run: bool = False
     link_key: str = field(default="", repr=False)
     taken: int = 0

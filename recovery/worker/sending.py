@@ -31,7 +31,7 @@ def send_alert(ctx: Context, row: AlertRow) -> None:
         return
     try:
         channel = channels.REGISTRY.find(plan.kind)
-        message = render(row.facts, key=row.key, now=now_for_effect())
+        message = render(row.facts, key=row.key, now=now_for_effect(), templates=ctx.templates)
         done = channel.run(ctx.channel_args[plan.name], message, ctx.doors)
     except DoorError as problem:
         _not_taken(row, problem)

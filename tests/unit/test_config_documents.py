@@ -19,6 +19,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "medic.example.yaml"
 
 
+URLS = {"slack_webhook": "https://hooks.example.com/x", "ntfy_url": "ntfy://ntfy.example.com/alerts"}
+
+
 def whole_example(folder: Path) -> str:
     """The example with everything that is switched off in it switched on."""
     text = re.sub(r"^#(?=[a-z_0-9]+:|  )", "", EXAMPLE.read_text(), flags=re.MULTILINE)
@@ -28,9 +31,7 @@ def whole_example(folder: Path) -> str:
 @pytest.fixture
 def secrets(tmp_path: Path) -> Path:
     for name in re.findall(r"/run/secrets/(\w+)", EXAMPLE.read_text()):
-        (tmp_path / name).write_text(
-            "https://hooks.example.com/x" if name == "slack_webhook" else f"{name}-value-for-the-tests"
-        )
+        (tmp_path / name).write_text(URLS.get(name, f"{name}-value-for-the-tests"))
     (tmp_path / "database_url").write_text("postgresql://u:p@h/d")
     return tmp_path
 
@@ -44,7 +45,9 @@ def test_the_example_is_valid_with_everything_switched_on(secrets: Path) -> None
     (secrets / "medic.yaml").write_text(whole_example(secrets))
     config = load_config(secrets / "medic.yaml", env={})
     assert len(config.components) == 5
-    assert [channel.kind for channel in config.alerts.channels] == ["slack", "webhook", "email", "sms"]
+    assert [channel.kind for channel in config.alerts.channels] == [
+        *("slack", "webhook", "email", "sms", "slack", "apprise", "n8n", "console")
+    ]
     assert config.n8n[0].api_key == "n8n_api_key-value-for-the-tests"
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recovery.alerts import slack
 from recovery.alerts.messages import render
 from recovery.alerts.messages.clean import one_line, own_link, readable
-from recovery.alerts.messages.short import LARGEST_UNITS, cut, units
+from recovery.alerts.messages.short import cut, measure, units
+from recovery.alerts.slack_blocks import payload
 
 NOW = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
 LINK = "https://medic.example.com/incidents/7"
@@ -93,10 +93,10 @@ def test_what_is_known_beyond_that_follows_below():
     said = say(executions=300, asks=2, because="every stage was used up", advice="renew the key", site="shop")
     assert said.text.startswith(KOREAN.format(head="🚨 복구 실패", end="즉시 대응이 필요합니다!"))
     assert said.text.splitlines()[10:] == [
-        "• 영향받은 실행: 300건",
-        "• 사람의 결정이 필요한 실행: 2건 (다시 실행하면 같은 작업이 반복될 수 있습니다)",
         "• 이유: every stage was used up",
         "• 할 일: renew the key",
+        "• 사람의 결정이 필요한 실행: 2건 (다시 실행하면 같은 작업이 반복될 수 있습니다)",
+        "• 영향받은 실행: 300건",
         "• n8n: shop",
         "",
         f"인시던트 보기: {LINK}",
@@ -203,6 +203,16 @@ class Tags(HTMLParser):
         self.found.append((tag, dict(attrs).get("href")))
 
 
+def texts_in(blocks):
+    held = [block.get("text") for block in blocks]
+    held += [element.get("text") for block in blocks for element in block.get("elements", [])]
+    return [text for text in held if isinstance(text, dict)]
+
+
+def pressed_in(blocks):
+    return [element for block in blocks for element in block.get("elements", []) if element.get("type") == "button"]
+
+
 def is_visible_line(text):
     return all(unicodedata.category(letter) not in {"Cc", "Cf", "Cs", "Zl", "Zp"} for letter in text)
 
@@ -215,13 +225,13 @@ def test_no_text_from_outside_adds_a_line_a_link_a_mention_or_markup(given_facts
     assert is_visible_line(said.title)
     assert all(map(is_visible_line, said.text.split("\n")))
     assert len(said.text.split("\n")) <= len(plain.text.split("\n"))
-    assert {tag for tag, _ in Tags(said.html).found} <= {"h2", "div", "p", "a"}
+    assert {tag for tag, _ in Tags(said.html).found} <= {tag for tag, _ in Tags(plain.html).found} | {"span"}
     assert [href for tag, href in Tags(said.html).found if tag == "a"] == [LINK]
-    sent = slack.payload(said)
+    sent = payload(said)
     assert re.findall(r"<[^>]*>", sent["text"]) == [f"<{LINK}|{said.open_words}>"]
     assert not re.search(r"@(channel|here|everyone)\b", sent["text"], re.IGNORECASE)
-    marked = [block for block in sent["blocks"] if "mrkdwn" in json.dumps(block)]
-    assert len(marked) == 1 or "mrkdwn" in json.dumps(given_facts)
+    assert all(text["type"] == "plain_text" for text in texts_in(sent["blocks"]))
+    assert [found["url"] for found in pressed_in(sent["blocks"])] == [LINK]
     json.dumps(said.facts).encode()
 
 
@@ -229,9 +239,9 @@ def test_no_text_from_outside_adds_a_line_a_link_a_mention_or_markup(given_facts
 @given(fields, kinds, languages)
 def test_a_short_message_fits_two_segments_with_its_link_whole(given_facts, kind, language):
     said = say(language, **given_facts, kind=kind).short
-    assert len(said.encode("utf-16-le")) // 2 <= LARGEST_UNITS <= 134
+    assert measure(said).segments <= 2
     assert said.endswith("\n" + LINK)
-    assert said.startswith(("🚨", "⚠️", "✅"))
+    assert said.startswith(("🚨", "⚠️", "✅", "Recover", "Failure"))
     assert all(map(is_visible_line, said.split("\n")))
 
 
@@ -245,7 +255,7 @@ def test_a_short_message_says_what_matters_first():
         LINK,
     ]
     long = say("en", component="c" * 300, message="m" * 300).short
-    assert long.startswith("🚨 Recovery failed - ccccccccc")
+    assert long.startswith("Recovery failed - ccccccccc")
     assert long.endswith(LINK)
 
 

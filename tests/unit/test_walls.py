@@ -41,17 +41,19 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analytics": {"model", "store"},
     "worker": EVERY_ROOM - {"cli"},
     "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide"}
-    | {"webhook_server"},
-    "webhook_server": {"config", "clock", "model", "sources", "store", "analytics"},
+    | {"alerts", "webhook_server"},
+    "webhook_server": {"config", "clock", "model", "sources", "store", "analytics", "alerts"},
     "__init__": set(),
     "__main__": {"cli"},
 }
 # Rooms that only some modules of another may import: the command line looks (run-check, agent, what run-action would
-# do) and starts the worker, but never acts (playbook explain decides, and tells it). gunicorn loads the web before it
-# forks. An agent lives on a machine without a database. Some actions find what they mend as its check does, or post as
-# a channel does; they never run either.
+# do), tries a channel, and starts the worker, but never acts (playbook explain decides, and tells it). gunicorn loads the
+# web before it forks. An agent lives on a machine without a database. Some actions find what they mend as its check
+# does, or post as a channel does; they never run either. A page shows what people would be told; it sends nothing.
 ONLY_FROM = {
-    ("cli", "outside"): {"checking", "agent", "acting"},
+    ("cli", "outside"): {"checking", "agent", "acting", "alert_tries"},
+    ("cli", "alerts"): {"alert_tries"},
+    ("webhook_server", "alerts"): {"previewing"},
     ("cli", "checks"): {"checking"},
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining"},
@@ -75,6 +77,8 @@ ONLY_IN = {
     "subprocess": {"outside", "cli"},
     "yagmail": {"outside"},
     "twilio": {"outside"},
+    "slack_sdk": {"outside"},
+    "apprise": {"outside"},
     "pynvml": {"outside"},
 }
 

@@ -1,29 +1,29 @@
 """What an alert says, in English or Korean, made once for every channel.
 
-Texts come from `<language>/alert.j2`. Everything in the facts may have come from a payload, so it is cleaned first
-and escaped for each channel; the only link is ours.
+Texts come from templates of that language, or of the user's own folder. Everything in the facts may have come from a
+payload, so it is cleaned first and escaped for each channel; the only links are ours.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-
-from recovery.alerts.messages.clean import for_slack, moment, one_line, own_link, plain_facts, readable, whole
-from recovery.alerts.messages.phrases import said_in
+from recovery.alerts.messages.clean import for_slack, one_line, plain_facts
+from recovery.alerts.messages.html import Button, as_html
 from recovery.alerts.messages.short import fit
+from recovery.alerts.messages.shown import DECIDES, each_text, shown_facts
+from recovery.alerts.messages.words import LANGUAGES, Words
 from recovery.model import AlertKind
 
-__all__ = ["LANGUAGES", "Message", "render"]
+__all__ = ["LANGUAGES", "Button", "Message", "render"]
 
-LANGUAGES = ("en", "ko")
-LINE_LIMITS = {"component": 100, "failure_type": 60, "severity": 20, "message": 500, "site": 60} | {
-    "because": 500,
-    "advice": 500,
-}
+ABOUT_AN_INCIDENT = frozenset(
+    {AlertKind.OPENED, AlertKind.WORSENED, AlertKind.NEEDS_HUMAN, AlertKind.REMINDER, AlertKind.RECOVERED}
+)
+TITLE_LETTERS = 200
+LONGEST_ESCAPE = len("&amp;")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,35 +32,50 @@ class Message:
 
     Fields:
         title: the first line: what is broken, or whole again.
-        text: the whole message, title and link included.
+        body: what follows it, without links.
+        text: the whole message, title and links included.
         html: the same for a mail reader; markup of ours only.
         short: the same for SMS, within two segments.
-        mrkdwn: the same for Slack, escaped.
-        link: the page of the incident; "" where there is none.
+        mrkdwn: title and body for Slack, escaped.
+        link: the page that it is about; "" where there is none.
         open_words: what that link is called.
+        buttons: every link with its words, what to press first in front.
         facts: what is known, cleaned, as values for machines.
         key: the same alert has the same key, however often it is sent.
         now: when it is sent; aware.
         thread: what this channel remembered of its last message on the same incident; {} without.
+        faults: what was wrong with templates of the user's own, so that ours were used. The message says it too.
     """
 
     title: str
+    body: str
     text: str
     html: str
     short: str
     mrkdwn: str
     link: str
     open_words: str
+    buttons: tuple[Button, ...]
     facts: dict[str, Any]
     key: str
     now: datetime
     thread: dict[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
 
 
 def render(
-    facts: dict[str, Any], language: str = "", *, key: str, now: datetime, thread: dict[str, Any] | None = None
+    facts: Mapping[str, Any],
+    language: str = "",
+    *,
+    key: str,
+    now: datetime,
+    thread: dict[str, Any] | None = None,
+    templates: Path | None = None,
 ) -> Message:
     """Say the facts in a language; without one in that of the facts, and in English where it is unknown.
+
+    Args:
+        templates: a folder whose files are used in place of ours of the same name.
 
     Raises:
         ValueError: the facts' `kind` is no kind of alert, or `now` has no zone.
@@ -68,60 +83,66 @@ def render(
     if now.tzinfo is None:
         raise ValueError("a message needs an aware time")
     spoken = _known((language or str(facts.get("language") or "")).lower())
-    words: Any = _environment().get_template(f"{spoken}/alert.j2").module
-    lines = _lines(facts)
-    lines |= {name: said_in(spoken, lines[name]) for name in ("because", "advice")}
-    title, body = words.title(lines), words.body(lines).strip()
-    link, slack = lines["link"], {name: _escaped(value) for name, value in lines.items()}
-    tail = f"\n{words.open_words}: {link}\n" if link else ""
+    words, key = Words(spoken, templates), one_line(key, 200)
+    shown = shown_facts(facts, spoken) | {"key": key}
     return Message(
-        title=title,
-        text=f"{title}\n\n{body}\n{tail}",
-        html=_environment().get_template("alert.html").render(title=title, body=body, link=link, words=words),
-        short=fit(title, words.short(lines).splitlines(), link),
-        mrkdwn=f"{words.title(slack)}\n\n{words.body(slack).strip()}",
-        link=link,
-        open_words=str(words.open_words),
-        facts=plain_facts(facts),
-        key=one_line(key, 200),
-        now=now,
-        thread=thread or {},
+        **_parts(words, spoken, shown), facts=plain_facts(facts), key=key, now=now, thread=dict(thread or {})
     )
 
 
-@lru_cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _parts(words: Words, language: str, shown: dict[str, Any]) -> dict[str, Any]:
+    """Everything of a message that is words."""
+    title, body = _said(words, shown)
+    mrkdwn = "\n\n".join(_said(words, each_text(shown, for_slack), TITLE_LETTERS * LONGEST_ESCAPE))
+    details = words.text("short", shown["kind"], shown, lambda text: True).splitlines()
+    buttons = _buttons(words, shown)
+    html = as_html(words, language, shown, title, body, buttons)
+    if note := words.note():
+        body, mrkdwn = f"{body}\n\n{note}", f"{mrkdwn}\n\n{for_slack(note)}"
+    links = "\n".join(f"{button.words}: {button.link}" for button in buttons)
+    return {
+        "title": title,
+        "body": body,
+        "text": f"{title}\n\n{body}\n" + (f"\n{links}\n" if links else ""),
+        "html": html,
+        "short": fit(title, details, *(button.link for button in buttons)),
+        "mrkdwn": mrkdwn,
+        "link": shown["link"],
+        "open_words": _open_words(words, shown),
+        "buttons": buttons,
+        "faults": tuple(dict.fromkeys(words.faults)),
+    }
 
 
 def _known(language: str) -> str:
     return language[:2] if language[:2] in LANGUAGES else LANGUAGES[0]
 
 
-def _lines(facts: dict[str, Any]) -> dict[str, Any]:
-    """The facts as they are shown, each one line; what is missing is empty."""
-    shown: dict[str, Any] = {name: one_line(facts.get(name), limit) for name, limit in LINE_LIMITS.items()}
-    opened, resolved = moment(facts.get("opened_at")), moment(facts.get("resolved_at"))
-    return shown | {
-        "kind": AlertKind(str(facts.get("kind"))).value,
-        "component": shown["component"] or "?",
-        "message": shown["message"] or "-",
-        "opened_at": readable(facts.get("opened_at")) or "?",
-        "resolved_at": readable(facts.get("resolved_at")),
-        "took_seconds": int((resolved - opened).total_seconds()) if opened and resolved else -1,
-        "attempts": whole(facts.get("attempts")),
-        "executions": whole(facts.get("executions")),
-        "asks": whole(facts.get("asks")),
-        "dry_run": facts.get("dry_run") is True,
-        "link": own_link(facts.get("link")),
-    }
+def _said(words: Words, shown: dict[str, Any], letters: int = TITLE_LETTERS) -> tuple[str, str]:
+    """Title and body; those of a test say that they are one."""
+    title = words.text("title", shown["kind"], shown, lambda text: bool(text) and "\n" not in text)
+    body = _without_gaps(words.text("body", shown["kind"], shown))
+    if shown["test"] and shown["kind"] != AlertKind.TEST:
+        title, body = f"{words.term('test_mark')} {title}", f"{words.term('test_words')}\n\n{body}"
+    return one_line(title, letters), body
 
 
-def _escaped(value: Any) -> Any:
-    return for_slack(value) if isinstance(value, str) else value
+def _without_gaps(body: str) -> str:
+    """The text with one empty line at most between two others, whatever was left out between them."""
+    lines = [line.strip() for line in body.splitlines()]
+    return "\n".join(line for place, line in enumerate(lines) if line or lines[place - 1])
+
+
+def _buttons(words: Words, shown: dict[str, Any]) -> tuple[Button, ...]:
+    """What asks for a yes comes first, then what tells the others that somebody is on it, then what shows more."""
+    see = [Button(_open_words(words, shown), shown["link"])] if shown["link"] else []
+    calling = [Button(words.call("open_one", name), link) for name, link in shown["calling"]]
+    wanted = shown["ack_link"] and shown["kind"] != AlertKind.RECOVERED
+    take = [Button(words.term("ack_words"), shown["ack_link"])] if wanted else []
+    return tuple(see + take if DECIDES in shown["link"] else take + calling + see)
+
+
+def _open_words(words: Words, shown: dict[str, Any]) -> str:
+    if DECIDES in shown["link"]:
+        return words.term("decide_words")
+    return words.term("open_words" if shown["kind"] in ABOUT_AN_INCIDENT else "page_words")

@@ -9,6 +9,14 @@ from typing import Any
 # Letters that show as nothing; they are no format characters, so their category does not give them away.
 _BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800\u034f"))
 _LINK = re.compile(r"https?://[^\s<>\"'|\\^`{}]+")
+_DOT = re.compile("[.\u3002\uff0e\uff61]")
+_HOST = r"[^\s/\\?#<>\"'|`\[]*"
+_HALF_HOST = r"(?:[\w-]{1,63}[.\u3002\uff0e\uff61]){1,10}[^\W\d_]{2,24}(?::\d{1,5})?"
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,30}):(?=[/\\])", re.IGNORECASE)  # https:// with its slashes any way
+_BEHIND = re.compile(rf"(?<=\[:\])[/\\]+{_HOST}")
+_HALF = re.compile(  # www.host, host.tld/path
+    rf"(?<![\w./@-])(?:www[.\u3002\uff0e\uff61]{_HOST}|{_HALF_HOST}(?=[/?#]))", re.IGNORECASE
+)
 _MENTION = re.compile(r"@(?=(?:all|channel|everyone|group|here)\b)", re.IGNORECASE)
 
 
@@ -28,6 +36,20 @@ def _visible(letter: str) -> str:
     if letter.isspace():
         return " "
     return "" if unicodedata.category(letter) in {"Cc", "Cf", "Cs"} else letter
+
+
+def defang(text: str) -> str:
+    """The text with no address that a mail reader, a chat or a phone would make a link of.
+
+    `https://a.example.com/x` becomes `https[:]//a[.]example[.]com/x`: whoever means it can still read and copy it.
+    A host by itself stays as it is: it shows where it leads, and is what most messages name.
+    """
+    broken = _BEHIND.sub(_dotless, _SCHEME.sub(r"\1[:]", text))
+    return _HALF.sub(_dotless, broken)
+
+
+def _dotless(host: re.Match[str]) -> str:
+    return _DOT.sub("[.]", host[0])
 
 
 def whole(value: Any) -> int:

@@ -1,0 +1,167 @@
+"""Apprise itself against local addresses: what was taken, and the reason that it tells only its log."""
+
+import json
+import logging
+import threading
+import time
+
+import pytest
+from pydantic import ValidationError
+
+from recovery.alerts import apprise
+from tests.plugins.telling import message, refused_with, run
+from tests.standins.receiver import HANG, RESET, Receiver, Reply
+from tests.standins.smtp import DrippingServer
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded():
+    """Apprise loads a hundred services at its first use, which takes longer than a test waits."""
+    import apprise as library
+
+    library.Apprise.instantiate("json://127.0.0.1/")
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as started:
+        yield started
+
+
+def url_of(receiver, path="hushhush-token"):
+    return f"json{receiver.url.removeprefix('http')}/{path}"
+
+
+def one(receiver, **more):
+    return apprise.Args(**{"url": url_of(receiver), "timeout": 1.0} | more)
+
+
+def test_a_service_gets_title_and_text_with_our_link(receiver):
+    assert run("apprise", one(receiver)).detail == "told json"
+    (posted,) = receiver.requests
+    assert posted.path == "/hushhush-token"
+    assert posted.json["title"] == "🚨 복구 실패 - orders-api"
+    assert posted.json["message"].startswith("• 장애 유형: api_timeout")
+    assert posted.json["message"].endswith("인시던트 보기: https://medic.example.com/incidents/7")
+    assert posted.json["type"] == "failure"
+
+
+@pytest.mark.parametrize(
+    ("kind", "tone"), [("opened", "warning"), ("recovered", "success"), ("digest", "info"), ("storm", "failure")]
+)
+def test_the_tone_tells_how_bad_it_is(receiver, kind, tone):
+    run("apprise", one(receiver), message(kind=kind))
+    assert receiver.requests[0].json["type"] == tone
+
+
+def test_what_came_from_outside_mentions_nobody_and_makes_no_link(receiver):
+    hostile = "@everyone <@123> <!here> [Open](https://evil.example) a < b mail@example.com"
+    run("apprise", one(receiver), message(message=hostile, component=hostile))
+    sent = json.dumps(receiver.requests[0].json, ensure_ascii=False)
+    assert "@" not in sent and "<!" not in sent and "<@" not in sent
+    assert "evil.example" not in sent and "a < b" in sent
+    assert sent.count("https://") == 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "permanent"),
+    [
+        (Reply(401, "no"), "auth", True),
+        (Reply(403, "no"), "auth", True),
+        (Reply(404, "no"), "client", True),
+        (Reply(429, "no", {"Retry-After": "7"}), "rate_limited", False),
+        (Reply(500, "no"), "status", False),
+        (Reply(503, "no"), "status", False),
+        (HANG, "timeout", False),
+        (RESET, "reset", False),
+    ],
+)
+def test_what_a_service_does_not_take_says_why(receiver, reply, kind, permanent):
+    receiver.then(reply)
+    begin = time.monotonic()
+    with refused_with(kind, permanent) as caught:
+        run("apprise", one(receiver))
+    assert "JSON" in str(caught.value) and "hushhush" not in str(caught.value)
+    assert time.monotonic() - begin < 4
+    assert len(receiver.requests) == 1, "a channel asks once"
+
+
+def test_a_service_that_is_not_there_is_refused_and_an_unknown_name_is_dns():
+    with Receiver() as gone:
+        pass
+    with refused_with("refused"):
+        run("apprise", one(gone))
+    with refused_with("dns"):
+        run("apprise", apprise.Args(url="json://no-such-host.invalid/", timeout=10))
+
+
+def test_a_service_that_drips_is_left():
+    with DrippingServer(0.1) as server:
+        begin = time.monotonic()
+        with refused_with("timeout"):
+            run("apprise", apprise.Args(url=f"json://{server.host}:{server.port}/hushhush", timeout=0.5))
+        assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("url", ["nosuch://hushhush-token/x", "discord://hushhush-token", "tgram://hushhush-token/"])
+def test_a_url_that_names_no_service_is_a_mistake_of_the_settings(url):
+    with refused_with("client", permanent=True) as caught:
+        run("apprise", apprise.Args(url=url))
+    assert "names no service" in str(caught.value)
+    assert "hushhush" not in str(caught.value)
+
+
+def test_each_of_several_services_is_told_and_named_without_its_url(receiver):
+    receiver.then(Reply(500), Reply(200))
+    urls = {"pager": url_of(receiver, "hushhush-a"), "desk": url_of(receiver, "hushhush-b")}
+    done = run("apprise", apprise.Args(urls=urls, timeout=1))
+    assert done.detail.startswith("told desk, not told: pager: JSON: ")
+    assert "hushhush" not in done.detail
+
+
+def test_the_reasons_of_two_services_at_once_are_not_mixed_up(receiver):
+    with Receiver(Reply(401)) as strict, Receiver(Reply(500)) as ill:
+        said = {}
+
+        def ask(name, to):
+            try:
+                run("apprise", one(to))
+            except Exception as problem:
+                said[name] = problem.kind
+
+        asked = [threading.Thread(target=ask, args=(name, to)) for name, to in (("strict", strict), ("ill", ill)) * 3]
+        for thread in asked:
+            thread.start()
+        for thread in asked:
+            thread.join()
+    assert said == {"strict": "auth", "ill": "status"}
+
+
+def test_no_url_reaches_our_log(receiver):
+    logged = []
+    handler = logging.Handler(logging.DEBUG)
+    handler.emit = logged.append
+    logging.getLogger().addHandler(handler)
+    try:
+        receiver.then(Reply(500))
+        with refused_with("status"):
+            run("apprise", one(receiver))
+    finally:
+        logging.getLogger().removeHandler(handler)
+    assert not [record for record in logged if record.name.startswith("apprise")]
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [({}, "give `url`"), ({"url": "hushhush"}, "Apprise URL"), ({"urls": {"a": "http:/hushhush"}}, "Apprise URL")],
+)
+def test_settings_that_cannot_work_are_told_without_the_url(given, what):
+    with pytest.raises(ValidationError) as caught:
+        apprise.Args.model_validate(given)
+    assert what in str(caught.value) and "hushhush" not in str(caught.value.errors())
+
+
+def test_urls_may_stand_in_files(tmp_path):
+    (tmp_path / "url").write_text("json://127.0.0.1/hushhush\n")
+    args = apprise.Args(urls_file={"desk": str(tmp_path / "url")})
+    assert list(args.named) == ["desk"] and "hushhush" not in repr(args)
