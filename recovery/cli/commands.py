@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from recovery.cli.alert_commands import preview_alert, test_alert
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
 from recovery.cli.run_action import run_action
@@ -64,9 +65,8 @@ def complete_config(given: Config) -> tuple[Config, bool]:
         sys.exit(2)
 
 
-main.add_command(init)
-main.add_command(run_action)
-main.add_command(tokens)
+for command in (init, preview_alert, run_action, test_alert, tokens):
+    main.add_command(command)
 
 
 @main.group(short_help="What would be done about a failure.")
@@ -163,6 +163,7 @@ def check_config(schema: bool) -> None:
       medic --config medic.yaml check-config
       medic check-config --schema > medic.schema.json
     """
+    from recovery.cli.alert_tries import faults_of_templates
     from recovery.cli.summary import describe
     from recovery.config.load import config_path
     from recovery.config.notes import notes_on
@@ -178,6 +179,9 @@ def check_config(schema: bool) -> None:
     notes = notes_on(config, os.environ)
     if notes:
         click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
+    if faults := faults_of_templates(config):
+        click.echo("\nIn your templates of messages:\n" + "\n".join(f"  - {fault}" for fault in faults), err=True)
+        sys.exit(2)
 
 
 @main.command("run-check", short_help="Run the check of a component once, now.")
