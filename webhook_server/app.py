@@ -23,6 +23,7 @@ from webhook_server import (
     maintaining,
     override,
     pages,
+    previewing,
     security,
     senders,
     suggesting,
@@ -47,7 +48,7 @@ def create_app(config: Any) -> Flask:
     for room in (api, agents, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
-    for room in (pages, override, acting, suggesting, maintaining, deciding):
+    for room in (pages, override, acting, suggesting, maintaining, deciding, previewing):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)

@@ -49,8 +49,16 @@ LABELS = {
     },
     "alert_kind": {
         "opened": _("failure noticed"),
+        "worsened": _("getting worse"),
         "needs_human": _("needs you"),
+        "reminder": _("still failing"),
         "recovered": _("recovered"),
+        "storm": _("many failures at once"),
+        "held_back": _("messages held back"),
+        "digest": _("summary"),
+        "report": _("report"),
+        "channel_trouble": _("alerts do not arrive"),
+        "test": _("test"),
     },
     "health": {
         "healthy": _("healthy"),
