@@ -62,3 +62,5 @@ def _on_check(component: Component) -> Iterator[str]:
 def _on_alerts(config: Config) -> Iterator[str]:
     if not config.alerts.channels:
         yield "No alert channel is configured: incidents are seen on the pages only."
+    elif all(plan.through_n8n for plan in config.channel_plans()):
+        yield "Every alert channel goes through n8n: nobody may hear of it when n8n is down. Add one that does not."

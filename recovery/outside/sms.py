@@ -11,6 +11,9 @@ from twilio.http.response import Response
 from twilio.rest import Client
 
 from recovery.model import DoorError
+from recovery.outside.bounded import Bounded
+
+SPARE = 2.0  # seconds beyond the client's own timeout, which a server that drips never meets
 
 
 class _Http(TwilioHttpClient):
@@ -40,7 +43,11 @@ class Sms:
         sender = self._settings.sender
         origin = {"messaging_service_sid": sender} if _is_service(sender) else {"from_": sender}
         try:
-            return _id(self._client(http).messages.create(to=to, body=text, **origin).sid)
+            seconds = float(self._settings.timeout) + SPARE
+            made = Bounded().call(
+                "Twilio", lambda: self._client(http).messages.create(to=to, body=text, **origin), seconds
+            )
+            return _id(made.sid)
         except TwilioException as error:
             raise _refusal(error, http.retry_after_seconds) from None
         except requests.RequestException as error:

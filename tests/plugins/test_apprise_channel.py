@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.alerts import apprise
+from recovery.outside.apprise import _heard
 from tests.plugins.telling import message, refused_with, run
 from tests.standins.receiver import HANG, RESET, Receiver, Reply
 from tests.standins.smtp import DrippingServer
@@ -120,21 +121,14 @@ def test_each_of_several_services_is_told_and_named_without_its_url(receiver):
 
 
 def test_the_reasons_of_two_services_at_once_are_not_mixed_up(receiver):
-    with Receiver(Reply(401)) as strict, Receiver(Reply(500)) as ill:
-        said = {}
-
-        def ask(name, to):
-            try:
-                run("apprise", one(to))
-            except Exception as problem:
-                said[name] = problem.kind
-
-        asked = [threading.Thread(target=ask, args=(name, to)) for name, to in (("strict", strict), ("ill", ill)) * 3]
-        for thread in asked:
-            thread.start()
-        for thread in asked:
-            thread.join()
-    assert said == {"strict": "auth", "ill": "status"}
+    run("apprise", one(receiver))  # from then on its log is listened to
+    log = logging.getLogger("apprise")
+    with _heard.listening() as mine:
+        other = threading.Thread(target=log.warning, args=("of somebody else",))
+        other.start()
+        other.join()
+        log.warning("of mine")
+    assert mine == ["of mine"]
 
 
 def test_no_url_reaches_our_log(receiver):

@@ -393,6 +393,14 @@ def test_what_twilio_does_not_take_says_why_and_when(receiver, reply, kind, perm
     assert len(receiver.requests) == 1
 
 
+def test_a_twilio_that_drips_is_left():
+    with DrippingServer(0.1) as server:
+        begin = time.monotonic()
+        with refused_with("timeout"):
+            run("sms", sms_args(SimpleNamespace(url=f"http://{server.host}:{server.port}")))
+        assert time.monotonic() - begin < 5
+
+
 def test_a_number_that_twilio_refuses_does_not_keep_the_others_from_being_told(receiver):
     receiver.usual = twilio_took()
     receiver.then(twilio_refused(400, 21211, "Invalid 'To' Phone Number"))

@@ -10,6 +10,7 @@ from recovery.alerts import console, n8n, webhook
 from recovery.alerts import email as email_channel
 from recovery.alerts.bodies import check_body
 from recovery.config import load_config
+from recovery.config.notes import notes_on
 from tests.plugins.telling import message, refused_with, run
 from tests.standins.receiver import HANG, RESET, Receiver, Reply
 from tests.standins.smtp import SmtpReceiver
@@ -214,3 +215,12 @@ def test_a_mail_about_many_hangs_on_no_incident():
     with SmtpReceiver() as server:
         run("email", mail_args(server), message(kind="digest", incident_id=None))
         assert server.wait_for(1)[0].message["References"] is None
+
+
+def test_channels_that_all_go_through_n8n_are_worth_a_look(tmp_path):
+    router_alone = "alerts: {channels: [{name: r, kind: n8n, url: 'http://h/x', token: t}]}"
+    (tmp_path / "medic.yaml").write_text(router_alone)
+    said = "Every alert channel goes through n8n"
+    assert any(said in note for note in notes_on(load_config(tmp_path / "medic.yaml", env={}), {}))
+    (tmp_path / "medic.yaml").write_text(router_alone.replace("[{", "[{name: here, kind: console}, {"))
+    assert not any(said in note for note in notes_on(load_config(tmp_path / "medic.yaml", env={}), {}))
