@@ -47,8 +47,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"cli"},
 }
 # Rooms that only some modules of another may import: the command line looks (run-check, agent, what run-action would
-# do), tries a channel, and starts the worker, but never acts (playbook explain decides, and tells it). gunicorn loads the
-# web before it forks. An agent lives on a machine without a database. Some actions find what they mend as its check
+# do), tries a channel, and starts the worker, but never acts (playbook explain decides, and tells it). gunicorn loads
+# the web before it forks. An agent lives on a machine without a database. Some actions find what they mend as its check
 # does, or post as a channel does; they never run either. A page shows what people would be told; it sends nothing.
 ONLY_FROM = {
     ("cli", "outside"): {"checking", "agent", "acting", "alert_tries"},
