@@ -10,6 +10,7 @@ import click
 from recovery.cli.alert_commands import preview_alert, test_alert
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
+from recovery.cli.playbook import playbook
 from recovery.cli.run_action import run_action
 from recovery.cli.tokens import tokens
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
@@ -65,47 +66,8 @@ def complete_config(given: Config) -> tuple[Config, bool]:
         sys.exit(2)
 
 
-for command in (init, preview_alert, run_action, test_alert, tokens):
+for command in (init, playbook, preview_alert, run_action, test_alert, tokens):
     main.add_command(command)
-
-
-@main.group(short_help="What would be done about a failure.")
-def playbook() -> None:
-    """What would be done about a failure.
-
-    \b
-    Example:
-      medic playbook explain orders-api
-    """
-
-
-@playbook.command(short_help="Tell what would be done about a component or an incident, and when.")
-@click.argument("what")
-@click.option("--failure-type", default="server_unresponsive", show_default=True, help="Of a component's failure.")
-def explain(what: str, failure_type: str) -> None:
-    """Tell what would be done about WHAT, a component's name or an incident's number, and when. Nothing is done.
-
-    \b
-    Example:
-      medic playbook explain orders-api --failure-type api_error
-      medic playbook explain 17
-    """
-    from recovery.cli.explaining import asked_for
-    from recovery.cli.explaining import explain as lines_of
-    from recovery.model import FailureType
-
-    if failure_type not in list(FailureType):
-        raise click.UsageError(f"no failure type {failure_type!r}; there are {', '.join(FailureType)}")
-    config = read_config()
-    if what.isdigit():
-        open_database(config)
-    elif has_history(config):
-        _open_if_it_answers(config)
-    try:
-        asked = asked_for(config, what, failure_type)
-    except KeyError as error:
-        raise click.UsageError(str(error.args[0])) from None
-    click.echo("\n".join(lines_of(config, asked)))
 
 
 @main.command(short_help="Run n8n-medic: its web part and its worker.")
@@ -277,14 +239,6 @@ def has_history(config: Config) -> bool:
 
     path = sqlite_path(config.database_url)
     return path is None or path.exists()
-
-
-def _open_if_it_answers(config: Config) -> None:
-    """What is configured can be told without a database, too."""
-    try:
-        open_database(config)
-    except click.ClickException as away:
-        click.echo(f"Without what people chose and what helped so far: {away.message}", err=True)
 
 
 def open_database(config: Config) -> Any:

@@ -151,7 +151,7 @@ def test_a_slip_is_answered_with_what_was_likely_meant(problems: Problems, text:
         ("n8n: [{name: a}]", "n8n[0].url", "Its address"),
         ("n8n: {url: 'http://a', api_key_file: 5}", "n8n.api_key_file", "the path of a file"),
         ("alerts: {language: fr}", "alerts.language", "'en' or 'ko'"),
-        ("alerts: {channels: [{name: a, kind: slack}]}", "alerts.channels[0].webhook_url", "webhook_url"),
+        ("alerts: {channels: [{name: a, kind: slack}]}", "alerts.channels[0]", "webhook_url"),
     ],
 )
 def test_a_wrong_value_is_told_with_what_was_expected(problems: Problems, text: str, where: str, expected: str) -> None:
