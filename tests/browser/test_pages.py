@@ -129,7 +129,7 @@ def test_the_pages_are_dark_where_the_person_wants_it(enter, story):
 def test_the_report_shows_the_numbers(enter, story):
     page = enter()
     page.goto("/reports")
-    assert "retry_execution" in page.locator("main").inner_text()
+    assert "retry_executions" in page.locator("main").inner_text()
     keep_screenshot(page, "reports")
 
 

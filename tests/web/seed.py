@@ -5,6 +5,7 @@ from itertools import count
 from typing import Any
 
 from recovery.model import (
+    CANARY,
     AlertKind,
     AlertState,
     CauseClass,
@@ -100,7 +101,7 @@ def add_step(recovery: RecoveryRow, number: int, now: datetime, **changes: Any) 
         "stage": 1,
         "attempt": 1,
         "kind": StepKind.ACTION,
-        "name": "retry_execution",
+        "name": CANARY,
         "state": StepState.FAILED,
         "queued_at": now - timedelta(seconds=100),
         "started_at": now - timedelta(seconds=99),
