@@ -285,7 +285,7 @@ def _seed_asking(now: datetime) -> IncidentRow:
         because='POST at "Pay" timed out: it may have had its effect; nodes before it that ran: Webhook, Sum',
         facts={"message": "timeout of 10000ms exceeded", "node_name": "Pay"},
     )
-    add_step(recovery, 1, now, name="replay_canary", chain_id=run.id, **HELD)
+    add_step(recovery, 1, now, chain_id=run.id, **HELD)
     return incident
 
 
