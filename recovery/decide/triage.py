@@ -56,7 +56,10 @@ class IncidentFacts:
 
 @dataclass(frozen=True, slots=True)
 class ChainFacts:
-    """A chain that is known already; `mode` is how the first of it that was heard of began."""
+    """A chain that is known already; `mode` is how the first of it that was heard of began.
+
+    `replayed`: a person's replay runs it again, and no incident does.
+    """
 
     id: int
     incident_id: int | None
@@ -64,6 +67,7 @@ class ChainFacts:
     state: ExecutionState
     mode: str = ""
     workflow_id: str = ""
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +150,9 @@ def triage_failure(
     if failure.mode in NOBODYS:
         return Verdict(Move.IGNORE, f"{NOBODYS[failure.mode]} is nobody's outage")
     chain, root_id = _chain_of(failure, site, view)
-    if chain and chain.state is ExecutionState.RECOVERED:
-        because = "its chain has recovered already"
-        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
-    if chain and failure.execution_id != chain.leaf_id and not is_newer(failure.execution_id, chain.leaf_id):
-        because = "a later retry of it is known already"
-        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
+    told = _of_known(chain, root_id, failure, site, policy) if chain else None
+    if told:
+        return told
     if (
         chain is None
         and (site, failure.execution_id) in view.members
@@ -179,6 +180,30 @@ def _chain_of(failure: Failure, site: str, view: View) -> tuple[ChainFacts | Non
         if chain_id is not None and chain_id in view.chains:
             return view.chains[chain_id], known
     return None, failure.retry_of or failure.execution_id
+
+
+def _of_known(chain: ChainFacts, root_id: str, failure: Failure, site: str, policy: Policy) -> Verdict | None:
+    """What a failure means for which nothing is opened or joined, whatever its cause; None where it may be."""
+    if chain.state is ExecutionState.RECOVERED:
+        because = "its chain has recovered already"
+        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
+    if failure.execution_id != chain.leaf_id and not is_newer(failure.execution_id, chain.leaf_id):
+        because = "a later retry of it is known already"
+        return Verdict(Move.IGNORE, because, incident_id=chain.incident_id, member_of=chain.id)
+    return _of_replay(chain, root_id, failure, classify(failure, site, policy)) if chain.replayed else None
+
+
+def _of_replay(chain: ChainFacts, root_id: str, failure: Failure, cause: Cause) -> Verdict:
+    """Whoever ordered the replay reads of it there: it opens no incident, and calls nobody."""
+    if failure.execution_id == chain.leaf_id:
+        return Verdict(Move.IGNORE, "a replay is to run it again", member_of=chain.id)
+    because, state = f"its retry {failure.execution_id} failed again: {cause.because}", chain.state
+    if state is ExecutionState.RETRYING:
+        lost = cause.cause_class is CauseClass.CRASHED  # that tells of n8n, and not of whether the outage is over
+        state = ExecutionState.LEFT_ALONE if lost else ExecutionState.FAILED
+    elif state is ExecutionState.WAITING:
+        because = f"somebody's retry {failure.execution_id} failed too: {cause.because}"
+    return Verdict(Move.IGNORE, because, chain=ChainMove(chain.id, root_id, failure.execution_id, state, because))
 
 
 def _is_live(failure: Failure, site: str, view: View) -> bool:

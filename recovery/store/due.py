@@ -11,12 +11,13 @@ from recovery.store.tables import (
     IncidentRow,
     RecoveryRow,
     RequestRow,
+    ReplayRow,
     SiteRow,
     StepRow,
     proxy,
 )
 
-LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow)
+LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow, ReplayRow)
 PLANNED = (
     *(column for table in LEASED for column in (table.run_at, table.lease_until)),
     *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
@@ -29,6 +30,7 @@ PLANNED = (
     *(RecoveryRow.started_at, RecoveryRow.ended_at),
     *(StepRow.queued_at, StepRow.started_at, StepRow.finished_at),
     *(ExecutionRow.started_at, ExecutionRow.recovered_at),
+    *(ReplayRow.asked_at, ReplayRow.started_at, ReplayRow.released_at),
 )
 # The earliest of each word is the end of an index: it costs the same however much waits.
 WORDS = {
@@ -38,12 +40,14 @@ WORDS = {
     "incidents": "SELECT wake_at FROM incidents WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "recoveries": "SELECT wake_at FROM recoveries WHERE wake_at IS NOT NULL ORDER BY wake_at LIMIT 1",
     "steps": "SELECT run_at FROM steps WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "replays": "SELECT run_at FROM replays WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
     "executions": "SELECT run_at FROM executions WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
     "components": "SELECT run_at FROM components WHERE run_at IS NOT NULL AND lease_until IS NULL"
     " ORDER BY run_at LIMIT 1",  # one that was hurried while it is looked at is due after that
     "alerts": "SELECT run_at FROM alerts WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
     "lost steps": "SELECT lease_until FROM steps WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost executions": "SELECT lease_until FROM executions WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+    "lost replays": "SELECT lease_until FROM replays WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost components": "SELECT lease_until FROM components WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost alerts": "SELECT lease_until FROM alerts WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
 }

@@ -122,7 +122,10 @@ def find_waiting(incident_id: int, limit: int = 200) -> list[ExecutionRow]:
 
 
 def count_busy(component: str, workflow_ids: Iterable[str]) -> tuple[int, dict[str, int]]:
-    """How many chains are released or being retried: of the component's incidents, and of each of the workflows."""
+    """How many chains are released or being retried: of the component's incidents, and of each of the workflows.
+
+    What a replay runs again may call any component, so it counts for each.
+    """
     incidents = IncidentRow.select(IncidentRow.id).where(
         IncidentRow.component == component, IncidentRow.open_key.is_null(False)
     )
@@ -132,7 +135,8 @@ def count_busy(component: str, workflow_ids: Iterable[str]) -> tuple[int, dict[s
         .where(ExecutionRow.workflow_id.in_(list(set(workflow_ids))), BUSY)
         .group_by(ExecutionRow.workflow_id)
     )
-    return of_component, dict(query.tuples())
+    replayed = ExecutionRow.select().where(ExecutionRow.replay_id.is_null(False), BUSY).count()
+    return of_component + replayed, dict(query.tuples())
 
 
 def release_chain(chain_id: int, at: datetime) -> None:

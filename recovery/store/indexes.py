@@ -15,6 +15,10 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS executions_leased ON executions (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS executions_waiting ON executions (incident_id, state, failed_at)",
     "CREATE INDEX IF NOT EXISTS executions_workflow ON executions (workflow_id, state)",
+    "CREATE INDEX IF NOT EXISTS executions_replayed ON executions (replay_id, workflow_id, state, failed_at)"
+    " WHERE replay_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS replays_due ON replays (run_at) WHERE run_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS replays_leased ON replays (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS components_due ON components (run_at) WHERE run_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS components_leased ON components (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS alerts_due ON alerts (run_at) WHERE run_at IS NOT NULL",

@@ -12,6 +12,7 @@ from recovery.store.tables import (
     OutcomeRow,
     RecoveryRow,
     RequestRow,
+    ReplayRow,
     SignalRow,
     StepRow,
 )
@@ -43,4 +44,15 @@ def drop_failures(before: datetime) -> int:
         IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()
     for at in (EventRow.at, OrderRow.asked_at, StepRow.finished_at):  # what belongs to no incident
         at.model.delete().where(at < before, at.model.incident_id.is_null()).execute()
+    _drop_replays(before)
     return len(gone)
+
+
+def _drop_replays(before: datetime) -> None:
+    query = ReplayRow.select(ReplayRow.id).where(ReplayRow.ended_at < before).limit(AT_ONCE)
+    gone = [row.id for row in query]
+    if gone:
+        chains = ExecutionRow.select(ExecutionRow.id).where(ExecutionRow.replay_id.in_(gone))
+        MemberRow.delete().where(MemberRow.chain_id.in_(chains)).execute()
+        ExecutionRow.delete().where(ExecutionRow.replay_id.in_(gone)).execute()
+        ReplayRow.delete().where(ReplayRow.id.in_(gone)).execute()

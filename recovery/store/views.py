@@ -19,6 +19,7 @@ from recovery.store.tables import (
     MaintenanceRow,
     OrderRow,
     RecoveryRow,
+    ReplayRow,
     SignalRow,
     StepRow,
     Table,
@@ -79,15 +80,16 @@ WORDS: dict[str, tuple[type[Table], str]] = {
     "events": (EventRow, "at"),
     "components": (ComponentRow, "seen_at"),
     "maintenance": (MaintenanceRow, "starts_at"),
+    "replays": (ReplayRow, "asked_at"),
 }
 
 
 def page_of(word: str, limit: int, below_id: int | None = None, since: datetime | None = None, **equal: Any) -> Page:
-    """One page of incidents, executions, alerts, events or components.
+    """One page of incidents, executions, alerts, events, components, maintenance or replays.
 
     Fields:
         below_id: where the page begins: only rows with smaller ids.
-        since: opened, failed, made, written or last seen then or later.
+        since: opened, failed, made, written, last seen or asked for then or later.
         equal: column names and the values they must have; None means any.
     """
     table, time_column = WORDS[word]

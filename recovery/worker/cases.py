@@ -105,11 +105,15 @@ def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
     names = case.ctx.policy.sites
     if not names:
         return "no n8n is connected"
-    site = known.get(case.incident.site if case.incident.site in names else names[0])
+    return why_blocked(known.get(case.incident.site if case.incident.site in names else names[0]), case.now)
+
+
+def why_blocked(site: SiteRow | None, now: datetime) -> str:
+    """Why this n8n cannot be asked to retry anything, however often; "" where it can."""
     if site is None or site.state not in BLOCKING:
         return ""
     refused_at = sites.refused_at(site)  # a key that was given its scope is found out by trying
-    return "" if refused_at and case.now - refused_at >= TRY_REFUSED_AGAIN else site.detail
+    return "" if refused_at and now - refused_at >= TRY_REFUSED_AGAIN else site.detail
 
 
 def step_facts(step: StepRow) -> planner.StepFacts:

@@ -1,5 +1,6 @@
 """Rows and signals as the facts that triage decides by."""
 
+from collections.abc import Container
 from dataclasses import fields
 from typing import Any
 
@@ -18,10 +19,11 @@ def incident_facts(row: IncidentRow) -> IncidentFacts:
     return IncidentFacts(row.id, state, row.resolved_at, recurred_at, row.failure_type in DOWN, told, row.held)
 
 
-def chain_facts(row: ExecutionRow) -> ChainFacts:
-    """What triage needs to know of a chain."""
+def chain_facts(row: ExecutionRow, replays: Container[int] = ()) -> ChainFacts:
+    """What triage needs to know of a chain; `replays`: those that are not over."""
     state = ExecutionState(row.state)
-    return ChainFacts(row.id, row.incident_id, row.leaf_id, state, row.mode, row.workflow_id)
+    replayed = row.replay_id is not None and (row.replay_id in replays or state is ExecutionState.RETRYING)
+    return ChainFacts(row.id, row.incident_id, row.leaf_id, state, row.mode, row.workflow_id, replayed)
 
 
 def component_facts(row: ComponentRow) -> ComponentFacts:

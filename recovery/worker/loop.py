@@ -27,6 +27,7 @@ from recovery.worker.looking import look_at_incidents
 from recovery.worker.ordering import carry_out_orders
 from recovery.worker.planning import plan_recoveries
 from recovery.worker.replaying import run_executions, take_over_lost_executions
+from recovery.worker.replays import run_replays, take_over_lost_replays
 from recovery.worker.sending import send_alerts, take_over_lost_alerts
 from recovery.worker.triaging import triage_signals
 
@@ -38,12 +39,14 @@ STAGES: dict[str, Stage] = {
     "lost executions": take_over_lost_executions,
     "lost components": take_over_lost_components,
     "lost alerts": take_over_lost_alerts,
+    "lost replays": take_over_lost_replays,
     "orders": carry_out_orders,
     "requests": follow_requests,
     "signals": triage_signals,
     "incidents": look_at_incidents,
     "recoveries": plan_recoveries,
     "steps": run_steps,
+    "replays": run_replays,
     "executions": run_executions,
     "components": run_checks,
     "alerts": send_alerts,

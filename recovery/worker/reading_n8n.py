@@ -60,14 +60,20 @@ def true_root(door: N8nDoor, row: ExecutionRow) -> Mapping[str, Any] | None:
     return root
 
 
-def read_members(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def read_members(
+    door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], known: Iterable[str] = (), read_to: int = 0
+) -> list[Mapping[str, Any]]:
     """The executions of the chain's workflow that may belong to it: not succeeded, and newer than its root.
 
     Newer by n8n's numbers: by its times a retry is older than its root where the clock was set back in between.
+
+    Args:
+        read_to: everything up to this number was read before, and all that belongs to the chain is `known`.
     """
-    found: list[Mapping[str, Any]] = []
+    found: list[Mapping[str, Any]] = [one for name in known if read_to and (one := door.execution(name))]
+    older_than = str(max(number_of(root.get("id")), read_to))
     for status in STATUSES:
-        found += executions_since(door, status, row.workflow_id, "", str(root.get("id")))
+        found += executions_since(door, status, row.workflow_id, "", older_than)
     return found
 
 

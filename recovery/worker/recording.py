@@ -4,22 +4,22 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.decide.replay import Chain
-from recovery.model import ExecutionState, N8nDoor, N8nError, RecoveryState
+from recovery.model import ExecutionState, N8nDoor, N8nError, RecoveryState, ReplayState
 from recovery.sources import n8n_execution as source
-from recovery.store import database, executions, incidents, recoveries, signals, sites, steps
+from recovery.store import database, executions, incidents, recoveries, replays, signals, sites, steps
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.reading_n8n import UNREADABLE, read_details_or
 
 SOON = timedelta(seconds=5)
-WAITING = ExecutionState.WAITING
+WAITING, LEFT_ALONE = ExecutionState.WAITING, ExecutionState.LEFT_ALONE
 MOST_UNREAD = 5
 STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
 
 
 def leave(row: ExecutionRow, because: str, chain: Chain | None = None, asks: bool = False) -> None:
-    """It is not run again, at least not by itself; `asks`: a person decides."""
-    record(row, ExecutionState.LEFT_ALONE, because, chain, asks=asks)
+    """It is not run again, at least not by itself; `asks`: a person decides. A replay lists it at its end instead."""
+    record(row, LEFT_ALONE, because, chain, asks=asks and not row.replay_id)
 
 
 def record(row: ExecutionRow, state: ExecutionState, because: str, chain: Chain | None = None, **changes: Any) -> None:
@@ -37,7 +37,8 @@ def record(row: ExecutionRow, state: ExecutionState, because: str, chain: Chain 
 
 
 def wake(row: ExecutionRow, now: datetime) -> None:
-    """Have its incident, and what heals that, looked at."""
+    """Have its incident and what heals that, or its replay, looked at."""
+    replays.wake_replay(row.replay_id, now)
     if row.incident_id:
         incidents.wake_incidents([row.incident_id], now)
         recoveries.wake_recoveries([row.incident_id], now)
@@ -48,6 +49,8 @@ def is_held_back(ctx: Context, row: ExecutionRow, now: datetime) -> bool:
 
     Nor does it in a dry run that was turned on after it had been released.
     """
+    if row.replay_id:
+        return _is_called_off(ctx, row, row.replay_id, now)
     recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
     if recovery and recovery.state == RecoveryState.RUNNING and not ctx.dry_run:
         return False
@@ -56,6 +59,16 @@ def is_held_back(ctx: Context, row: ExecutionRow, now: datetime) -> bool:
     if executions.finish_chain(row, state, because, now, run_at=None) and row.incident_id:
         steps.skip_resting_canaries(row.incident_id, because, now)
         recoveries.wake_recoveries([row.incident_id], now)
+    return True
+
+
+def _is_called_off(ctx: Context, row: ExecutionRow, replay_id: int, now: datetime) -> bool:
+    order = replays.find_replay(replay_id)
+    goes_on = order and order.state == ReplayState.RUNNING and not order.cancel_at
+    if goes_on and not ctx.dry_run:
+        return False
+    state, why = (WAITING, "dry run: nothing is retried") if goes_on else (LEFT_ALONE, f"replay {replay_id} is over")
+    executions.finish_chain(row, state, why, now, run_at=None)
     return True
 
 
@@ -73,7 +86,7 @@ def hear(row: ExecutionRow, door: N8nDoor, chain: Chain, state: ExecutionState) 
     with database.decide():
         fresh = signals.add_signals([source.receive_failure(details, row.site, row.workflow_name)], now)
         heard_before = not fresh and row.looks >= 2
-        told = WAITING if heard_before else state
+        told = (ExecutionState.FAILED if row.replay_id else WAITING) if heard_before else state
         at = None if heard_before else now + SOON
         because = f"its retry {chain.leaf_id} failed"
         kept: dict[str, Any] = {"run_at": at, "looks": row.looks + 1}

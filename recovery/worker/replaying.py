@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.decide import replay
-from recovery.decide.classify import classify
-from recovery.decide.replay import Chain, Judgement, Run
-from recovery.model import ExecutionState, N8nDoor, N8nError, Outlook
+from recovery.decide.replay import Chain, Judgement
+from recovery.model import ExecutionState, N8nDoor, N8nError
 from recovery.sources import n8n_execution as source
-from recovery.store import database, executions, recoveries, signals
+from recovery.store import database, executions, replays, signals
 from recovery.store.tables import ExecutionRow
-from recovery.worker.cases import thaw
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.guarding import told
+from recovery.worker.judging import judge_run
+from recovery.worker.outage import is_within
 from recovery.worker.reading_n8n import (
     is_stranger,
     orphan_success,
@@ -76,7 +76,7 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
     if _belongs_elsewhere(row, root):
         leave(row, f"it is a retry in the chain of execution {root['id']}, which is healed as one")
         return
-    members = read_members(door, row, root)
+    members = read_members(door, row, root, *_read_before(row, root))
     chain = replay.read_chain(door.execution(str(root["id"])) or root, members)
     succeeded = chain.succeeded or orphan_success(door, row, root, _members_of(row))
     if succeeded:
@@ -98,6 +98,16 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
 def _members_of(row: ExecutionRow) -> list[str]:
     with database.read():
         return executions.members_of(row.id)
+
+
+def _read_before(row: ExecutionRow, root: Mapping[str, Any]) -> tuple[list[str], int]:
+    """What a replay has read of n8n need not be read again for each of its chains: thousands failed with this one."""
+    with database.read():
+        order = replays.find_replay(row.replay_id) if row.replay_id else None
+        if order is None or not order.newest_id or not is_within(order, root):
+            return [], 0
+        known = [one for one in executions.members_of(row.id) if one != str(root.get("id"))]
+        return known, order.newest_id
 
 
 def _belongs_elsewhere(row: ExecutionRow, root: Mapping[str, Any]) -> bool:
@@ -174,27 +184,7 @@ def _judge(
 ) -> Judgement:
     if details is None:
         return Judgement(False, "n8n does not have its data any more")
-    failure = source.read_failure_of(details)
-    mended = _mended(row)
-    outlook = Outlook.TRANSIENT if mended else classify(failure, row.site, ctx.policy).outlook
-    run = Run(
-        failed_at=row.failed_at,
-        crashed=chain.status == "crashed" or failure.error_name == "WorkflowCrashedError",
-        in_subworkflow=source.fails_in_subworkflow(details),
-        items=source.items_into(details),
-        writers=source.nodes_that_may_write(details),
-        root_mode=chain.root_mode,
-        tags=tags_of(door, row.workflow_id),
-        retries=row.retries,
-        permit=row.permit or "",
-    )
-    return replay.judge(failure, outlook, run, ctx.policy.replay, now_for_effect())
-
-
-def _mended(row: ExecutionRow) -> bool:
-    with database.read():
-        recovery = recoveries.find_active(row.incident_id) if row.incident_id else None
-    return bool(recovery and thaw(recovery.playbook).mended)
+    return judge_run(ctx, row, chain, details, tags_of(door, row.workflow_id))
 
 
 def take_over_lost_executions(ctx: Context, now: datetime) -> None:

@@ -55,6 +55,9 @@ def _refused(row: ExecutionRow, problem: N8nError) -> None:
     elif problem.kind == "conflict":
         again = row.looks < MOST_CONFLICTS
         because = f"n8n would not retry it now: {problem}"
+        if row.replay_id and not again:  # no later attempt would try it
+            leave(row, because)
+            return
         _not_begun(row, because, run_at=now + SOON if again else None, looks=row.looks + 1)
     elif problem.permanent or problem.kind in ("refused", "dns", "rate_limited"):
         _put_off(row, problem)
@@ -70,7 +73,8 @@ def _put_off(row: ExecutionRow, problem: N8nError) -> None:
         refuse_site(row.site, problem)
         _not_begun(row, because)
     elif tries >= MOST_PUT_OFF:
-        record(row, ExecutionState.LEFT_ALONE, f"{tries} times {because}", asks=True, retries=row.retries)
+        asks = not row.replay_id
+        record(row, ExecutionState.LEFT_ALONE, f"{tries} times {because}", asks=asks, retries=row.retries)
     else:
         wait = min(SOON * 2**tries, LONGEST_WAIT)
         _not_begun(row, because, run_at=now_for_effect() + wait, unread=tries)

@@ -21,7 +21,7 @@ from recovery.decide.triage import (
 )
 from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, Reading, Success
 from recovery.sources import n8n_error, probe, read
-from recovery.store import components, database, events, executions, incidents, recoveries, signals, sites
+from recovery.store import components, database, events, executions, incidents, recoveries, replays, signals, sites
 from recovery.store.signals import Untriaged
 from recovery.store.tables import IncidentRow
 from recovery.worker.context import Context
@@ -128,10 +128,11 @@ class _Batch:
         self.rows = incidents.find_newest(prints)
         members = executions.find_members(pairs)
         chains = executions.find_chains(members.values())
+        self.replays = replays.find_active()
         self.hearing = Hearing(self.ctx.policy, components.find_components(names))
         return View(
             incidents={key: incident_facts(row) for key, row in self.rows.items()},
-            chains={key: chain_facts(row) for key, row in chains.items()},
+            chains={key: chain_facts(row, self.replays) for key, row in chains.items()},
             members=members,
             components={name: component_facts(row) for name, row in self.hearing.known.items()},
             workflows=incidents.find_of_workflows(workflows),
@@ -164,7 +165,7 @@ class _Batch:
         retried = row.leaf_id != known.leaf_id and not is_newer(move.leaf_id, row.leaf_id)
         if not recovered and (not retried or move.state is ExecutionState.RECOVERED):
             return verdict
-        self.view.chains[row.id] = chain_facts(row)
+        self.view.chains[row.id] = chain_facts(row, self.replays)
         because = "its chain has moved on meanwhile"
         return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
@@ -242,12 +243,14 @@ class _Batch:
             changes["recovered_at"] = self.now
         else:
             changes |= {"incident_id": incident_id, "facts": self.kept[signal.id]}
+            changes |= {"replay_id": None} if incident_id else {}
         old = row.incident_id
         executions.move_chain(row, move.state, move.because, self.now, **changes)
         executions.note_members(signal.site, [move.leaf_id], row.id)
         self.view.members[signal.site, move.leaf_id] = row.id
         known: dict[str, Any] = {"incident_id": incident_id or old, "leaf_id": move.leaf_id, "state": move.state}
-        self.view.chains[row.id] = replace(chain_facts(row), **known)
+        self.view.chains[row.id] = replace(chain_facts(row, () if incident_id else self.replays), **known)
+        replays.wake_replay(row.replay_id, self.now)
         self.woken.update(one for one in (old, incident_id) if one)
         if move.setback and incident_id:
             recoveries.note_setback(incident_id, move.because, self.now)

@@ -16,6 +16,7 @@ from recovery.store.tables import (
     OrderRow,
     OutcomeRow,
     SiteRow,
+    ReplayRow,
     StepRow,
 )
 from tests.store.rows import add_chain, add_incident
@@ -106,6 +107,22 @@ def make_as_before() -> None:
         open_one.execute_sql(f"ALTER TABLE {table} DROP COLUMN {column}")
     open_one.execute_sql("DROP TABLE suggestions")
     open_one.execute_sql("DELETE FROM migratehistory WHERE name > '007_outcomes'")
+
+
+def test_a_database_from_before_replays_gets_their_table_and_whose_a_chain_is(store: str) -> None:
+    add_chain("1", incident_id=add_incident("orders").id)
+    open_one = database.proxy.obj
+    for statement in (
+        "DROP INDEX executions_replayed",
+        "ALTER TABLE executions DROP COLUMN replay_id",
+        "DROP TABLE replays",
+    ):
+        open_one.execute_sql(statement)
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name >= '012'")
+    database.open_database(store)
+    assert ExecutionRow.get().replay_id is None and ReplayRow.select().count() == 0
+    indexes = {index.name for table in ("executions", "replays") for index in database.proxy.obj.get_indexes(table)}
+    assert {"executions_replayed", "replays_due", "replays_leased"} <= indexes
 
 
 def test_opening_it_again_changes_nothing(store: str) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import N8nError, OrderWhat
+from recovery.model import N8nError, OrderWhat, ReplayState
 from recovery.outside.n8n import N8n
 from recovery.sources import n8n_execution as source
-from recovery.store import database, due, orders
+from recovery.store import database, due, orders, replays
 from recovery.store.components import FAILING
 from recovery.store.tables import (
     ComponentRow,
@@ -25,6 +25,7 @@ from recovery.store.tables import (
     IncidentRow,
     OrderRow,
     RecoveryRow,
+    ReplayRow,
     SignalRow,
     StepRow,
 )
@@ -174,6 +175,22 @@ class Life:
             self.allowed.update(row.root_id for row in asking)
         return f"{what} of {incident.id}"
 
+    def replay(self) -> str:
+        """A person orders a replay of what failed lately, says yes or no to one, or has had enough of it."""
+        for number, state in replays.find_active().items():
+            if state == ReplayState.ASKING and self.random.random() < 0.7:
+                return f"yes to {number} {replays.say_yes(number, utc_now())}"
+            if self.random.random() < 0.3:
+                return f"cancel {number} {replays.ask_to_cancel(number, 'kim', utc_now())}"
+        ambiguous = self.random.choice(("ask", "retry", "leave"))
+        workflow = self.random.choice(("", "", FLOWS[1].id, FLOWS[4].id))
+        since = utc_now() - timedelta(minutes=self.random.choice((5, 60, 600)))
+        order = {"site": "default", "workflow": workflow, "since": since, "until": utc_now(), "ambiguous": ambiguous}
+        row = replays.add_replay("kim", utc_now(), self.random.random() < 0.7, **order)
+        if ambiguous == "retry":
+            self.allowed.update({self.n8n.chain_of(one)[0]["id"] for one in self.n8n.failed})
+        return f"{row.id} of {workflow or 'all'}, {ambiguous}, {'said yes' if row.yes_at else 'to be asked'}"
+
     def n8n_goes(self) -> str:
         """It is away, its key is revoked, or all is well again."""
         self.n8n.up, self.n8n.key = self.random.choice(((True, True), (True, True), (False, True), (True, False)))
@@ -244,6 +261,8 @@ class Life:
         if not any(number > 6 for number in ours.values()):
             return
         permits = Counter(row.subject_id for row in EventRow.select().where(EventRow.because.contains("allowed it to")))
+        taken_in = EventRow.select().where(EventRow.because.contains("is to run it again"))
+        permits.update(row.subject_id for row in taken_in)
         for root_id, number in ours.items():
             assert number <= 6 + permits[root_id], f"chain {root_id} was retried {number} times by itself"
 
@@ -280,6 +299,9 @@ class Life:
             assert any(run["status"] == "success" for run in self.n8n.chain_of(row.root_id))
         for row in ExecutionRow.select().where(ExecutionRow.state == "retrying"):
             assert row.run_at or row.lease_until, f"chain {row.root_id} is followed by nobody"
+        for row in ExecutionRow.select().where(ExecutionRow.replay_id.is_null(False)):
+            assert row.incident_id is None, f"chain {row.root_id} belongs to a replay and to an incident"
+            assert row.state != "waiting" or row.replay_id in replays.find_active(), f"nobody runs {row.root_id} again"
         over = RecoveryRow.select(RecoveryRow.id).where(RecoveryRow.active_key.is_null())
         left = StepRow.select().where(StepRow.recovery_id.in_(over), StepRow.state.in_(("queued", "running")))
         for step in left:
@@ -293,6 +315,9 @@ class Life:
             last[row.subject, row.subject_id] = row.after
         for row in IncidentRow.select():
             assert last["incident", str(row.id)] == row.state and row.because
+        for row in ReplayRow.select():
+            assert last["replay", str(row.id)] == row.state and row.because
+            assert (row.ended_at is None) == (row.id in replays.find_active())
         for row in RecoveryRow.select():
             assert last["recovery", str(row.id)].split(",")[0] == row.state and row.because
         for row in ExecutionRow.select():
@@ -308,10 +333,13 @@ class Life:
         self.poll()
         for row in RecoveryRow.select().where(RecoveryRow.state == "paused"):
             orders.add_order(row.incident_id, OrderWhat.RESUME, "kim", utc_now())
+        for number in replays.find_active():
+            replays.say_yes(number, utc_now())
         for _ in range(4):
             self.live(310)
             self.poll()
         self.check()
+        assert not replays.find_active(), [row.because for row in ReplayRow.select()]
         for row in IncidentRow.select().where(IncidentRow.state.in_(UNRESOLVED)):
             assert row.told_at or row.acknowledged_at, f"incident {row.id} stays {row.state}, and nobody knows"
         for one in self.n8n.failed:
@@ -323,7 +351,7 @@ class Life:
 STEPS_OF_LIFE = (
     *[Life.fail] * 3, *[Life.fail_often] * 2, Life.tell, *[Life.poll] * 3, *[Life.change_host] * 4, Life.mend_all,
     *[Life.probe] * 2, Life.flap, *[Life.person_retries] * 2, *[Life.order] * 4, Life.n8n_goes,
-    *[Life.trouble_comes] * 4, Life.restart, Life.wait_long,
+    *[Life.trouble_comes] * 4, Life.restart, *[Life.replay] * 2, Life.wait_long,
 )  # fmt: skip
 WHAT = (*[one for one in OrderWhat if one is not OrderWhat.SNOOZE], *[OrderWhat.RETRY_NOW, OrderWhat.APPROVE] * 2)
 
