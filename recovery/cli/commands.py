@@ -11,6 +11,7 @@ from recovery.cli.alert_commands import preview_alert, test_alert
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
 from recovery.cli.playbook import playbook
+from recovery.cli.replay import replay
 from recovery.cli.run_action import run_action
 from recovery.cli.tokens import tokens
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
@@ -66,7 +67,7 @@ def complete_config(given: Config) -> tuple[Config, bool]:
         sys.exit(2)
 
 
-for command in (init, playbook, preview_alert, run_action, test_alert, tokens):
+for command in (init, playbook, preview_alert, replay, run_action, test_alert, tokens):
     main.add_command(command)
 
 
