@@ -15,7 +15,7 @@ from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
 from recovery.model.statuses import spans_of
 from recovery.store import database, orders, steps, views
-from webhook_server import acting, asked, maintaining, openapi, schemas
+from webhook_server import acting, asked, maintaining, openapi, replaying, schemas
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.secrets import plain
@@ -172,6 +172,26 @@ def end_maintenance(window_id: str) -> Response:
     return _answer(maintaining.remove(asked.read_id(window_id)))
 
 
+def list_replays() -> Response:
+    """Replays, newest first."""
+    return _list_of("replays", asked.read_query(replaying.ReplayQuery), replaying.show)
+
+
+def show_replay(replay_id: str) -> Response:
+    """One replay with what was left, and why."""
+    return _answer(replaying.show_whole(replaying.find(replay_id)))
+
+
+def order_replay() -> Response:
+    """Run failed executions again after an outage: 202 with the replay, which the worker counts and carries out."""
+    return _answer(replaying.order(asked.read_body(replaying.ReplayBody), acting.policy().sites), 202)
+
+
+def cancel_replay(replay_id: str) -> Response:
+    """Begin nothing more of a replay: 202; 409 where it is over."""
+    return _answer(replaying.cancel(replay_id), 202)
+
+
 def list_probes() -> Response:
     """The probes that n8n should run: every configured component with an http check."""
     asked.read_query(asked.Query)
@@ -224,6 +244,10 @@ ROUTES = (
     Route("GET", "/maintenance", list_maintenance, schemas.Maintenance, asked.Paging, listed=True),
     Route("POST", "/maintenance", add_maintenance, schemas.Maintenance, body=asked.MaintenanceBody, status=201),
     Route("DELETE", "/maintenance/<window_id>", end_maintenance, schemas.Maintenance),
+    Route("GET", "/replays", list_replays, replaying.Replay, replaying.ReplayQuery, listed=True, scope=replaying.SCOPE),
+    Route("GET", "/replays/<replay_id>", show_replay, replaying.ReplayDetail, scope=replaying.SCOPE),
+    Route("POST", "/replays", order_replay, replaying.Replay, None, replaying.ReplayBody, False, 202, replaying.SCOPE),
+    Route("POST", "/replays/<replay_id>/cancel", cancel_replay, replaying.Replay, status=202, scope=replaying.SCOPE),
     Route("GET", "/reports/summary", show_summary, schemas.Summary, asked.RangeQuery),
     Route("GET", "/probes", list_probes, schemas.Probe, listed=True),
     Route("GET", "/openapi.json", show_openapi),

@@ -34,7 +34,7 @@ def _no_nul(text: str) -> str:
     return text
 
 
-def _known(words: type[StrEnum]) -> BeforeValidator:
+def known(words: type[StrEnum]) -> BeforeValidator:
     def check(value: Any) -> Any:
         if isinstance(value, str) and value in list(words):
             return value
@@ -107,17 +107,17 @@ class Paging(Query):
 class IncidentQuery(Paging):
     """Which incidents."""
 
-    state: Annotated[IncidentState, _known(IncidentState)] | None = None
+    state: Annotated[IncidentState, known(IncidentState)] | None = None
     component: Text | None = None
-    failure_type: Annotated[FailureType, _known(FailureType)] | None = None
-    severity: Annotated[Severity, _known(Severity)] | None = None
+    failure_type: Annotated[FailureType, known(FailureType)] | None = None
+    severity: Annotated[Severity, known(Severity)] | None = None
     since: Moment | None = Field(default=None, description="opened then or later")
 
 
 class ExecutionQuery(Paging):
     """Which chains of executions."""
 
-    state: Annotated[ExecutionState, _known(ExecutionState)] | None = None
+    state: Annotated[ExecutionState, known(ExecutionState)] | None = None
     incident_id: Id | None = None
     workflow_id: Text | None = None
     site: Text | None = None
@@ -127,7 +127,7 @@ class ExecutionQuery(Paging):
 class AlertQuery(Paging):
     """Which alerts."""
 
-    state: Annotated[AlertState, _known(AlertState)] | None = None
+    state: Annotated[AlertState, known(AlertState)] | None = None
     incident_id: Id | None = None
     channel: Text | None = None
     since: Moment | None = Field(default=None, description="made then or later")
@@ -160,7 +160,7 @@ class OrderBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    what: Annotated[OrderWhat, _known(OrderWhat)]
+    what: Annotated[OrderWhat, known(OrderWhat)]
     step: int | None = Field(default=None, strict=True, ge=0, le=LARGEST_NUMBER, description="must be current")
     stage: int | None = Field(default=None, strict=True, ge=1, le=LARGEST_NUMBER, description="must be current")
     note: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)] = ""

@@ -41,6 +41,7 @@ class Route:
         shown: the model of the answer; None for an answer without one.
         query, body: the models of what may be asked.
         listed: the answer is a page of `shown`.
+        scope: of a token that may do this beside the operator's; "" for none.
     """
 
     method: str
@@ -51,6 +52,7 @@ class Route:
     body: type[BaseModel] | None = None
     listed: bool = False
     status: int = 200
+    scope: str = ""
 
 
 def write_document(routes: tuple[Route, ...]) -> str:
@@ -95,6 +97,8 @@ def _describe(route: Route) -> dict[str, Any]:
         "parameters": [*_path_parameters(route.path), *_query_parameters(route.query)],
         "responses": {str(route.status): _describe_answer(route), **_describe_errors(route)},
     }
+    if route.scope:
+        described["description"] = f"For the operator's token, or one with the scope `{route.scope}`."
     if route.body:
         described["requestBody"] = {"required": True, "content": _json_of(_reference(route.body))}
     return described
@@ -145,7 +149,7 @@ def _describe_answer(route: Route) -> dict[str, Any]:
 def _describe_errors(route: Route) -> dict[str, Any]:
     codes = {400, 401, 403, 429, 503}
     codes |= {404} if "<" in route.path else set()
-    codes |= {409, 415} if route.body else set()
+    codes |= {409, 415} if route.body else {409} if route.status == 202 else set()
     content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {str(code): {"description": ERRORS[code], "content": content} for code in sorted(codes)}
 

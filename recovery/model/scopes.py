@@ -49,5 +49,5 @@ SCOPES = (
         ("POST", "/webhooks/probe"),
     ),
     _scope("report", "read /api/v1/reports/...", (READ, "/api/v1/reports/.+")),
-    _scope("replay", "replay failed runs by /api/v1/replays", ("GET HEAD POST", "/api/v1/replays(/[^/]+)?")),
+    _scope("replay", "replay failed runs by /api/v1/replays", ("GET HEAD POST", "/api/v1/replays(/[^/]+(/cancel)?)?")),
 )

@@ -1,6 +1,7 @@
 """The JSON API: what it shows, what it takes, and what it says to nonsense."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from recovery.model import IncidentState, OrderWhat, RecoveryState, Severity
-from recovery.store import orders
+from recovery.store import orders, replays
 from recovery.store.tables import OrderRow
 from tests.web.conftest import API_TOKEN, make_config
 from tests.web.seed import add_component, add_execution, add_incident, add_recovery, seed_story
@@ -311,11 +312,13 @@ def test_the_answers_are_as_described(api, now):
     story = seed_story(now)
     add_component("odd", now, seen_at=None, latency_ms=None)
     order = orders.add_order(story["asking"].id, OrderWhat.ACKNOWLEDGE, "kim", now)
+    ordered = replays.add_replay("kim", now, True, site="default", since=now - timedelta(hours=1), until=now)
     document = api.get("/api/v1/openapi.json").get_json()
     for path, item in document["paths"].items():
         if "get" not in item or path.endswith(("openapi.json", "endpoint")):  # the latter in test_endpoint.py
             continue
         address = path.replace("{incident_id}", str(story["asking"].id)).replace("{order_id}", str(order.id))
+        address = address.replace("{replay_id}", str(ordered.id))
         schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         whole = {**schema, "components": document["components"]}
         Draft202012Validator(whole).validate(api.get(address).get_json())
@@ -327,7 +330,7 @@ def test_the_documentation_names_every_address(app):
         rule.rule
         for rule in app.url_map.iter_rules()
         if rule.rule.startswith(("/api/", "/healthz", "/readyz", "/metrics"))
-        and rule.rule.replace("<incident_id>", "{id}").replace("<path:name>", "{name}") not in text
+        and re.sub("<(incident|replay)_id>", "{id}", rule.rule).replace("<path:name>", "{name}") not in text
     ]
     assert missing == []
 
