@@ -11,8 +11,8 @@ from recovery.store.tables import (
     OrderRow,
     OutcomeRow,
     RecoveryRow,
-    RequestRow,
     ReplayRow,
+    RequestRow,
     SignalRow,
     StepRow,
 )

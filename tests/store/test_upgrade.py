@@ -15,8 +15,8 @@ from recovery.store.tables import (
     MaintenanceRow,
     OrderRow,
     OutcomeRow,
-    SiteRow,
     ReplayRow,
+    SiteRow,
     StepRow,
 )
 from tests.store.rows import add_chain, add_incident
