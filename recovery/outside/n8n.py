@@ -15,6 +15,7 @@ from recovery.model import N8nError
 from recovery.outside.n8n_acting import N8nActingDoor
 from recovery.outside.n8n_session import new_session
 from recovery.outside.n8n_watching import ID_SHAPE, N8nWatching
+from recovery.outside.n8n_wiring import N8nWiringDoor
 
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 LARGEST_PAGE = 250  # n8n gives no more
@@ -43,7 +44,7 @@ class _Answer:
         return self.headers.get("content-type", "nothing").split(";")[0][:60]
 
 
-class N8n(N8nWatching, N8nActingDoor):
+class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
     """One n8n's public REST API (`/api/v1`); implements `N8nDoor`. Threads may share it.
 
     Each answer is read to its end within the deadline. No error, log line or repr holds the key. Redirects are not

@@ -79,3 +79,17 @@ def find_known_keys(keys: Sequence[str]) -> set[str]:
 def was_told_by(incident_id: int, source: str) -> bool:
     """Whether a source told of the incident."""
     return SignalRow.select().where(SignalRow.incident_id == incident_id, SignalRow.source == source).exists()
+
+
+def newest_signal() -> int:
+    """The number of the newest signal; 0 without any."""
+    row = SignalRow.select(SignalRow.id).order_by(SignalRow.id.desc()).first()
+    return row.id if row else 0
+
+
+def was_heard(source: str, site: str, words: str, after: int) -> bool:
+    """Whether a source has sent something that holds these words, since the signal of that number."""
+    rows = SignalRow.select(SignalRow.body).where(
+        SignalRow.id > after, SignalRow.source == source, SignalRow.site == site
+    )
+    return any(words in json.dumps(row.body, ensure_ascii=False) for row in rows)

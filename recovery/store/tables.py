@@ -9,10 +9,11 @@ from recovery.store.outcome_row import OutcomeRow
 from recovery.store.replay_row import ReplayRow
 from recovery.store.request_row import AgentRow, RequestRow
 from recovery.store.suggestion_row import SuggestionRow
+from recovery.store.wiring_row import WiringRow
 
 __all__ = [
     "AgentRow", "ExecutionRow", "MemberRow", "OrderRow", "OutcomeRow", "ReplayRow", "RequestRow", "SuggestionRow",
-    "Table", "proxy",
+    "Table", "WiringRow", "proxy",
 ]  # fmt: skip
 
 
@@ -243,5 +244,5 @@ class WorkerRow(Table):
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
     MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow,
-    ReplayRow,
+    ReplayRow, WiringRow,
 )  # fmt: skip

@@ -25,6 +25,7 @@ class StandInN8n(N8nClient):
 
     Fields:
         can_retry: False makes it an n8n from before retries had a route.
+        can_discover: False makes it one that cannot say what a key may do.
         numbers: what its /metrics tell beside the version, without "n8n_"; None: they are switched off.
         slow_seconds: every answer of the API comes that much later, with its work done.
     """
@@ -84,6 +85,14 @@ class StandInN8n(N8nClient):
         self._api.can_retry = value
 
     @property
+    def can_discover(self) -> bool:
+        return self._api.can_discover
+
+    @can_discover.setter
+    def can_discover(self, value: bool) -> None:
+        self._api.can_discover = value
+
+    @property
     def slow_seconds(self) -> float:
         return self._api.slow_seconds
 
@@ -107,6 +116,7 @@ class StandInN8n(N8nClient):
         """Be no longer difficult."""
         self._api.misbehaviour.clear()
         self._api.can_retry, self._api.slow_seconds, self._api.numbers = True, 0.0, {}
+        self._api.can_discover = True
 
     def lose_triggers(self, workflow_id: str) -> None:
         """Forget a published workflow's webhooks; publishing it brings them back."""

@@ -37,9 +37,11 @@ ROUTES: list[tuple[str, re.Pattern[str], str, str]] = [
         ("PUT", r"workflows/([^/]+)/tags", "workflowTags:update", "put_workflow_tags"),
         ("GET", r"tags", "tag:list", "list_tags"),
         ("POST", r"tags", "tag:create", "create_tag"),
+        ("DELETE", r"tags/([^/]+)", "tag:delete", "delete_tag"),
         ("POST", r"credentials", "credential:create", "create_credential"),
         ("GET", r"credentials", "credential:list", "list_credentials"),
         ("DELETE", r"credentials/([^/]+)", "credential:delete", "delete_credential"),
+        ("PATCH", r"credentials/([^/]+)", "credential:update", "patch_credential"),
         ("POST", r"credentials/([^/]+)/test", "credential:read", "test_credential"),
         ("GET", r"discover", "", "discover"),
     )
@@ -57,12 +59,15 @@ class Api:
         self.misbehaviour: list[tuple[str, Answer]] = []
         self.slow_seconds = 0.0
         self.numbers: dict[str, float] | None = {}
+        self.can_discover = True
 
     def answer(self, method: str, path: str, query: dict[str, str], key: str, body: Any) -> tuple[int, Any]:
         """Find the route, check the key, then do it. An unknown route is told before a wrong key."""
         known = [(route, found) for route in ROUTES if (found := route[1].fullmatch(path))]
         if not self.can_retry:
             known = [one for one in known if one[0][3] != "retry_execution"]
+        if not self.can_discover:
+            known = [one for one in known if one[0][3] != "discover"]
         if not known:
             return 404, {"message": "not found"}
         wanted = [(route, found) for route, found in known if route[0] == method]
@@ -153,7 +158,12 @@ class Api:
         return self._workflow(workflow_id)
 
     def put_workflow(self, workflow_id: str, query: dict[str, str], body: Any, **_: Any) -> Any:
-        self._workflow(workflow_id)
+        if workflow_id not in self.engine.workflows:
+            raise Refused(
+                404, "You do not have permission to update this workflow. Ask the owner to share it with you."
+            )
+        if self._workflow(workflow_id)["isArchived"]:
+            raise Refused(400, "Cannot update an archived workflow.")
         publish = query.get("publishIfActive") != "false"
         return self.engine.change_workflow(workflow_id, _checked(body), publish)
 
@@ -176,6 +186,8 @@ class Api:
 
     def delete_workflow(self, workflow_id: str, **_: Any) -> Any:
         found = self._workflow(workflow_id)
+        if found["active"]:
+            raise Refused(409, "Cannot delete a published workflow. Unpublish it before deleting.")
         del self.engine.workflows[workflow_id]
         return found
 
@@ -193,10 +205,17 @@ class Api:
         return {"data": list(self.engine.tags.values()), "nextCursor": None}
 
     def create_tag(self, body: Any, **_: Any) -> Any:
+        if body["name"] in {one["name"] for one in self.engine.tags.values()}:
+            raise Refused(409, "Tag already exists")
         now = iso(utc_now())
         made = {"id": new_id(), "name": body["name"], "createdAt": now, "updatedAt": now}
         self.engine.tags[made["id"]] = made
         return made
+
+    def delete_tag(self, tag_id: str, **_: Any) -> Any:
+        if tag_id not in self.engine.tags:
+            raise Refused(404, "Not Found")
+        return self.engine.tags.pop(tag_id)
 
     def create_credential(self, body: Any, **_: Any) -> Any:
         now = iso(utc_now())
@@ -214,6 +233,13 @@ class Api:
             raise Refused(404, f'Credential with ID "{credential_id}" was not found.')
         works, words = try_credential(found)
         return {"status": "OK" if works else "Error", "message": words}
+
+    def patch_credential(self, credential_id: str, body: Any, **_: Any) -> Any:
+        found = self.engine.credentials.get(credential_id)
+        if found is None:
+            raise Refused(404, "Credential not found")
+        found |= {key: body[key] for key in ("name", "data") if key in body} | {"updatedAt": iso(utc_now())}
+        return {key: found[key] for key in SHOWN}
 
     def delete_credential(self, credential_id: str, **_: Any) -> Any:
         if credential_id not in self.engine.credentials:

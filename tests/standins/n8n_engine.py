@@ -26,7 +26,6 @@ class Engine(Publishing):
         super().__init__()
         self.base_url = ""
         self.executions: dict[str, Execution] = {}
-        self.credentials: dict[str, dict[str, Any]] = {}
         self.tags: dict[str, dict[str, Any]] = {}
         self._last_id = 0
         self._life = threading.Event()  # set when this life is over

@@ -9,6 +9,14 @@ TOKEN = re.compile(
 )
 
 
+class Seen(dict[str, Any]):
+    """An item's data, from which the data of nodes before it can be seen."""
+
+    def __init__(self, data: dict[str, Any], ran: dict[str, Any]):
+        super().__init__(data)
+        self.ran = ran
+
+
 class ExpressionError(Exception):
     """The stand-in cannot work this expression out."""
 
@@ -69,9 +77,21 @@ class _Reader:
             return self._object()
         if text == "$json":
             return self._path(self._item)
+        if text == "$":
+            return self._path(self._of_node())
         if text == "JSON":
             return self._stringified()
         raise ExpressionError(f"the stand-in does not know {text!r}")
+
+    def _of_node(self) -> Any:
+        """`$('Name')`: what that node gave, its first item."""
+        self._take("(")
+        name = self._take()[1][1:-1]
+        self._take(")")
+        rows = getattr(self._item, "ran", {}).get(name)
+        if not rows:
+            raise ExpressionError(f"the node {name!r} has not run")
+        return {"item": rows[-1]["data"]["main"][0][0]}
 
     def _path(self, value: Any) -> Any:
         while self._next() == ".":

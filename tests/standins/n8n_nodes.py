@@ -12,7 +12,7 @@ import requests
 from recovery.clock import utc_now
 from tests.standins import n8n_errors as errors
 from tests.standins.n8n_errors import NodeFailure
-from tests.standins.n8n_expressions import ExpressionError, evaluate
+from tests.standins.n8n_expressions import ExpressionError, Seen, evaluate
 
 NO_END = datetime(3000, 1, 1, tzinfo=UTC)
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3_600, "days": 86_400}
@@ -32,6 +32,7 @@ class Host(Protocol):
     """What a node may ask of the engine that runs it."""
 
     credentials: dict[str, dict[str, Any]]
+    executions: dict[str, Any]
 
     def run_child(self, workflow_id: str, items: list[Item], parent_id: str) -> tuple[str, list[Item]]:
         """Run a sub-workflow to its end; its execution id and its last items. Raises NodeFailure."""
@@ -43,6 +44,10 @@ class Host(Protocol):
 def run_node(host: Host, node: dict[str, Any], items: list[Item], execution_id: str) -> Outputs:
     """Run one node once."""
     kind = node["type"].removeprefix("n8n-nodes-base.")
+    ran = host.executions[execution_id].data["resultData"]["runData"]
+    items = [
+        {**item, "json": Seen(item["json"], ran)} if isinstance(item.get("json"), dict) else item for item in items
+    ]
     try:
         return RUNNERS[kind](host, node, items, execution_id)
     except ExpressionError as error:
@@ -199,6 +204,7 @@ RUNNERS: dict[str, Callable[[Host, dict[str, Any], list[Item], str], Outputs]] =
     "executeWorkflowTrigger": pass_on,
     "manualTrigger": pass_on,
     "noOp": pass_on,
+    "stickyNote": pass_on,
     "set": set_fields,
     "stopAndError": stop_and_error,
     "code": run_code,

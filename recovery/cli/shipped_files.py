@@ -1,0 +1,66 @@
+"""The workflows of `n8n_workflows/`, and the tokens that belong into their credentials."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from recovery.config import Config
+from recovery.decide.shipped import HEADER_AUTH, credentials_of
+from recovery.model import Shipped
+
+FOLDER = Path(__file__).parents[2] / "n8n_workflows"
+HANDLER = "error-handler"
+# Those that do no harm where nothing else is set up, and need no credential but ours.
+USUAL = (HANDLER, "heartbeat", "watchdog", "probe-schedule")
+SCOPES = ("signals", "probes", "report", "replay")
+PLAIN = "signals"  # what "n8n-medic token" is good for, where there are tokens for one thing alone
+LARGEST = 1024 * 1024
+
+
+class BadFiles(Exception):
+    """The shipped workflows cannot be read; the message says why."""
+
+
+def read_shipped(folder: Path = FOLDER) -> dict[str, Shipped]:
+    """By stem, all that are there.
+
+    Raises:
+        BadFiles: a file is no workflow, or the error handler is not among them.
+    """
+    found = {path.stem: Shipped(path.stem, _read(path)) for path in sorted(folder.glob("*.json"))}
+    if HANDLER not in found:
+        raise BadFiles(f"{folder} does not hold {HANDLER}.json: start medic from its checkout, or give --files")
+    return found
+
+
+def _read(path: Path) -> Mapping[str, object]:
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BadFiles(f"{path} is too large for a workflow")
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadFiles(f"{path} cannot be read: {error}") from None
+    if not isinstance(body, dict) or not isinstance(body.get("nodes"), list):
+        raise BadFiles(f"{path} is no workflow")
+    return body
+
+
+def usual(shipped: Iterable[str]) -> tuple[str, ...]:
+    """What is installed where nobody says otherwise."""
+    return tuple(stem for stem in USUAL if stem in set(shipped))
+
+
+def foreign_credentials(shipped: Shipped) -> list[str]:
+    """Credentials that it needs and that are not ours to make."""
+    return [f"{name} ({kind})" for kind, name in credentials_of(shipped.body) if kind != HEADER_AUTH]
+
+
+def tokens_for(config: Config, chosen: Iterable[Shipped]) -> dict[str, str]:
+    """What goes into each credential that these workflows name: the token that is good for no more than it needs."""
+    names = {name for one in chosen for kind, name in credentials_of(one.body) if kind == HEADER_AUTH}
+    return {name: _token(config, name) for name in sorted(names)}
+
+
+def _token(config: Config, name: str) -> str:
+    scope = next((word for word in SCOPES if word in name), PLAIN)
+    return str(getattr(config, f"{scope}_token", "") or config.webhook_token)
