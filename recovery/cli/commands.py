@@ -148,6 +148,26 @@ def check_config(schema: bool) -> None:
         sys.exit(2)
 
 
+@main.command(short_help="Say what is wired and what is not, with what to do.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of lines.")
+def doctor(as_json: bool) -> None:
+    """Say what is wired and what is not: n8n-medic itself, each n8n, its key, its error handler and error workflows.
+
+    Nothing is changed. Each line is ok, warn or fail; the exit code is 1 where one fails, 2 where the configuration
+    cannot be read.
+
+    \b
+    Example:
+      medic doctor
+      medic doctor --json
+    """
+    from recovery.cli.diagnosing import diagnose, show_findings
+
+    findings = list(diagnose(read_config()))
+    click.echo(show_findings(findings, as_json))
+    sys.exit(1 if any(one.state == "fail" for one in findings) else 0)
+
+
 @main.command("run-check", short_help="Run the check of a component once, now.")
 @click.argument("name")
 def run_check(name: str) -> None:

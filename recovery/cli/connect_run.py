@@ -19,6 +19,7 @@ from recovery.cli.shipped_files import FOLDER, HANDLER, BadFiles, foreign_creden
 from recovery.cli.wiring import Stopped
 from recovery.cli.wiring_words import show_difference
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
+from recovery.config.load import config_path
 from recovery.model import N8nError, Shipped
 from recovery.model.secrets import read_secret_file
 from recovery.store.database import open_database, sqlite_path
@@ -155,7 +156,8 @@ def _undo(door: Any, manner: Manner, has_database: bool) -> int:
 
 
 def _read_config(changes_nothing: bool) -> Config:
-    given = load_config()
+    named = config_path(None, os.environ)
+    given = load_config() if named is None or named.exists() else load_config(os.devnull)  # connect makes it
     if changes_nothing and not (given.data_dir / "webhook_token").exists():
         return given
     return ensure_secrets(given)[0]

@@ -1,5 +1,7 @@
 """Proves that n8n's failures arrive here: a workflow fails on purpose, is heard, and is removed again."""
 
+import json
+import re
 import secrets
 import threading
 import time
@@ -13,9 +15,9 @@ from recovery.clock import utc_now
 from recovery.model import CANARY_NAME, CANARY_WORDS, Change, ChangeKind, N8nError, N8nWiring
 from recovery.store import signals, wirings
 
-CALLED, POLLED = "n8n-error", "poll"
+CALLED = "n8n-error"
+SIGNAL_ID = re.compile(r'"id": (\d{1,18})\b')
 HEARD_SECONDS, LOOK_AGAIN_SECONDS, WEBHOOK_SECONDS = 60.0, 0.25, 20.0
-TRIES = 2
 
 
 @dataclass
@@ -82,35 +84,41 @@ class Proof:
         if not self.door.await_webhook(self._path, "POST", WEBHOOK_SECONDS):
             self.because = "n8n has published the canary, and its webhook does not answer: look at n8n's log"
             return False
-        for _ in range(TRIES):
-            before, known = signals.newest_signal(), self._failures()
-            self.door.call_webhook(self._path)
-            source = self._listen(before, known)
-            if source != POLLED:  # a poll that came first: the callback was the second to tell of it
-                return source == CALLED
-        return False
-
-    def _listen(self, before: int, known: set[str]) -> str:
+        before, known = signals.newest_signal(), self._ended()
+        self.door.call_webhook(self._path)
         until = time.monotonic() + HEARD_SECONDS
         while time.monotonic() < until:
-            for source in (CALLED, POLLED):
-                if signals.was_heard(source, self.door.site, self._sign, before):
-                    return source
-            if failed := self._failures() - known:
-                self.because = self._why(max(failed, key=int))
-                return ""
+            if signals.was_heard(CALLED, self.door.site, self._sign, before):
+                return True
+            for execution_id, status in self._ended() - known:
+                run = self.door.execution(execution_id, with_data=True) or {}
+                if status == "success" and self._was_known(run):
+                    return True
+                if status == "error":
+                    self.because = self._why(run)
+                    return False
             threading.Event().wait(LOOK_AGAIN_SECONDS)
         self.because = f"nothing was heard within {HEARD_SECONDS:g} s: look at the error handler's executions in n8n"
-        return ""
+        return False
 
-    def _failures(self) -> set[str]:
-        """The failed executions of the error handler."""
-        page, _ = self.door.executions(status="error", workflow_id=self.handler, limit=20)
-        return {str(one["id"]) for one in page if str(one.get("id")).isdigit()}
+    def _ended(self) -> set[tuple[str, str]]:
+        """The executions of the error handler that have ended, and how."""
+        found = set()
+        for status in ("error", "success"):
+            page, _ = self.door.executions(status=status, workflow_id=self.handler, limit=20)
+            found |= {(str(one.get("id")), status) for one in page}
+        return found
 
-    def _why(self, execution_id: str) -> str:
+    def _was_known(self, run: Mapping[str, Any]) -> bool:
+        """Whether we answered the handler that we knew of it: a poll came first, or n8n counts its runs anew."""
+        for rows in _section(run, "data", "resultData", "runData").values():
+            text = json.dumps(rows)
+            if '"duplicate": true' in text:
+                return any(signals.is_known(int(number), self.door.site) for number in SIGNAL_ID.findall(text))
+        return False
+
+    def _why(self, run: Mapping[str, Any]) -> str:
         """What n8n met when it called us."""
-        run = self.door.execution(execution_id, with_data=True) or {}
         error = _section(run, "data", "resultData", "error")
         code = str(error.get("httpCode") or error.get("name") or "")
         told = next((words for known, words in _MET.items() if code.startswith(known)), str(error.get("message"))[:200])

@@ -10,6 +10,7 @@ from recovery.model import Change, ChangeKind, Passed, WiringView, Wish
 __all__ = ["Cover", "Handler", "cover", "error_workflow_of", "has_draft", "plan_error_workflows", "why_rewritten"]
 
 IGNORE_TAG = "medic:ignore"
+OURS = "n8n-medic: "  # the names of the shipped workflows begin so
 DEFAULT = "DEFAULT"
 # n8n leaves these out at a save where they say "DEFAULT".
 MAY_BE_DEFAULT = (
@@ -64,7 +65,9 @@ def cover(workflows: tuple[Row, ...]) -> Cover:
 
 
 def _is_left_alone(workflow: Row) -> bool:
-    return bool(workflow.get("isArchived")) or _handles_itself(workflow) or IGNORE_TAG in _tags(workflow)
+    is_ours = str(workflow.get("name")).startswith(OURS)
+    left = is_ours or workflow.get("isArchived") or _handles_itself(workflow) or IGNORE_TAG in _tags(workflow)
+    return bool(left)
 
 
 def error_workflow_of(workflow: Row) -> str:

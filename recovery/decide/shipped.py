@@ -5,7 +5,16 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["credentials_of", "fill", "is_error_handler", "same_flow", "webhooks_of", "with_credentials"]
+__all__ = [
+    "addresses_of",
+    "calls_back",
+    "credentials_of",
+    "fill",
+    "is_error_handler",
+    "same_flow",
+    "webhooks_of",
+    "with_credentials",
+]
 
 HEADER_AUTH = "httpHeaderAuth"
 SETTINGS_NODE = "Settings"
@@ -45,6 +54,17 @@ def _addresses(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         name = row.get("name") if isinstance(row, dict) else ""
         if name == ADDRESS_NAMES[0] or (node.get("name") == SETTINGS_NODE and name in ADDRESS_NAMES):
             yield row
+
+
+def addresses_of(workflow: Mapping[str, Any]) -> list[str]:
+    """The addresses of n8n-medic that it holds."""
+    return [str(row.get("value")) for node in _nodes(workflow) for row in _addresses(node)]
+
+
+def calls_back(workflow: Mapping[str, Any]) -> bool:
+    """Whether it tells n8n-medic of failures, with our nodes or with nodes made by hand."""
+    urls = [str(_section(node, "parameters").get("url")) for node in _nodes(workflow) if _short(node) == "httpRequest"]
+    return any(CALLBACK.search(url) for url in urls)
 
 
 def credentials_of(workflow: Mapping[str, Any]) -> list[tuple[str, str]]:

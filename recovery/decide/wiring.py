@@ -90,14 +90,14 @@ def _plan_workflow(draft: _Draft, shipped: Shipped) -> None:
 
 def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) -> None:
     """A shipped workflow that is there: is it right, and live?"""
-    goal, is_theirs = _goal(draft, shipped, found, made)
     target, live = str(found["id"]), found.get("activeVersion")
     is_ours = made is not None and same_flow(found, made.change.after)
     if has_draft(found) and isinstance(live, Mapping) and not is_ours:
-        good = same_flow(live, goal)
+        good = same_flow(live, _goal(draft, shipped, {**found, **live}, made)[0])
         words = "what is live is right; its draft is left alone" if good else "it has a draft: publish or discard it"
         draft.passed.append(Passed(shipped.name, words, good))
         return
+    goal, is_theirs = _goal(draft, shipped, found, made)
     if not same_flow(found, goal):
         because = "its address or credential is another" if is_theirs else "it is another than the shipped one"
         before = {key: found.get(key) for key in ("name", "nodes", "connections", "settings")}

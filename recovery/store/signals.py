@@ -93,3 +93,8 @@ def was_heard(source: str, site: str, words: str, after: int) -> bool:
         SignalRow.id > after, SignalRow.source == source, SignalRow.site == site
     )
     return any(words in json.dumps(row.body, ensure_ascii=False) for row in rows)
+
+
+def is_known(number: int, site: str) -> bool:
+    """Whether there is a signal of that number from that n8n."""
+    return SignalRow.select().where(SignalRow.id == number, SignalRow.site == site).exists()

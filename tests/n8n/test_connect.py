@@ -1,0 +1,400 @@
+"""`medic connect` on a stand-in in `make test`, and on a real n8n in `make test-n8n`."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.n8n import install
+from tests.n8n import workflows as w
+from tests.n8n.connecting import CONFIG, Cli, credentials, export, settings, tags, versions
+from tests.n8n.real import free_port
+from tests.n8n.world import World
+from tests.standins.n8n import StandInN8n
+from tests.standins.n8n_client import wait_for
+from tests.standins.service import Answer
+from tests.story.medic import TOKENS, Medic
+
+TAGS = {"medic:no-retry", "medic:retry-safe", "medic:retry-from-start", "medic:critical", "medic:ignore"}
+HANDLER = "n8n-medic: error handler"
+
+
+@pytest.fixture(scope="module")
+def medic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Medic]:
+    """An n8n-medic that runs, and asks no n8n anything."""
+    with Medic(tmp_path_factory.mktemp("medic"), CONFIG) as found:
+        yield found
+
+
+@pytest.fixture
+def cli(tmp_path: Path, medic: Medic, world: World) -> Iterator[Cli]:
+    """The command line; whatever a test has connected is taken back."""
+    found = Cli(tmp_path, medic)
+    yield found
+    for name in ("default", "second"):
+        found("connect", "--undo", "--yes", "--name", name, "--url", world.n8n.url, "--api-key", world.n8n.api_key)
+
+
+def handler_id(world: World) -> str:
+    """The id of the error handler in n8n; "" where there is none."""
+    rows = world.n8n.api("GET", "workflows", limit=250).json()["data"]
+    return next((str(one["id"]) for one in rows if one["name"] == HANDLER), "")
+
+
+def bare(world: World, name: str, *nodes: w.Node, publish: bool = True, **more: Any) -> str:
+    """A workflow without an error workflow; its id."""
+    path = f"bare-{name.lower().replace(' ', '-')}-{os.urandom(3).hex()}"
+    made = world.n8n.create_workflow(w.workflow(name, w.webhook(path), *nodes, **more))
+    if publish:
+        world.n8n.activate(made, path)
+    return made
+
+
+def test_the_first_connect_wires_all_and_the_second_changes_nothing(world: World, cli: Cli, medic: Medic) -> None:
+    live, off = bare(world, "Bare live", w.no_op()), bare(world, "Bare off", w.no_op(), publish=False)
+    named, _ = world.publish(w.no_op(), name="Named")
+    before = export(world.n8n)
+    shown = cli.connect(world.n8n)
+    assert shown.exit_code == 0, shown.output
+    assert "the loop is closed" in shown.output
+    handler = handler_id(world)
+    assert {settings(world.n8n, one)["errorWorkflow"] for one in (live, off)} == {handler}
+    assert settings(world.n8n, named)["errorWorkflow"] == world.handler, "one that is there is kept"
+    assert versions(world.n8n, off)[0] is False, "what is not published stays so"
+    assert set(tags(world.n8n)) >= TAGS
+    assert "n8n-medic: canary" not in {one["name"] for one in export(world.n8n).values()}
+    assert medic.incidents() == [], "the canary opens no incident"
+
+    wired = export(world.n8n)
+    again = cli("connect", "--yes")
+    assert again.exit_code == 0 and "Nothing to change" in again.output
+    assert export(world.n8n) == wired
+
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
+    assert export(world.n8n) == before
+    assert not TAGS & set(tags(world.n8n)) and "n8n-medic token" not in credentials(world.n8n)
+    assert "Nothing that was changed" in cli("connect", "--undo", "--yes").output
+
+
+def test_a_failure_of_a_wired_workflow_arrives_with_its_token(world: World, cli: Cli, medic: Medic) -> None:
+    failing = bare(world, "Wired and failing", w.stop_and_error("out of orders"))
+    assert cli.connect(world.n8n, "--only", failing).exit_code == 0
+    path = world.n8n.api("GET", f"workflows/{failing}").json()["nodes"][0]["parameters"]["path"]
+    world.n8n.call(path, {})
+    heard = wait_for("the incident", lambda: medic.incidents(component="Wired and failing"), 20)
+    assert heard[0]["failure_type"] == "workflow_failed"
+    medic.order(heard[0]["id"], "resolve")
+    wait_for("its end", lambda: medic.incident(heard[0]["id"])["state"] == "resolved", 20)
+
+
+def test_a_dry_run_shows_everything_and_changes_nothing(world: World, cli: Cli) -> None:
+    bare(world, "Only shown", w.no_op())
+    before, kept = export(world.n8n), credentials(world.n8n)
+    shown = cli.connect(world.n8n, "--dry-run")
+    assert shown.exit_code == 0
+    assert (
+        "+ credential n8n-medic token" in shown.output and "error workflow of Only shown: it has none" in shown.output
+    )
+    assert "+  api_key_file: " in shown.output and world.n8n.api_key not in shown.output
+    assert (export(world.n8n), credentials(world.n8n)) == (before, kept)
+    assert not cli.file.exists()
+
+
+def test_a_planted_draft_stays_unpublished_through_connect_and_undo(world: World, cli: Cli) -> None:
+    planted = bare(world, "With a draft", w.no_op("Live"), timezone="Asia/Seoul")
+    draft = world.draft(planted, w.webhook("draft-only"), w.stop_and_error("unfinished"))
+    before, kept = export(world.n8n)[planted], versions(world.n8n, planted)
+    shown = cli.connect(world.n8n, "--only", planted)
+    assert shown.exit_code == 0 and "its draft stays unpublished" in shown.output
+    assert settings(world.n8n, planted)["errorWorkflow"] == handler_id(world)
+    assert versions(world.n8n, planted) == kept and kept[1] != draft
+    assert not world.n8n.webhook_answers("draft-only")
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert versions(world.n8n, planted) == kept
+    assert export(world.n8n)[planted] == before
+
+
+def test_unusual_settings_are_kept_through_connect_and_undo(world: World, cli: Cli) -> None:
+    odd = {
+        "saveExecutionProgress": True,
+        "saveManualExecutions": False,
+        "saveDataErrorExecution": "all",
+        "saveDataSuccessExecution": "none",
+        "executionTimeout": 3600,
+        "timezone": "Asia/Seoul",
+        "callerPolicy": "workflowsFromAList",
+        "callerIds": "a,b",
+        "timeSavedPerExecution": 5,
+    }
+    unusual = bare(world, "Unusual", w.no_op(), **odd)
+    before = export(world.n8n)[unusual]
+    assert cli.connect(world.n8n, "--only", unusual).exit_code == 0
+    assert settings(world.n8n, unusual) == before["settings"] | {"errorWorkflow": handler_id(world)}
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert export(world.n8n)[unusual] == before
+
+
+def test_an_error_workflow_is_replaced_only_where_asked_and_put_back(world: World, cli: Cli) -> None:
+    named, _ = world.publish(w.no_op(), name="Has its own")
+    before = export(world.n8n)[named]
+    shown = cli.connect(world.n8n, "--only", named)
+    assert "it has an error workflow already: Tell the companion" in shown.output
+    assert export(world.n8n)[named] == before
+    shown = cli("connect", "--yes", "--only", named, "--replace")
+    assert "instead of Tell the companion" in shown.output
+    assert settings(world.n8n, named)["errorWorkflow"] == handler_id(world)
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert export(world.n8n)[named] == before
+
+
+def test_one_that_names_itself_handles_its_errors_or_is_tagged_is_left(world: World, cli: Cli) -> None:
+    own = bare(world, "Handles itself", w.no_op(), w.node("On error", "errorTrigger", 1, {}))
+    tagged = bare(world, "Ignored", w.no_op())
+    world.n8n.tag(tagged, "medic:ignore")
+    before = export(world.n8n)
+    shown = cli.connect(world.n8n, "--only", own, "--only", tagged)
+    assert "it has an Error Trigger of its own" in shown.output and "tagged medic:ignore" in shown.output
+    after = export(world.n8n)
+    assert {one: after[one] for one in (own, tagged)} == {one: before[one] for one in (own, tagged)}
+    kept = next(one for one in world.n8n.api("GET", "tags").json()["data"] if one["name"] == "medic:ignore")
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert "medic:ignore" in tags(world.n8n), "it was there before"
+    world.n8n.api("DELETE", f"tags/{kept['id']}")
+
+
+def test_only_what_carries_a_tag_is_wired(world: World, cli: Cli) -> None:
+    chosen, other = bare(world, "Chosen", w.no_op()), bare(world, "Other", w.no_op())
+    world.n8n.tag(chosen, "production")
+    assert cli.connect(world.n8n, "--tag", "production").exit_code == 0
+    assert "errorWorkflow" in settings(world.n8n, chosen) and "errorWorkflow" not in settings(world.n8n, other)
+
+
+def test_what_n8n_would_rewrite_is_left_alone_and_named(world: World, cli: Cli) -> None:
+    key = world.n8n.create_credential("Old name", "httpHeaderAuth", {"name": "X", "value": "y"})
+    used = {"httpHeaderAuth": {"id": key, "name": "Old name"}}
+    renamed = bare(world, "Renamed credential", w.http("Call", world.url("/x"), credentials=used))
+    assert world.n8n.api("PATCH", f"credentials/{key}", {"name": "New name"}).ok
+    before, kept = export(world.n8n)[renamed], versions(world.n8n, renamed)
+    shown = cli.connect(world.n8n, "--only", renamed)
+    assert "! Renamed credential: n8n would change its node 'Call'" in shown.output
+    assert (export(world.n8n)[renamed], versions(world.n8n, renamed)) == (before, kept)
+
+
+def test_a_workflow_that_is_deleted_between_connect_and_undo_does_no_harm(world: World, cli: Cli) -> None:
+    gone, stays = bare(world, "Will go", w.no_op(), publish=False), bare(world, "Will stay", w.no_op())
+    assert cli.connect(world.n8n, "--only", gone, "--only", stays).exit_code == 0
+    assert world.n8n.api("DELETE", f"workflows/{gone}").ok
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
+    assert "errorWorkflow" not in settings(world.n8n, stays)
+
+
+def test_what_people_have_changed_since_is_kept(world: World, cli: Cli) -> None:
+    mine = bare(world, "Changed since", w.no_op())
+    assert cli.connect(world.n8n, "--only", mine).exit_code == 0
+    row = world.n8n.api("GET", f"workflows/{mine}").json()
+    body = {key: row[key] for key in ("name", "nodes", "connections")}
+    other = body | {"settings": {"executionOrder": "v1", "errorWorkflow": world.handler}}
+    assert world.n8n.api("PUT", f"workflows/{mine}", other, publishIfActive="false").ok
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert settings(world.n8n, mine)["errorWorkflow"] == world.handler
+
+
+def test_what_you_changed_in_the_handler_is_kept_and_it_is_not_deleted(world: World, cli: Cli) -> None:
+    nothing = ("--only", "no such workflow")
+    assert cli.connect(world.n8n, *nothing).exit_code == 0
+    handler = handler_id(world)
+    row = world.n8n.api("GET", f"workflows/{handler}").json()
+    body = {key: row[key] for key in ("name", "nodes", "connections")} | {"settings": {"executionOrder": "v1"}}
+    body["nodes"].append(w.no_op("Mine"))
+    assert world.n8n.api("PUT", f"workflows/{handler}", body).ok
+    shown = cli("connect", "--yes", *nothing)
+    assert "what you changed in it is kept" in shown.output and "Nothing to change" in shown.output
+    moved = cli("connect", "--yes", *nothing, "--address", "http://127.0.0.1:9")
+    assert "its address or credential is another" in moved.output and moved.exit_code == 1
+    nodes = world.n8n.api("GET", f"workflows/{handler}").json()["activeVersion"]["nodes"]
+    assert "Mine" in {one["name"] for one in nodes} and "http://127.0.0.1:9" in json.dumps(nodes)
+    assert "NOT PROVEN: the error handler ran, and could not reach n8n-medic at http://127.0.0.1:9" in moved.output
+    undone = cli("connect", "--undo", "--yes")
+    assert (
+        "you have changed it" in undone.output or "somebody has changed it" in undone.output or handler_id(world) == ""
+    )
+    if handler_id(world):
+        world.n8n.api("POST", f"workflows/{handler}/unpublish")
+        wait_for("its end", lambda: world.n8n.api("DELETE", f"workflows/{handler}").ok)
+
+
+def test_a_handler_with_a_draft_is_left_as_it_is(world: World, cli: Cli) -> None:
+    nothing = ("--only", "no such workflow")
+    assert cli.connect(world.n8n, *nothing).exit_code == 0
+    handler = handler_id(world)
+    row = world.n8n.api("GET", f"workflows/{handler}").json()
+    draft = {key: row[key] for key in ("name", "nodes", "connections")} | {"settings": {"executionOrder": "v1"}}
+    draft["nodes"] = [*row["nodes"], w.no_op("Unfinished")]
+    assert world.n8n.api("PUT", f"workflows/{handler}", draft, publishIfActive="false").ok
+    kept = versions(world.n8n, handler)
+    shown = cli("connect", "--yes", *nothing)
+    assert "what is live is right; its draft is left alone" in shown.output and shown.exit_code == 0
+    assert versions(world.n8n, handler) == kept
+    assert world.n8n.api("PUT", f"workflows/{handler}", draft | {"nodes": row["nodes"]}).ok
+
+
+# -- a second n8n, and keys
+
+
+def test_a_second_n8n_by_name_has_its_own_section_address_and_undo(world: World, cli: Cli) -> None:
+    cli.file.write_text("# my n8n\nn8n:\n  url: http://127.0.0.1:9   # the first\n")
+    mine = bare(world, "Of the second", w.no_op())
+    shown = cli.connect(world.n8n, "--name", "second", "--only", mine)
+    assert shown.exit_code == 0, shown.output
+    handler = json.dumps(world.n8n.api("GET", f"workflows/{handler_id(world)}").json()["nodes"])
+    assert "/webhooks/n8n-error/second" in handler
+    text = cli.file.read_text()
+    assert "# my n8n" in text and "# the first" in text
+    assert [one.get("name", "default") for one in yaml.safe_load(text)["n8n"]] == ["default", "second"]
+    key = cli.data / "secrets" / "n8n_second_api_key"
+    assert key.read_text().strip() == world.n8n.api_key and key.stat().st_mode & 0o777 == 0o600
+    assert world.n8n.api_key not in text
+    assert "Nothing to change" in cli("connect", "--name", "second", "--yes", "--only", mine).output
+    assert (
+        "Nothing that was changed in n8n default"
+        in cli("connect", "--undo", "--yes", "--url", world.n8n.url, "--api-key", world.n8n.api_key).output
+    )
+    assert cli("connect", "--undo", "--yes", "--name", "second").exit_code == 0
+    assert "errorWorkflow" not in settings(world.n8n, mine)
+
+
+def test_a_name_that_the_running_n8n_medic_does_not_know_is_told(world: World, cli: Cli) -> None:
+    shown = cli.connect(world.n8n, "--name", "third", "--only", "nothing")
+    assert shown.exit_code == 1
+    assert "NOT PROVEN" in shown.output and "start n8n-medic again" in shown.output
+    assert cli("connect", "--undo", "--yes", "--name", "third").exit_code == 0
+
+
+def test_a_wrong_key_changes_nothing(world: World, cli: Cli) -> None:
+    shown = cli.connect(world.n8n, key="wrong")
+    assert shown.exit_code == 1 and "refused the API key" in shown.output
+    assert not cli.file.exists() and not handler_id(world)
+
+
+def test_missing_scopes_are_all_named_and_nothing_is_changed(world: World, cli: Cli) -> None:
+    poor = world.n8n.new_key(["workflow:list", "workflow:read", "tag:list"])
+    before = export(world.n8n)
+    shown = cli.connect(world.n8n, key=poor)
+    assert shown.exit_code == 1
+    assert "Nothing was changed" in shown.output
+    for scope in ("workflow:create", "workflow:update", "workflow:activate", "credential:create", "execution:list"):
+        assert scope in shown.output
+    assert export(world.n8n) == before and not cli.file.exists()
+
+
+def test_an_n8n_that_is_down_is_told(world: World, cli: Cli) -> None:
+    shown = cli("connect", "--yes", "--url", f"http://127.0.0.1:{free_port()}", "--api-key", "k")
+    assert shown.exit_code == 1 and "the connection was refused" in shown.output
+    assert not cli.file.exists()
+
+
+# -- odd workflows, as only an import makes them
+
+
+ODD = [
+    {"id": "OddSettingsNull1", "name": "Odd null", "settings": None},
+    {"id": "OddSettingsDflt1", "name": "Odd defaults", "settings": {"executionTimeout": -1, "timezone": "DEFAULT"}},
+    {"id": "OddSettingsKept1", "name": "Odd kept", "settings": {"binaryMode": "separate", "strange": {"a": 1}}},
+]
+
+
+@pytest.mark.n8n
+def test_imported_oddities_are_kept_or_left_alone(real_n8n: Any, medic: Medic, tmp_path: Path) -> None:
+    rows = [one | {"nodes": [w.webhook(f"odd-{place}")], "connections": {}} for place, one in enumerate(ODD)]
+    rows[2]["pinData"] = {"Webhook": [{"json": {"a": 1}}]}
+    file = real_n8n.folder / "odd.json"
+    file.write_text(json.dumps(rows))
+    command = [str(install.node_home() / "bin/node"), str(install.SCRIPT), "import:workflow", f"--input={file}"]
+    subprocess.run(command, env=real_n8n._settings(), cwd=real_n8n.folder, capture_output=True, timeout=180, check=True)
+    before = export(real_n8n)
+    cli = Cli(tmp_path, medic)
+    shown = cli.connect(real_n8n, *(word for one in ODD for word in ("--only", one["id"])))
+    assert shown.exit_code == 0, shown.output
+    assert re.search(r"! Odd null: n8n keeps no settings", shown.output)
+    assert re.search(r"! Odd defaults: n8n would take timezone", shown.output)
+    wired = export(real_n8n)
+    assert "errorWorkflow" in wired["OddSettingsKept1"]["settings"]
+    assert wired["OddSettingsKept1"]["settings"]["strange"] == {"a": 1}
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert export(real_n8n) == before
+
+
+# -- what only a stand-in can be made to do
+
+
+@pytest.fixture
+def alone(medic: Medic) -> Iterator[World]:
+    """A stand-in of the test's own."""
+    with StandInN8n() as n8n, World(n8n) as found:
+        yield found
+
+
+def test_an_n8n_that_is_too_old_is_refused(alone: World, medic: Medic, tmp_path: Path) -> None:
+    alone.n8n.can_discover = False
+    shown = Cli(tmp_path, medic).connect(alone.n8n)
+    assert shown.exit_code == 1 and "too old to be connected" in shown.output
+    assert not handler_id(alone)
+
+
+def test_an_n8n_that_publishes_drafts_is_found_out_on_the_canary(alone: World, medic: Medic, tmp_path: Path) -> None:
+    """One that does not know the flag: no draft of a person's may be its first try."""
+    cli = Cli(tmp_path, medic)
+    planted = bare(alone, "Planted", w.no_op("Live"))
+    alone.draft(planted, w.webhook("never"), w.stop_and_error("unfinished"))
+    plain = bare(alone, "Plain", w.no_op())
+    kept = versions(alone.n8n, planted)
+    publishes = alone.n8n.engine.change_workflow
+    alone.n8n.engine.change_workflow = lambda found, body, publish=True: publishes(found, body, True)  # type: ignore
+    shown = cli.connect(alone.n8n)
+    assert shown.exit_code == 1 and "was not seen to leave drafts unpublished" in shown.output
+    assert versions(alone.n8n, planted) == kept and "errorWorkflow" not in settings(alone.n8n, planted)
+    assert "errorWorkflow" in settings(alone.n8n, plain)
+    alone.n8n.engine.change_workflow = publishes  # type: ignore[method-assign]
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+
+
+def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, medic: Medic, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, medic)
+    refused, other = bare(alone, "A refused"), bare(alone, "B other")
+    alone.n8n.misbehave(Answer(400, {"message": "request/body is wrong"}), path=f"/workflows/{refused}")
+    shown = cli.connect(alone.n8n)
+    assert shown.exit_code == 1 and "! A refused: n8n did not take the request" in shown.output
+    assert "errorWorkflow" in settings(alone.n8n, other)
+    again = cli("connect", "--yes")
+    assert again.exit_code == 0 and "errorWorkflow" in settings(alone.n8n, refused)
+
+
+def test_a_token_that_changed_is_written_anew(alone: World, medic: Medic, tmp_path: Path) -> None:
+    cli = Cli(tmp_path, medic)
+    assert cli.connect(alone.n8n).exit_code == 0
+    changed = cli("connect", "--yes", MEDIC_WEBHOOK_TOKEN="another-token-that-is-not-known-there")
+    assert "~ credential n8n-medic token: the token is another by now" in changed.output
+    assert changed.exit_code == 1 and "is not n8n-medic's" in changed.output
+    data = next(one["data"] for one in alone.n8n.engine.credentials.values() if one["name"] == "n8n-medic token")
+    assert data == {"name": "X-Medic-Token", "value": "another-token-that-is-not-known-there"}
+    back = cli("connect", "--yes")
+    assert back.exit_code == 0 and "the loop is closed" in back.output
+    assert TOKENS["MEDIC_WEBHOOK_TOKEN"] not in back.output + changed.output
+
+
+def test_without_a_running_n8n_medic_it_is_wired_and_not_proven(alone: World, tmp_path: Path) -> None:
+    away = Medic(tmp_path / "away", CONFIG)
+    cli = Cli(tmp_path / "cli", away)
+    mine = bare(alone, "Wired all the same")
+    shown = cli.connect(alone.n8n)
+    assert shown.exit_code == 1 and "n8n-medic does not run: start it" in shown.output
+    assert "errorWorkflow" in settings(alone.n8n, mine)
+    assert cli("connect", "--undo", "--yes").exit_code == 0
