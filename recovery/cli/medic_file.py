@@ -27,10 +27,10 @@ def with_n8n(text: str, name: str, values: Mapping[str, str]) -> str:
         return _appended(_without_braces(text), "n8n:\n" + _block(entry, 2))
     if isinstance(section, yaml.SequenceNode):
         return _in_list(text, section, name, entry)
-    if not isinstance(section, yaml.MappingNode):
-        if section.value not in ("", "null", "~"):
-            raise CannotEdit("n8n is no mapping in it")
+    if section.value in ("", "null", "~", []):
         return _replaced(text, section, _flow(entry))
+    if not isinstance(section, yaml.MappingNode):
+        raise CannotEdit("n8n is no mapping in it")
     if _name_of(section) == name:
         return _merged(text, section, values)
     return _as_list(text, section, entry)

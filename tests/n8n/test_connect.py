@@ -116,7 +116,8 @@ def test_a_planted_draft_stays_unpublished_through_connect_and_undo(world: World
     assert settings(world.n8n, planted)["errorWorkflow"] == handler_id(world)
     assert versions(world.n8n, planted) == kept and kept[1] != draft
     assert not world.n8n.webhook_answers("draft-only")
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert versions(world.n8n, planted) == kept
     assert export(world.n8n)[planted] == before
 
@@ -137,7 +138,8 @@ def test_unusual_settings_are_kept_through_connect_and_undo(world: World, cli: C
     before = export(world.n8n)[unusual]
     assert cli.connect(world.n8n, "--only", unusual).exit_code == 0
     assert settings(world.n8n, unusual) == before["settings"] | {"errorWorkflow": handler_id(world)}
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert export(world.n8n)[unusual] == before
 
 
@@ -150,7 +152,8 @@ def test_an_error_workflow_is_replaced_only_where_asked_and_put_back(world: Worl
     shown = cli("connect", "--yes", "--only", named, "--replace")
     assert "instead of Tell the companion" in shown.output
     assert settings(world.n8n, named)["errorWorkflow"] == handler_id(world)
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert export(world.n8n)[named] == before
 
 
@@ -164,7 +167,8 @@ def test_one_that_names_itself_handles_its_errors_or_is_tagged_is_left(world: Wo
     after = export(world.n8n)
     assert {one: after[one] for one in (own, tagged)} == {one: before[one] for one in (own, tagged)}
     kept = next(one for one in world.n8n.api("GET", "tags").json()["data"] if one["name"] == "medic:ignore")
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert "medic:ignore" in tags(world.n8n), "it was there before"
     world.n8n.api("DELETE", f"tags/{kept['id']}")
 
@@ -203,7 +207,8 @@ def test_what_people_have_changed_since_is_kept(world: World, cli: Cli) -> None:
     body = {key: row[key] for key in ("name", "nodes", "connections")}
     other = body | {"settings": {"executionOrder": "v1", "errorWorkflow": world.handler}}
     assert world.n8n.api("PUT", f"workflows/{mine}", other, publishIfActive="false").ok
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert settings(world.n8n, mine)["errorWorkflow"] == world.handler
 
 
@@ -328,7 +333,8 @@ def test_imported_oddities_are_kept_or_left_alone(real_n8n: Any, medic: Medic, t
     wired = export(real_n8n)
     assert "errorWorkflow" in wired["OddSettingsKept1"]["settings"]
     assert wired["OddSettingsKept1"]["settings"]["strange"] == {"a": 1}
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
     assert export(real_n8n) == before
 
 
@@ -363,7 +369,8 @@ def test_an_n8n_that_publishes_drafts_is_found_out_on_the_canary(alone: World, m
     assert versions(alone.n8n, planted) == kept and "errorWorkflow" not in settings(alone.n8n, planted)
     assert "errorWorkflow" in settings(alone.n8n, plain)
     alone.n8n.engine.change_workflow = publishes  # type: ignore[method-assign]
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output
 
 
 def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, medic: Medic, tmp_path: Path) -> None:
@@ -397,4 +404,5 @@ def test_without_a_running_n8n_medic_it_is_wired_and_not_proven(alone: World, tm
     shown = cli.connect(alone.n8n)
     assert shown.exit_code == 1 and "n8n-medic does not run: start it" in shown.output
     assert "errorWorkflow" in settings(alone.n8n, mine)
-    assert cli("connect", "--undo", "--yes").exit_code == 0
+    undone = cli("connect", "--undo", "--yes")
+    assert undone.exit_code == 0, undone.output

@@ -167,6 +167,97 @@ def test_the_metrics_tell_the_version_and_no_queue_where_there_is_none(world: Wo
     assert not [name for name in numbers.values if "queue_jobs" in name]
 
 
+# -- what connect relies on
+
+
+def saved(world: World, workflow_id: str, given: dict, **query: str) -> dict:
+    """The workflow after a save with these settings and nothing else of it changed."""
+    row = world.n8n.api("GET", f"workflows/{workflow_id}").json()
+    body = {key: row[key] for key in ("name", "nodes", "connections")} | {"settings": given}
+    answer = world.n8n.api("PUT", f"workflows/{workflow_id}", body, **query)
+    assert answer.ok, answer.text
+    return dict(answer.json())
+
+
+def test_settings_that_are_not_given_stay_and_default_takes_one_out(world: World) -> None:
+    workflow_id, _ = world.publish(w.no_op())
+    first = saved(world, workflow_id, {"timezone": "Asia/Seoul", "executionTimeout": 60}, publishIfActive="false")
+    assert first["settings"]["errorWorkflow"] == world.handler
+    second = saved(world, workflow_id, {"errorWorkflow": "DEFAULT"}, publishIfActive="false")
+    assert second["settings"] == {"executionOrder": "v1", "timezone": "Asia/Seoul", "executionTimeout": 60}
+
+
+def test_other_settings_make_no_new_version_and_leave_a_draft_unpublished(world: World) -> None:
+    workflow_id, path = world.publish(w.no_op())
+    draft = world.draft(workflow_id, w.webhook(f"{path}-draft"), w.stop_and_error("unfinished"))
+    before = world.door.workflow(workflow_id) or {}
+    after = saved(world, workflow_id, {"errorWorkflow": world.handler}, publishIfActive="false")
+    assert (after["versionId"], after["activeVersionId"]) == (draft, before["activeVersionId"])
+    assert world.n8n.webhook_answers(path) and not world.n8n.webhook_answers(f"{path}-draft")
+
+
+def test_the_settings_of_a_published_workflow_hold_at_once(world: World) -> None:
+    handler = world.n8n.errors_to(f"{world.told.url}/others")
+    workflow_id, path = world.publish(w.stop_and_error("no"))
+    saved(world, workflow_id, {"errorWorkflow": handler}, publishIfActive="false")
+    wait_for("its webhook", lambda: world.n8n.webhook_answers(path))
+    world.n8n.call(path, {})
+    wait_for("the other handler", lambda: world.told.calls("/others"))
+
+
+def test_a_published_workflow_is_deleted_only_once_it_is_unpublished(world: World) -> None:
+    workflow_id, _ = world.publish(w.no_op())
+    with pytest.raises(N8nError) as caught:
+        world.door.delete_workflow(workflow_id)
+    assert caught.value.kind == "conflict"
+    world.door.unpublish(workflow_id)
+    world.door.delete_workflow(workflow_id)
+    world.door.delete_workflow(workflow_id)
+    assert world.door.workflow(workflow_id) is None
+
+
+def test_a_node_is_saved_with_the_name_that_its_credential_has_today(world: World) -> None:
+    key = world.door.create_credential("Before", "httpHeaderAuth", {"name": "X", "value": "y"})
+    used = {"httpHeaderAuth": {"id": None, "name": "Before"}}
+    workflow_id, _ = world.publish(w.http("Fetch", world.url("/x"), credentials=used))
+    assert world.n8n.api("PATCH", f"credentials/{key}", {"name": "After"}).ok
+    kept = (world.door.workflow(workflow_id) or {})["nodes"][1]["credentials"]
+    assert kept == {"httpHeaderAuth": {"id": key, "name": "Before"}}
+    nodes = saved(world, workflow_id, {"timezone": "Asia/Seoul"}, publishIfActive="false")["nodes"]
+    assert nodes[1]["credentials"] == {"httpHeaderAuth": {"id": key, "name": "After"}}
+    world.door.change_credential(key, {"name": "X", "value": "z"})
+    world.door.delete_credential(key)
+    world.door.delete_credential(key)
+
+
+def test_a_node_with_a_key_that_the_api_does_not_know_is_refused(world: World) -> None:
+    made = w.workflow("Strange", w.webhook("strange"), w.no_op())
+    made["nodes"][1]["color"] = "red"
+    with pytest.raises(N8nError, match="Unrecognized key") as caught:
+        world.door.create_workflow(made)
+    assert caught.value.permanent
+
+
+def test_tags_are_made_once_and_deleted(world: World) -> None:
+    made = world.door.create_tag("contract")
+    with pytest.raises(N8nError) as caught:
+        world.door.create_tag("contract")
+    assert caught.value.kind == "conflict"
+    assert made in {one["id"] for one in world.door.tags()}
+    world.door.delete_tag(made)
+    world.door.delete_tag(made)
+    assert made not in {one["id"] for one in world.door.tags()}
+
+
+def test_a_key_tells_what_it_may_do_and_a_wrong_one_nothing(world: World) -> None:
+    poor = N8n("main", world.n8n.url, world.n8n.new_key(["workflow:read"]), 60)
+    assert poor.key_scopes() == {"workflow:read"}
+    with pytest.raises(N8nError, match="needs the scope workflow:list"):
+        poor.workflows()
+    with pytest.raises(N8nError, match="refused the API key"):
+        N8n("main", world.n8n.url, "wrong", 60).key_scopes()
+
+
 # -- retries
 
 
