@@ -46,11 +46,10 @@ def _secret(given: Config, config: Config, name: str, may_show_secrets: bool) ->
 def _steps(config: Config, address: str) -> list[str]:
     steps = ["Open the page and sign in."]
     if not any(n8n.api_key for n8n in config.n8n):
-        steps.append("Make an API key in n8n (Settings > n8n API), set MEDIC_N8N_URL and MEDIC_N8N_API_KEY,")
-        steps.append("  and start again.")
-    steps.append("Import the workflows of n8n_workflows/ into n8n, publish them, and choose the error")
-    steps.append("  handler in your workflows' settings. Their tokens:")
-    steps.append(f"  `{medic()} tokens`")
+        steps.append("Make an API key in n8n (Settings > n8n API), and connect it in a second terminal:")
+        steps.append(f"  `{medic()} connect --url http://127.0.0.1:5678`; then start again.")
+    else:
+        steps.append(f"Connect your n8n in a second terminal: `{medic()} connect`.")
     steps.append(f"Describe your services: `{medic()} init` makes a medic.yaml,")
     steps.append(f"  `{medic()} check-config` explains it.")
     lines, number = [], 0

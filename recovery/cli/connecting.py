@@ -131,6 +131,7 @@ class Connecting:
     def _wirer(self) -> Wirer:
         chosen = [self.shipped[stem] for stem in self.request.chosen]
         wirer = Wirer(self.door, tokens_for(self.config, chosen), HANDLER, self.tell)
+        wirer.beside = frozenset(self.request.chosen) - {HANDLER}
         made = [one for one in self.view.wired if one.done and one.change.kind is ChangeKind.INSTALL]
         wirer.ids |= {one.change.key: one.change.target for one in made}
         return wirer

@@ -6,7 +6,7 @@ import secrets
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -90,24 +90,23 @@ class Proof:
         while time.monotonic() < until:
             if signals.was_heard(CALLED, self.door.site, self._sign, before):
                 return True
-            for execution_id, status in self._ended() - known:
+            for execution_id in self._ended() - known:
                 run = self.door.execution(execution_id, with_data=True) or {}
-                if status == "success" and self._was_known(run):
+                if self._sign not in json.dumps(run):
+                    continue  # it tells of another failure
+                if self._was_known(run):
                     return True
-                if status == "error":
-                    self.because = self._why(run)
+                if met := _met(run):
+                    self.because = f"the error handler ran, and could not reach n8n-medic at {self.address} {met}"
                     return False
             threading.Event().wait(LOOK_AGAIN_SECONDS)
         self.because = f"nothing was heard within {HEARD_SECONDS:g} s: look at the error handler's executions in n8n"
         return False
 
-    def _ended(self) -> set[tuple[str, str]]:
-        """The executions of the error handler that have ended, and how."""
-        found = set()
-        for status in ("error", "success"):
-            page, _ = self.door.executions(status=status, workflow_id=self.handler, limit=20)
-            found |= {(str(one.get("id")), status) for one in page}
-        return found
+    def _ended(self) -> set[str]:
+        """The executions of the error handler that have ended."""
+        pages = [self.door.executions(status, self.handler, limit=20)[0] for status in ("error", "success")]
+        return {str(one.get("id")) for page in pages for one in page}
 
     def _was_known(self, run: Mapping[str, Any]) -> bool:
         """Whether we answered the handler that we knew of it: a poll came first, or n8n counts its runs anew."""
@@ -117,22 +116,49 @@ class Proof:
                 return any(signals.is_known(int(number), self.door.site) for number in SIGNAL_ID.findall(text))
         return False
 
-    def _why(self, run: Mapping[str, Any]) -> str:
-        """What n8n met when it called us."""
-        error = _section(run, "data", "resultData", "error")
-        code = str(error.get("httpCode") or error.get("name") or "")
-        told = next((words for known, words in _MET.items() if code.startswith(known)), str(error.get("message"))[:200])
-        return f"the error handler ran, and could not reach n8n-medic at {self.address} ({code}): {told}"
+
+def _met(run: Mapping[str, Any]) -> str:
+    """What n8n met when it called us, and what to do; "" where it met nothing."""
+    result = _section(run, "data", "resultData")
+    kinds = {str(one.get("name")): str(one.get("type")) for one in _section(run, "workflowData").get("nodes") or ()}
+    errors: list[Mapping[str, Any]] = []
+    for name, rows in _section(result, "runData").items():
+        if kinds.get(name, "").endswith(".httpRequest"):
+            errors += [found for row in rows for found in _errors_of(row)]
+    errors += [_section(result, "error")]
+    error = next((one for one in errors if one), None)
+    if error is None:
+        return ""
+    words = " ".join(
+        str(error.get(key)) for key in ("httpCode", "status", "code", "message", "messages") if key in error
+    )
+    told = next((todo for known, todo in _TO_DO if re.search(known, words)), "")
+    return f"({str(error.get('message') or words)[:200]})" + (f": {told}" if told else "")
 
 
-_MET = {
-    "401": "the token in its credential is not n8n-medic's: medic connect --renew writes it anew",
-    "404": "n8n-medic does not know this n8n by that name: start n8n-medic again, so that it reads its configuration",
-    "ECONN": "from where n8n runs nobody answers there; in a container 127.0.0.1 is the container itself: give the "
-    "address that n8n reaches as --address or public_url, and let n8n-medic listen there (bind)",
-    "ENOTFOUND": "n8n does not know that name: give the address that n8n reaches as --address, or public_url",
-    "EAI_AGAIN": "n8n does not know that name: give the address that n8n reaches as --address, or public_url",
-}
+def _errors_of(row: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The errors of one run of a node: its own, and those that it handed on to the next node."""
+    yield _section(row, "error")
+    for items in _section(row, "data").get("main") or ():
+        for item in items or ():
+            found = _section(item, "json").get("error")
+            yield found if isinstance(found, Mapping) else {"message": found} if found else {}
+
+
+_NAME = "n8n does not know that name: give the address that n8n reaches as --address, or public_url"
+_TO_DO = (
+    (r"\b401\b", "the token in its credential is not n8n-medic's: medic connect --renew writes it anew"),
+    (
+        r"\b404\b",
+        "n8n-medic does not know this n8n by that name: start n8n-medic again, so that it reads its configuration",
+    ),
+    (r"ENOTFOUND|EAI_AGAIN|getaddrinfo", _NAME),
+    (
+        r"ECONN|refused|timeout|ETIMEDOUT",
+        "from where n8n runs nobody answers there; in a container 127.0.0.1 is the container itself: give the address "
+        "that n8n reaches as --address or public_url, and let n8n-medic listen there (bind)",
+    ),
+)
 
 
 def remove_canaries(door: N8nWiring) -> None:

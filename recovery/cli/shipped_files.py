@@ -11,9 +11,11 @@ from recovery.model import Shipped
 FOLDER = Path(__file__).parents[2] / "n8n_workflows"
 HANDLER = "error-handler"
 # Those that do no harm where nothing else is set up, and need no credential but ours.
-USUAL = (HANDLER, "heartbeat", "watchdog", "probe-schedule")
-SCOPES = ("signals", "probes", "report", "replay")
-PLAIN = "signals"  # what "n8n-medic token" is good for, where there are tokens for one thing alone
+USUAL = (HANDLER, "heartbeat", "companion-watchdog", "probe-schedule")
+# The credentials that are ours to make, and for what each is good.
+OURS = {f"n8n-medic {scope}": scope for scope in ("signals", "probes", "report", "replay")} | {
+    "n8n-medic token": "signals"
+}
 LARGEST = 1024 * 1024
 
 
@@ -52,15 +54,16 @@ def usual(shipped: Iterable[str]) -> tuple[str, ...]:
 
 def foreign_credentials(shipped: Shipped) -> list[str]:
     """Credentials that it needs and that are not ours to make."""
-    return [f"{name} ({kind})" for kind, name in credentials_of(shipped.body) if kind != HEADER_AUTH]
+    named = credentials_of(shipped.body)
+    return [f"{name} ({kind})" for kind, name in named if kind != HEADER_AUTH or name not in OURS]
 
 
 def tokens_for(config: Config, chosen: Iterable[Shipped]) -> dict[str, str]:
     """What goes into each credential that these workflows name: the token that is good for no more than it needs."""
-    names = {name for one in chosen for kind, name in credentials_of(one.body) if kind == HEADER_AUTH}
+    named = {name for one in chosen for kind, name in credentials_of(one.body) if kind == HEADER_AUTH}
+    names = named & set(OURS)
     return {name: _token(config, name) for name in sorted(names)}
 
 
 def _token(config: Config, name: str) -> str:
-    scope = next((word for word in SCOPES if word in name), PLAIN)
-    return str(getattr(config, f"{scope}_token", "") or config.webhook_token)
+    return str(getattr(config, f"{OURS[name]}_token", "") or config.webhook_token)

@@ -15,7 +15,10 @@ from recovery.store import wirings
 
 def take_back(wirer: Wirer, plan: list[Undo], view: WiringView) -> None:
     """Take back all that can be; what cannot stays written down, and is in `wirer.failed`."""
-    _learn_of_drafts(wirer, plan, view)
+    try:
+        _learn_of_drafts(wirer, plan, view)
+    except N8nError as error:
+        wirer.fail(f"the canary: {error}")
     for undo in plan:
         try:
             _take_back(wirer, undo)

@@ -33,6 +33,7 @@ class Wirer:
         failed: lines about what was not done.
         ids: what was made: by credential's name and by stem. versions: of workflows that were saved, by id.
         keeps_drafts: this n8n was seen to keep a draft unpublished.
+        beside: the stems of shipped workflows that nothing else needs.
     """
 
     door: N8nWiring
@@ -43,6 +44,7 @@ class Wirer:
     ids: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     keeps_drafts: bool = False
+    beside: frozenset[str] = frozenset()
 
     def make(self, change: Change) -> None:
         """Make one change. One workflow that cannot be changed holds up no other; anything else does.
@@ -54,7 +56,8 @@ class Wirer:
         try:
             make(change)
         except N8nError as error:
-            if change.kind not in (ChangeKind.ERROR_WORKFLOW, ChangeKind.TAG):
+            alone = change.kind in (ChangeKind.ERROR_WORKFLOW, ChangeKind.TAG) or change.key in self.beside
+            if not alone:
                 raise Stopped(f"{change.name}: {error}") from None
             self.fail(f"{change.name}: {error}")
 
@@ -124,7 +127,9 @@ class Wirer:
         self.tell(f"  saved the workflow {change.name} anew")
 
     def _publish(self, change: Change) -> None:
-        target = change.target or self.ids[change.key]
+        target = change.target or self.ids.get(change.key, "")
+        if not target:
+            return  # it could not be made, which was told
         version = self.versions.get(target) or str(change.after.get("version"))
 
         def publish() -> str:

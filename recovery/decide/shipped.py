@@ -17,8 +17,9 @@ __all__ = [
 ]
 
 HEADER_AUTH = "httpHeaderAuth"
-SETTINGS_NODE = "Settings"
-ADDRESS_NAMES = ("medic_url", "medicUrl", "base_url", "baseUrl", "url")
+# What a Set node holds of ours: the address of n8n-medic, the name of this n8n, and what its heartbeat is called.
+ADDRESS, SITE, HEARTBEAT = "medic_url", "n8n_name", "heartbeat_name"
+CALLS = "/webhooks/n8n-error"
 CALLBACK = re.compile(r"(/webhooks/n8n-error)(/[a-z0-9_-]{1,40})?(?=$|[?'\"`\s}])")
 BODY_KEYS = ("name", "nodes", "connections", "settings")
 # What a node does. Where it stands, and the ids that n8n gives it, are nobody's business.
@@ -36,35 +37,41 @@ def fill(workflow: Mapping[str, Any], address: str, site: str) -> dict[str, Any]
 
 
 def _filled(node: dict[str, Any], address: str, site: str) -> dict[str, Any]:
-    for row in _addresses(node):
-        row["value"] = address
+    other = "" if site == "default" else site
+    for row in _settings(node):
+        if row["name"] == ADDRESS:
+            row["value"] = address
+        elif row["name"] == SITE:
+            row["value"] = other
+        elif row["name"] == HEARTBEAT and other and not str(row.get("value")).endswith(f"-{other}"):
+            row["value"] = f"{row.get('value')}-{other}"
     parameters = _section(node, "parameters")
     url = parameters.get("url")
     if isinstance(url, str) and _short(node) == "httpRequest":
-        parameters["url"] = CALLBACK.sub(rf"\1{'' if site == 'default' else f'/{site}'}", url)
+        parameters["url"] = CALLBACK.sub(rf"\1{f'/{other}' if other else ''}", url)
     return node
 
 
-def _addresses(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The fields of a Set node that hold the address of n8n-medic."""
+def _settings(node: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The fields of a Set node that are ours to fill in."""
     if _short(node) != "set":
         return
     rows = _section(_section(node, "parameters"), "assignments").get("assignments")
     for row in rows if isinstance(rows, list) else ():
-        name = row.get("name") if isinstance(row, dict) else ""
-        if name == ADDRESS_NAMES[0] or (node.get("name") == SETTINGS_NODE and name in ADDRESS_NAMES):
+        if isinstance(row, dict) and row.get("name") in (ADDRESS, SITE, HEARTBEAT):
             yield row
 
 
 def addresses_of(workflow: Mapping[str, Any]) -> list[str]:
     """The addresses of n8n-medic that it holds."""
-    return [str(row.get("value")) for node in _nodes(workflow) for row in _addresses(node)]
+    rows = [row for node in _nodes(workflow) for row in _settings(node)]
+    return [str(row.get("value")) for row in rows if row["name"] == ADDRESS]
 
 
 def calls_back(workflow: Mapping[str, Any]) -> bool:
     """Whether it tells n8n-medic of failures, with our nodes or with nodes made by hand."""
     urls = [str(_section(node, "parameters").get("url")) for node in _nodes(workflow) if _short(node) == "httpRequest"]
-    return any(CALLBACK.search(url) for url in urls)
+    return any(CALLS in url for url in urls)
 
 
 def credentials_of(workflow: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -131,7 +131,8 @@ def _undo_publish(one: Wired, view: WiringView, done: list[Wired]) -> Undo:
 def _undo_credential(one: Wired, view: WiringView, done: list[Wired]) -> Undo:
     if _by_id(view.credentials, one.change.target) is None:
         return Undo(one, "forget", "it is gone")
-    ours = {other.change.target for other in done if other.change.kind is ChangeKind.INSTALL}
+    installed = [other for other in done if other.change.kind is ChangeKind.INSTALL]
+    ours = {other.change.target for other in installed if _undo_install(other, view, done).does == "delete"}
     users = [row for row in view.workflows if row.get("id") not in ours and _uses(row, one.change.target)]
     adopted = {other.change.target for other in done if other.change.kind is ChangeKind.UPDATE}
     users = [row for row in users if row.get("id") not in adopted]

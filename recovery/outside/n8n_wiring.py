@@ -11,7 +11,7 @@ from recovery.outside.n8n_watching import ID_SHAPE
 
 __all__ = ["N8nWiringDoor"]
 
-UNPUBLISHED_SECONDS, LOOK_AGAIN_SECONDS = 30.0, 0.3
+UNPUBLISHED_SECONDS, LOOK_AGAIN_SECONDS = 60.0, 0.3
 
 
 class N8nWiringDoor:

@@ -19,6 +19,10 @@ CONFIG = {"n8n": [{"name": "default", "url": NOWHERE}, {"name": "second", "url":
 COUNTERS = ("updatedAt", "versionId", "versionCounter", "activeVersionId", "triggerCount")
 
 
+# A smaller error handler, of nodes that the stand-in runs.
+SMALL = str(Path(__file__).parent / "fixtures" / "shipped")
+
+
 class Cli:
     """`medic` in a folder of its own, with the data and the tokens of a running n8n-medic."""
 
@@ -29,9 +33,12 @@ class Cli:
         self.env = {name: value for name, value in medic.env.items() if name.startswith("MEDIC_")}
         self.env |= {"MEDIC_CONFIG": str(self.file), "HOME": str(folder)}
         self.data = Path(self.env["MEDIC_DATA_DIR"])
+        self.files = ""  # other workflows than those that are shipped
 
     def __call__(self, *words: str, given: str | None = None, **env: str) -> Result:
         """Run it; `given` is standard input."""
+        if self.files and words[0] == "connect":
+            words = (*words, "--files", self.files)
         with _only(self.env | env):
             try:
                 return CliRunner().invoke(main, list(words), input=given, prog_name="medic")

@@ -13,7 +13,7 @@ import yaml
 
 from tests.n8n import install
 from tests.n8n import workflows as w
-from tests.n8n.connecting import CONFIG, Cli, credentials, export, settings, tags, versions
+from tests.n8n.connecting import CONFIG, SMALL, Cli, credentials, export, settings, tags, versions
 from tests.n8n.real import free_port
 from tests.n8n.world import World
 from tests.standins.n8n import StandInN8n
@@ -36,6 +36,7 @@ def medic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Medic]:
 def cli(tmp_path: Path, medic: Medic, world: World) -> Iterator[Cli]:
     """The command line; whatever a test has connected is taken back."""
     found = Cli(tmp_path, medic)
+    found.files = "" if world.is_real else SMALL
     yield found
     for name in ("default", "second"):
         found("connect", "--undo", "--yes", "--name", name, "--url", world.n8n.url, "--api-key", world.n8n.api_key)
@@ -342,22 +343,30 @@ def test_imported_oddities_are_kept_or_left_alone(real_n8n: Any, medic: Medic, t
 
 
 @pytest.fixture
-def alone(medic: Medic) -> Iterator[World]:
+def alone() -> Iterator[World]:
     """A stand-in of the test's own."""
     with StandInN8n() as n8n, World(n8n) as found:
         yield found
 
 
-def test_an_n8n_that_is_too_old_is_refused(alone: World, medic: Medic, tmp_path: Path) -> None:
+@pytest.fixture
+def by_itself(tmp_path: Path, medic: Medic) -> Cli:
+    """The command line for that one."""
+    found = Cli(tmp_path, medic)
+    found.files = SMALL
+    return found
+
+
+def test_an_n8n_that_is_too_old_is_refused(alone: World, by_itself: Cli) -> None:
     alone.n8n.can_discover = False
-    shown = Cli(tmp_path, medic).connect(alone.n8n)
+    shown = by_itself.connect(alone.n8n)
     assert shown.exit_code == 1 and "too old to be connected" in shown.output
     assert not handler_id(alone)
 
 
-def test_an_n8n_that_publishes_drafts_is_found_out_on_the_canary(alone: World, medic: Medic, tmp_path: Path) -> None:
+def test_an_n8n_that_publishes_drafts_is_found_out_on_the_canary(alone: World, by_itself: Cli) -> None:
     """One that does not know the flag: no draft of a person's may be its first try."""
-    cli = Cli(tmp_path, medic)
+    cli = by_itself
     planted = bare(alone, "Planted", w.no_op("Live"))
     alone.draft(planted, w.webhook("never"), w.stop_and_error("unfinished"))
     plain = bare(alone, "Plain", w.no_op())
@@ -373,8 +382,8 @@ def test_an_n8n_that_publishes_drafts_is_found_out_on_the_canary(alone: World, m
     assert undone.exit_code == 0, undone.output
 
 
-def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, medic: Medic, tmp_path: Path) -> None:
-    cli = Cli(tmp_path, medic)
+def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, by_itself: Cli) -> None:
+    cli = by_itself
     refused, other = bare(alone, "A refused"), bare(alone, "B other")
     alone.n8n.misbehave(Answer(400, {"message": "request/body is wrong"}), path=f"/workflows/{refused}")
     shown = cli.connect(alone.n8n)
@@ -384,8 +393,8 @@ def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, medic: Me
     assert again.exit_code == 0 and "errorWorkflow" in settings(alone.n8n, refused)
 
 
-def test_a_token_that_changed_is_written_anew(alone: World, medic: Medic, tmp_path: Path) -> None:
-    cli = Cli(tmp_path, medic)
+def test_a_token_that_changed_is_written_anew(alone: World, by_itself: Cli) -> None:
+    cli = by_itself
     assert cli.connect(alone.n8n).exit_code == 0
     changed = cli("connect", "--yes", MEDIC_WEBHOOK_TOKEN="another-token-that-is-not-known-there")
     assert "~ credential n8n-medic token: the token is another by now" in changed.output
@@ -400,6 +409,7 @@ def test_a_token_that_changed_is_written_anew(alone: World, medic: Medic, tmp_pa
 def test_without_a_running_n8n_medic_it_is_wired_and_not_proven(alone: World, tmp_path: Path) -> None:
     away = Medic(tmp_path / "away", CONFIG)
     cli = Cli(tmp_path / "cli", away)
+    cli.files = SMALL
     mine = bare(alone, "Wired all the same")
     shown = cli.connect(alone.n8n)
     assert shown.exit_code == 1 and "n8n-medic does not run: start it" in shown.output

@@ -13,7 +13,7 @@ import pytest
 from recovery.outside.n8n import N8n
 from recovery.store import wirings
 from tests.n8n import workflows as w
-from tests.n8n.connecting import CONFIG, Cli, credentials, export, tags
+from tests.n8n.connecting import CONFIG, SMALL, Cli, credentials, export, tags
 from tests.n8n.world import World
 from tests.standins.n8n import StandInN8n
 from tests.standins.n8n_client import wait_for
@@ -64,6 +64,13 @@ def dies(monkeypatch: pytest.MonkeyPatch, what: str, at: int, after: bool) -> No
     monkeypatch.setattr(wirings, what, cut)
 
 
+def small(folder: Path, medic: Medic) -> Cli:
+    """The command line, with an error handler that the stand-in runs."""
+    found = Cli(folder, medic)
+    found.files = SMALL
+    return found
+
+
 def names(world: World) -> list[str]:
     return sorted(one["name"] for one in export(world.n8n).values())
 
@@ -76,7 +83,7 @@ def test_a_connect_that_was_killed_is_carried_on_and_taken_back(
     goes_on: bool,
 ) -> None:  # fmt: skip
     """Killed with a change written down and not made, and with one made and not written down."""
-    cli = Cli(tmp_path, medic)
+    cli = small(tmp_path, medic)
     before, kept = export(alone.n8n), credentials(alone.n8n)
     with monkeypatch.context() as patched:
         dies(patched, what, at, after)
@@ -97,7 +104,7 @@ def test_a_connect_that_was_killed_is_carried_on_and_taken_back(
 def test_an_undo_that_was_killed_is_carried_on(
     alone: World, medic: Medic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    cli, before = Cli(tmp_path, medic), export(alone.n8n)
+    cli, before = small(tmp_path, medic), export(alone.n8n)
     assert cli.connect(alone.n8n).exit_code == 0
     with monkeypatch.context() as patched:
         dies(patched, "end_change", at, after=False)
@@ -108,11 +115,12 @@ def test_an_undo_that_was_killed_is_carried_on(
 
 
 def test_a_process_that_is_killed_for_real_leaves_nothing_behind(alone: World, medic: Medic, tmp_path: Path) -> None:
-    cli, before = Cli(tmp_path, medic), export(alone.n8n)
+    cli, before = small(tmp_path, medic), export(alone.n8n)
     alone.n8n.slow_seconds = 0.05
     key = tmp_path / "key"
     key.write_text(alone.n8n.api_key)
     command = [sys.executable, "-m", "recovery", "connect", "--url", alone.n8n.url, "--api-key-file", str(key), "--yes"]
+    command += ["--files", SMALL]
     process = subprocess.Popen(
         command, env=medic.env | cli.env, cwd=tmp_path, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -129,7 +137,7 @@ def test_a_process_that_is_killed_for_real_leaves_nothing_behind(alone: World, m
 def test_two_at_once_do_not_make_everything_twice(alone: World, medic: Medic, tmp_path: Path) -> None:
     from recovery.cli.connecting import one_at_a_time
 
-    cli = Cli(tmp_path, medic)
+    cli = small(tmp_path, medic)
     with one_at_a_time(cli.data):
         shown = cli.connect(alone.n8n)
     assert shown.exit_code == 1 and "another medic connect runs" in shown.output

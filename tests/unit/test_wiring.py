@@ -14,7 +14,7 @@ from recovery.decide.unwiring import plan_undo, settle, settled_view
 from recovery.decide.wiring import plan_wiring
 from recovery.model import CANARY_NAME, Change, ChangeKind, Shipped, Wired, Wiring, WiringView, Wish
 
-FILE = Path(__file__).parents[2] / "n8n_workflows" / "error-handler.json"
+FILE = Path(__file__).parents[1] / "n8n/fixtures/shipped/error-handler.json"
 SHIPPED = {"error-handler": Shipped("error-handler", json.loads(FILE.read_text()))}
 HANDLER = SHIPPED["error-handler"].name
 TOKEN = "n8n-medic token"
