@@ -93,7 +93,7 @@ def _connect(connecting: Connecting, entry: Entry, manner: Manner) -> int:
         return 0
     if manner.asks and not click.confirm("Change it?", default=True):
         raise Refused("you said no")
-    if begins is None and manner.asks and sys.stdin.isatty():
+    if begins is None and manner.asks and on_a_terminal():
         change = plan_file(config, entry, _ask_dry_run(config), os.environ)
     if _writes(change, manner):
         write_file(change, os.environ)
@@ -124,6 +124,11 @@ def _show_file(change: FileChange, manner: Manner) -> None:
         click.echo(f"{change.key_file} (mode 600) will hold the API key.")
     if change.old != change.new:
         click.echo(f"To be written into {change.path}:\n{show_difference(str(change.path), change.old, change.new)}")
+
+
+def on_a_terminal() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty()
 
 
 def _ask_dry_run(config: Config) -> bool:
@@ -211,7 +216,7 @@ def _entry(config: Config, name: str, url: str, key: str) -> Entry:
     if not address:
         raise click.UsageError(f"no n8n named {name!r} is configured: give --url")
     key = key or (known.api_key if known else "")
-    if not key and sys.stdin.isatty():
+    if not key and on_a_terminal():
         click.echo(f"An API key of {address}: in n8n, Settings > n8n API > Create an API key.")
         key = click.prompt("API key (not shown)", hide_input=True).strip()
     if not key:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from recovery.cli import connect_run
 from tests.n8n import install
 from tests.n8n import workflows as w
 from tests.n8n.connecting import CONFIG, SMALL, Cli, credentials, export, settings, tags, versions
@@ -307,6 +308,52 @@ def test_an_n8n_that_is_down_is_told(world: World, cli: Cli) -> None:
     assert not cli.file.exists()
 
 
+# -- doctor
+
+
+def lines(shown: Any, state: str) -> list[str]:
+    """The lines of `medic doctor` that stand so."""
+    return [row for row in shown.output.splitlines() if row.startswith(state)]
+
+
+def test_doctor_says_what_is_missing_and_then_that_it_is_there(world: World, cli: Cli) -> None:
+    cli.file.write_text(f'n8n: {{url: "{world.n8n.url}", api_key: "{world.n8n.api_key}"}}\n')
+    mine = bare(world, "Seen by doctor", w.no_op())
+    ill = cli("doctor")
+    assert ill.exit_code == 1, ill.output
+    bad = "\n".join(lines(ill, "fail") + lines(ill, "warn"))
+    assert "there is none: failures are heard of only when n8n is asked" in bad
+    assert re.search(r"\d+ of \d+ published workflows have one; not: ", bad)
+    assert cli.connect(world.n8n, "--only", mine).exit_code == 0
+    well = cli("doctor")
+    good = "\n".join(lines(well, "ok"))
+    for words in ("worker: it is alive", "web: it is alive", "answers from here", "n8n default: API key", "arrived on"):
+        assert words in good, well.output
+    assert f"{HANDLER} is published" in good
+    assert world.n8n.api_key not in well.output
+    as_json = json.loads(cli("doctor", "--json").output)
+    assert {"state", "what", "because", "todo"} == set(as_json[0])
+
+
+def test_doctor_tells_a_handler_that_somebody_unpublished(world: World, cli: Cli) -> None:
+    mine = bare(world, "Told to nobody", w.no_op())
+    assert cli.connect(world.n8n, "--only", mine).exit_code == 0
+    assert world.n8n.api("POST", f"workflows/{handler_id(world)}/unpublish").ok
+    shown = cli("doctor")
+    assert shown.exit_code == 1
+    assert f"{HANDLER} is not published, so n8n never runs it" in shown.output
+    assert "Told to nobody: their error workflow is gone or not published" in shown.output
+    again = cli("connect", "--yes", "--only", mine)
+    assert again.exit_code == 0 and f"> publish {HANDLER}" in again.output
+
+
+def test_doctor_tells_an_n8n_that_is_down_and_a_key_that_is_wrong(world: World, cli: Cli) -> None:
+    cli.file.write_text(f'n8n: {{url: "http://127.0.0.1:{free_port()}", api_key: k}}\n')
+    assert "the connection was refused" in "".join(lines(cli("doctor"), "fail"))
+    cli.file.write_text(f'n8n: {{url: "{world.n8n.url}", api_key: wrong}}\n')
+    assert "refused the API key" in "".join(lines(cli("doctor"), "fail"))
+
+
 # -- odd workflows, as only an import makes them
 
 
@@ -355,6 +402,37 @@ def by_itself(tmp_path: Path, medic: Medic) -> Cli:
     found = Cli(tmp_path, medic)
     found.files = SMALL
     return found
+
+
+def test_a_person_is_asked_and_no_changes_nothing(alone: World, by_itself: Cli) -> None:
+    before = export(alone.n8n)
+    key = ("--url", alone.n8n.url, "--api-key", alone.n8n.api_key)
+    for answer in ("n\n", ""):
+        shown = by_itself("connect", *key, given=answer)
+        assert shown.exit_code == 1 and "Nothing was changed" in shown.output
+        assert export(alone.n8n) == before and not by_itself.file.exists()
+
+
+def test_on_a_terminal_it_asks_whether_to_begin_in_dry_run(
+    alone: World, by_itself: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect_run, "on_a_terminal", lambda: True)
+    by_itself.file.write_text("dry_run: false  # for now\n")
+    shown = by_itself("connect", "--url", alone.n8n.url, given=f"{alone.n8n.api_key}\ny\ny\n")
+    assert shown.exit_code == 0, shown.output
+    assert "Begin in dry run" in shown.output and alone.n8n.api_key not in shown.output
+    assert by_itself.file.read_text().startswith("dry_run: true  # for now\n")
+    assert by_itself("connect", "--yes", "--begin-live").exit_code == 0
+    assert by_itself.file.read_text().startswith("dry_run: false  # for now\n")
+    assert "Nothing to change" in by_itself("connect", "--yes").output
+
+
+def test_what_the_environment_says_is_not_written_into_the_file(alone: World, by_itself: Cli) -> None:
+    env = {"MEDIC_N8N_URL": alone.n8n.url, "MEDIC_N8N_API_KEY": alone.n8n.api_key}
+    shown = by_itself("connect", "--yes", **env)
+    assert shown.exit_code == 0 and not by_itself.file.exists() and "medic.yaml" not in shown.output
+    other = by_itself("connect", "--yes", "--api-key", alone.n8n.new_key(alone.n8n.all_scopes()), **env)
+    assert "MEDIC_N8N_URL is set and goes over the file" in other.output and not by_itself.file.exists()
 
 
 def test_an_n8n_that_is_too_old_is_refused(alone: World, by_itself: Cli) -> None:

@@ -18,6 +18,8 @@ from recovery.decide.triage import (
     triage_success,
 )
 from recovery.model import (
+    CANARY_NAME,
+    CANARY_WORDS,
     ComponentPlan,
     ExecutionState,
     Failure,
@@ -53,6 +55,13 @@ def fail(view: View, called_back: bool = False, **more: Any) -> Verdict:
 @pytest.mark.parametrize("mode", ["manual", "evaluation", "error"])
 def test_a_run_that_is_nobodys_outage_is_ignored(mode):
     assert fail(known("open"), mode=mode).move is Move.IGNORE
+
+
+def test_the_canary_of_connect_is_nobodys_outage_and_a_workflow_of_that_name_alone_is_none():
+    canary = {"workflow_name": CANARY_NAME, "message": f"{CANARY_WORDS} 1a2b: a failure on purpose"}
+    assert fail(View(), called_back=True, **canary).move is Move.IGNORE
+    assert fail(View(), **canary | {"message": "503"}).move is Move.OPEN
+    assert fail(View(), **canary | {"workflow_name": "Orders"}).move is Move.OPEN
 
 
 def test_the_first_failure_of_a_cause_opens():

@@ -111,6 +111,21 @@ def test_the_address_and_the_name_of_the_n8n_are_filled_in_and_nothing_else() ->
     assert calls_back(filled) and SHIPPED["error-handler"].body["nodes"][2]["parameters"] != filled["nodes"][2]
 
 
+def test_the_settings_node_gets_the_name_of_the_n8n_and_of_its_heartbeat() -> None:
+    rows = [{"name": name, "value": value} for name, value in (("n8n_name", ""), ("heartbeat_name", "n8n-scheduler"))]
+    shipped = {
+        "name": "n8n-medic: x",
+        "nodes": [node("Settings", "set", parameters={"assignments": {"assignments": rows}})],
+    }
+
+    def values(found: dict[str, Any]) -> list[str]:
+        return [row["value"] for row in found["nodes"][0]["parameters"]["assignments"]["assignments"]]
+
+    berlin = fill(shipped, ADDRESS, "berlin")
+    assert values(berlin) == ["berlin", "n8n-scheduler-berlin"] == values(fill(berlin, ADDRESS, "berlin"))
+    assert values(fill(shipped, ADDRESS, "default")) == ["", "n8n-scheduler"]
+
+
 def test_another_address_or_token_changes_what_is_ours_and_is_proven_anew() -> None:
     moved = plan(connected(), address="http://other:8808")
     assert kinds(moved) == [f"update {HANDLER}", f"publish {HANDLER}", f"proof {CANARY_NAME}"]
