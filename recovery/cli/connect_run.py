@@ -20,6 +20,7 @@ from recovery.cli.wiring import Stopped
 from recovery.cli.wiring_words import show_difference
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
 from recovery.config.load import config_path
+from recovery.config.secrets import secret_path
 from recovery.model import N8nError, Shipped
 from recovery.model.secrets import read_secret_file
 from recovery.store.database import open_database, sqlite_path
@@ -161,11 +162,16 @@ def _undo(door: Any, manner: Manner, has_database: bool) -> int:
 
 
 def _read_config(changes_nothing: bool) -> Config:
+    """The configuration, with secrets made where there are none: the first start does not show these any more."""
     named = config_path(None, os.environ)
     given = load_config() if named is None or named.exists() else load_config(os.devnull)  # connect makes it
     if changes_nothing and not (given.data_dir / "webhook_token").exists():
         return given
-    return ensure_secrets(given)[0]
+    config, made = ensure_secrets(given)
+    if made and not given.admin_password:
+        where = secret_path(config, "admin_password")
+        click.echo(f"The page's password, for the user admin, is made: it is in {where}.")
+    return config
 
 
 def _open(config: Config, changes_nothing: bool) -> bool:

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recovery.decide.coverage import Handler, has_draft, plan_error_workflows
-from recovery.decide.shipped import HEADER_AUTH, fill, same_flow, with_credentials
+from recovery.decide.shipped import HEADER_AUTH, fill, is_error_handler, same_flow, with_credentials
 from recovery.model import CANARY_NAME, Change, ChangeKind, Passed, Shipped, Wired, Wiring, WiringView, Wish
 
 __all__ = ["plan_wiring"]
 
+ANYBODY = "any"
 Row = Mapping[str, Any]
 
 
@@ -80,6 +81,8 @@ def _plan_workflow(draft: _Draft, shipped: Shipped) -> None:
     draft.installed[shipped.stem] = str(found["id"]) if found else ""
     if found is None:
         body = _ready(draft, shipped.body)
+        if is_error_handler(body):
+            body["settings"].setdefault("callerPolicy", ANYBODY)
         before = {"ids": [str(one["id"]) for one in draft.view.workflows if one.get("name") == shipped.name]}
         because = "it is not there"
         draft.changes.append(Change(ChangeKind.INSTALL, shipped.stem, shipped.name, because, before=before, after=body))
@@ -90,6 +93,7 @@ def _plan_workflow(draft: _Draft, shipped: Shipped) -> None:
 
 def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) -> None:
     """A shipped workflow that is there: is it right, and live?"""
+    _look_at_callers(draft, shipped, found)
     target, live = str(found["id"]), found.get("activeVersion")
     is_ours = made is not None and same_flow(found, made.change.after)
     if has_draft(found) and isinstance(live, Mapping) and not is_ours:
@@ -110,6 +114,23 @@ def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) 
     else:
         words = "it is there and published"
         draft.passed.append(Passed(shipped.name, words + ("; what you changed in it is kept" if is_theirs else "")))
+
+
+def _look_at_callers(draft: _Draft, shipped: Shipped, found: Row) -> None:
+    """n8n lets nobody but workflows of its own project call an error workflow, unless its settings say otherwise."""
+    settings = found.get("settings")
+    policy = settings.get("callerPolicy") if isinstance(settings, Mapping) else None
+    here = _projects(found)
+    others = any(here and _projects(one) - here for one in draft.view.workflows)
+    if is_error_handler(shipped.body) and policy != ANYBODY and others:
+        words = "workflows of other projects may not call it: let any workflow do so, in its Settings"
+        draft.passed.append(Passed(shipped.name, words, fine=False))
+
+
+def _projects(workflow: Row) -> set[str]:
+    shared = workflow.get("shared")
+    rows = shared if isinstance(shared, list) else []
+    return {str(one.get("projectId")) for one in rows if isinstance(one, Mapping) and one.get("projectId")}
 
 
 def _goal(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) -> tuple[dict[str, Any], bool]:

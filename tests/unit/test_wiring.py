@@ -273,6 +273,17 @@ def test_hostile_workflows_break_no_plan() -> None:
     cover(tuple(odd))
 
 
+def test_workflows_of_all_projects_may_call_the_handler() -> None:
+    installed = next(one for one in plan(EMPTY).changes if one.kind is K.INSTALL)
+    assert installed.after["settings"]["callerPolicy"] == "any"
+    by_hand = handler(shared=[{"projectId": "p1"}])
+    theirs = workflow("w1", "Orders", shared=[{"projectId": "p2"}], settings={"errorWorkflow": "h1"})
+    told = [one for one in plan(replace(connected(theirs), workflows=(by_hand, theirs))).passed if not one.fine]
+    assert ["other projects" in one.because for one in told] == [True]
+    open_to_all = {**by_hand, "settings": {"callerPolicy": "any"}}
+    assert all(one.fine for one in plan(replace(connected(), workflows=(open_to_all, theirs))).passed)
+
+
 # -- how many are covered
 
 
