@@ -4,7 +4,7 @@ from recovery.model import HttpDoor, N8nWiring
 from recovery.outside.http import Http
 from recovery.outside.n8n import N8n
 
-PATIENT_SECONDS = 60.0  # n8n takes long for its first answer about what a key may do
+PATIENT_SECONDS = 120.0  # a busy n8n takes long for its first answer about what a key may do
 
 
 def open_n8n(site: str, url: str, api_key: str) -> N8nWiring:
