@@ -66,4 +66,4 @@ def tokens_for(config: Config, chosen: Iterable[Shipped]) -> dict[str, str]:
 
 
 def _token(config: Config, name: str) -> str:
-    return str(getattr(config, f"{OURS[name]}_token", "") or config.webhook_token)
+    return str(getattr(config, f"{OURS[name]}_token"))

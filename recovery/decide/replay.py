@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.model import CauseClass, Failure, Outlook, ReplayLimits
+from recovery.model import CANARY_NAME, CANARY_WORDS, CauseClass, Failure, Outlook, ReplayLimits
 
 NO_RETRY = "medic:no-retry"
 RETRY_SAFE = "medic:retry-safe"
@@ -243,3 +243,10 @@ def release(
 def waits_for_cause(cause_class: CauseClass) -> bool:
     """Whether executions of a permanent cause may work once the cause is mended: a renewed credential, say."""
     return cause_class in (CauseClass.CREDENTIALS, CauseClass.UNAVAILABLE)
+
+
+def why_nobodys(failure: Failure) -> str:
+    """Why a failure is nobody's outage; "" where it may be one."""
+    if failure.workflow_name == CANARY_NAME and failure.message.startswith(CANARY_WORDS):
+        return "medic connect let it fail on purpose, to see that it arrives"
+    return f"{NOBODYS[failure.mode]} is nobody's outage" if failure.mode in NOBODYS else ""

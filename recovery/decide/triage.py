@@ -7,10 +7,8 @@ from enum import StrEnum
 
 from recovery.decide.alerts import Alerts
 from recovery.decide.classify import classify, fingerprint
-from recovery.decide.replay import NOBODYS
+from recovery.decide.replay import why_nobodys
 from recovery.model import (
-    CANARY_NAME,
-    CANARY_WORDS,
     NO_LOOKS,
     Cause,
     CauseClass,
@@ -149,7 +147,7 @@ def triage_failure(
     failure: Failure, site: str, view: View, policy: Policy, now: datetime, called_back: bool = False
 ) -> Verdict:
     """A failed execution or trigger. `called_back`: n8n's error workflow told of it, so it has just happened."""
-    if nobodys := _nobodys(failure):
+    if nobodys := why_nobodys(failure):
         return Verdict(Move.IGNORE, nobodys)
     chain, root_id = _chain_of(failure, site, view)
     told = _of_known(chain, root_id, failure, site, policy) if chain else None
@@ -173,13 +171,6 @@ def triage_failure(
         return Verdict(Move.IGNORE, because, None, incident_id, left)
     moved = _chain_move(chain, root_id, failure, cause, incident_id)
     return Verdict(move, because, cause, incident_id, moved, flapping=flapping)
-
-
-def _nobodys(failure: Failure) -> str:
-    """Why a failure is nobody's outage; "" where it may be one."""
-    if failure.workflow_name == CANARY_NAME and failure.message.startswith(CANARY_WORDS):
-        return "medic connect let it fail on purpose, to see that it arrives"
-    return f"{NOBODYS[failure.mode]} is nobody's outage" if failure.mode in NOBODYS else ""
 
 
 def _chain_of(failure: Failure, site: str, view: View) -> tuple[ChainFacts | None, str]:

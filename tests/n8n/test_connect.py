@@ -474,7 +474,7 @@ def test_one_workflow_that_n8n_refuses_holds_up_no_other(alone: World, by_itself
 def test_a_token_that_changed_is_written_anew(alone: World, by_itself: Cli) -> None:
     cli = by_itself
     assert cli.connect(alone.n8n).exit_code == 0
-    changed = cli("connect", "--yes", MEDIC_WEBHOOK_TOKEN="another-token-that-is-not-known-there")
+    changed = cli("connect", "--yes", MEDIC_SIGNALS_TOKEN="another-token-that-is-not-known-there")
     assert "~ credential n8n-medic token: the token is another by now" in changed.output
     assert changed.exit_code == 1 and "is not n8n-medic's" in changed.output
     data = next(one["data"] for one in alone.n8n.engine.credentials.values() if one["name"] == "n8n-medic token")
