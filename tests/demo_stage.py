@@ -111,11 +111,12 @@ class DemoStage:
                 {"name": "payments-api", "hosts": [self.payments.url[7:]], "severity": "critical"},
             ],
             "alerts": {
+                "hold": "0s",  # in so short a tour nobody waits whether healing comes first
                 "channels": [
                     mail | {"smtp": {"host": "127.0.0.1", "port": self.mailbox.port, "starttls": False}},
                     phone | {"account_sid": "AC-demo", "auth_token": "demo", "api_base": self.phone.url},
                     {"name": "chat", "kind": "webhook", "url": self.chat.url},
-                ]
+                ],
             },
         }
 

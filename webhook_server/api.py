@@ -8,6 +8,7 @@ from flask import Blueprint, Response, current_app
 from pydantic import BaseModel
 
 from recovery import clock
+from recovery.analytics.periods import count_period
 from recovery.analytics.summary import summarize
 from recovery.config.plans import every_seconds
 from recovery.model import OrderWhat
@@ -15,13 +16,14 @@ from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
 from recovery.model.statuses import spans_of
 from recovery.store import database, orders, steps, views
-from webhook_server import acting, asked, maintaining, openapi, replaying, schemas
+from webhook_server import acting, asked, maintaining, openapi, replaying, schemas, silencing
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.secrets import plain
 from webhook_server.security import require_token
 
 DETAIL_LIMIT = 1000
+EARLIEST_YEAR = 1971
 PROBE_TIMEOUT_SECONDS, GOOD_STATUSES = 5.0, "200-399"  # as the http check itself
 MUST_NAME = {OrderWhat.APPROVE: "step", OrderWhat.REJECT: "step", OrderWhat.SKIP_STAGE: "stage"}
 
@@ -93,16 +95,16 @@ def show_execution(row: Any) -> schemas.Execution:
 def give_order(incident_id: str) -> Response:
     """Ask for something: 202 with the order, which the worker carries out; 409 where it is too late for it."""
     number, body = asked.read_id(incident_id), asked.read_body(asked.OrderBody)
-    if body.what is OrderWhat.SNOOZE:
-        raise Problem(400, "Bad request", "snooze is not available yet; acknowledge and pause are")
     if body.what is OrderWhat.RUN_ACTION:
         raise Problem(400, "Bad request", "an action is run on a component: POST /api/v1/components/{name}/actions")
     name = MUST_NAME.get(body.what)
     if name and getattr(body, name) is None:
         raise Problem(400, "Bad request", f"{body.what} must name its {name}, so that it cannot hit a later one")
     now = clock.utc_now()
+    if body.what is OrderWhat.SNOOZE and (body.until is None or not now < body.until <= now + asked.LONGEST_SNOOZE):
+        raise Problem(400, "Bad request", "until: snooze must say until when: a time within the next 30 days")
     try:
-        order = orders.add_order(number, body.what, "api", now, body.step, body.stage, body.note)
+        order = orders.add_order(number, body.what, "api", now, body.step, body.stage, body.note, body.until)
     except orders.NotFound as missing:
         raise Problem(404, "Not found", str(missing)) from None
     except orders.StaleOrder as stale:
@@ -192,6 +194,28 @@ def cancel_replay(replay_id: str) -> Response:
     return _answer(replaying.cancel(replay_id), 202)
 
 
+def list_silences() -> Response:
+    """Silences, newest first."""
+    return _list_of("silences", asked.read_query(asked.Paging), schemas.Silence.model_validate)
+
+
+def add_silence() -> Response:
+    """Have nobody told of some incidents for a time."""
+    return _answer(silencing.add(asked.read_body(asked.SilenceBody)), 201)
+
+
+def end_silence(silence_id: str) -> Response:
+    """End a silence now."""
+    return _answer(silencing.remove(asked.read_id(silence_id)))
+
+
+def list_alert_channels() -> Response:
+    """How well each channel does: messages, tries, share of success, time to delivery."""
+    query = asked.read_query(asked.StatisticsQuery)
+    since = query.since or clock.utc_now() - timedelta(days=7)
+    return _list(silencing.list_channels(since))
+
+
 def list_probes() -> Response:
     """The probes that n8n should run: every configured component with an http check."""
     asked.read_query(asked.Query)
@@ -224,6 +248,23 @@ def show_summary() -> Response:
     return _answer(schemas.Summary(**summarize(since, until)))
 
 
+def show_daily() -> Response:
+    """The report of one day, as people are sent it."""
+    return _show_period("daily", timedelta(days=1))
+
+
+def show_weekly() -> Response:
+    """The report of one week, as people are sent it."""
+    return _show_period("weekly", timedelta(days=7))
+
+
+def _show_period(period: str, length: timedelta) -> Response:
+    until = asked.read_query(asked.PeriodQuery).until or clock.utc_now()
+    if until.year < EARLIEST_YEAR:
+        raise Problem(400, "Bad request", f"until: nothing was counted before {EARLIEST_YEAR}")
+    return _answer(schemas.Period(**count_period(period, until - length, until)))
+
+
 def show_openapi() -> Response:
     """This description."""
     return Response(openapi.write_document(ROUTES), mimetype="application/json")
@@ -249,6 +290,12 @@ ROUTES = (
     Route("POST", "/replays", order_replay, replaying.Replay, None, replaying.ReplayBody, False, 202, replaying.SCOPE),
     Route("POST", "/replays/<replay_id>/cancel", cancel_replay, replaying.Replay, status=202, scope=replaying.SCOPE),
     Route("GET", "/reports/summary", show_summary, schemas.Summary, asked.RangeQuery),
+    Route("GET", "/reports/daily", show_daily, schemas.Period, asked.PeriodQuery),
+    Route("GET", "/reports/weekly", show_weekly, schemas.Period, asked.PeriodQuery),
+    Route("GET", "/alerts/channels", list_alert_channels, schemas.ChannelFigures, asked.StatisticsQuery, listed=True),
+    Route("GET", "/silences", list_silences, schemas.Silence, asked.Paging, listed=True),
+    Route("POST", "/silences", add_silence, schemas.Silence, body=asked.SilenceBody, status=201),
+    Route("DELETE", "/silences/<silence_id>", end_silence, schemas.Silence),
     Route("GET", "/probes", list_probes, schemas.Probe, listed=True),
     Route("GET", "/openapi.json", show_openapi),
 )

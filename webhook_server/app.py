@@ -16,6 +16,7 @@ from recovery.store.views import drop_connection, is_unreachable, reachable
 from webhook_server import (
     acting,
     agents,
+    answering,
     api,
     deciding,
     health,
@@ -26,6 +27,7 @@ from webhook_server import (
     previewing,
     security,
     senders,
+    silencing,
     suggesting,
     webhooks,
     wording,
@@ -48,7 +50,7 @@ def create_app(config: Any) -> Flask:
     for room in (api, agents, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
-    for room in (pages, override, acting, suggesting, maintaining, deciding, previewing):
+    for room in (pages, override, acting, suggesting, maintaining, deciding, previewing, answering, silencing):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)

@@ -4,7 +4,7 @@ import base64
 import difflib
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, TypeVar
 
@@ -18,6 +18,7 @@ from recovery.store.views import LARGEST_ID
 from webhook_server.problems import Problem
 
 LARGEST_NUMBER = 2**31 - 1
+LONGEST_SNOOZE, LONGEST_SILENCE = timedelta(days=30), timedelta(days=365)
 Asked = TypeVar("Asked", bound=BaseModel)
 
 
@@ -163,6 +164,7 @@ class OrderBody(BaseModel):
     what: Annotated[OrderWhat, known(OrderWhat)]
     step: int | None = Field(default=None, strict=True, ge=0, le=LARGEST_NUMBER, description="must be current")
     stage: int | None = Field(default=None, strict=True, ge=1, le=LARGEST_NUMBER, description="must be current")
+    until: Moment | None = Field(default=None, description="of a snooze, which must have one")
     note: Annotated[str, StringConstraints(max_length=2000), AfterValidator(_no_nul)] = ""
 
 
@@ -186,6 +188,32 @@ class MaintenanceBody(BaseModel):
     starts_at: Moment | None = Field(default=None, description="now, where it is not given")
     ends_at: Moment | None = None
     note: Text = ""
+
+
+class SilenceBody(BaseModel):
+    """Which incidents nobody is told of, and until when. What is left out fits all; at least one must be given."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    component: Annotated[list[Name], Field(max_length=100)] = []
+    failure_type: Annotated[list[Annotated[FailureType, _known(FailureType)]], Field(max_length=30)] = []
+    severity: Annotated[list[Annotated[Severity, _known(Severity)]], Field(max_length=4)] = []
+    label: Annotated[dict[Name, Text], Field(max_length=20)] = {}
+    starts_at: Moment | None = Field(default=None, description="now, where it is not given")
+    ends_at: Moment
+    note: Text = ""
+
+
+class StatisticsQuery(Query):
+    """Since when is counted; the last seven days unless given."""
+
+    since: Moment | None = None
+
+
+class PeriodQuery(Query):
+    """Until when; now unless given."""
+
+    until: Moment | None = None
 
 
 def read_query(model: type[Asked]) -> Asked:

@@ -13,6 +13,8 @@ OFFERED = (
     OrderWhat.CANCEL,
     OrderWhat.RESOLVE,
     OrderWhat.ACKNOWLEDGE,
+    OrderWhat.SNOOZE,
+    OrderWhat.ESCALATE,
 )
 
 

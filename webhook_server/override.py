@@ -12,6 +12,7 @@ from recovery.model import OrderWhat
 from recovery.store import maintenance, orders, suggestions, views
 from recovery.store import views_system as system_views
 from webhook_server.acting import list_offers
+from webhook_server.answering import SNOOZE
 from webhook_server.asked import OrderBody
 from webhook_server.controls import list_controls
 from webhook_server.links import link_execution
@@ -56,9 +57,9 @@ def _give(number: int) -> tuple[str, str]:
     """Add the order; what to say of it, and in which tone."""
     try:
         body = _read_form()
-        given = orders.add_order(
-            number, body.what, current_user.name, clock.utc_now(), body.step, body.stage, body.note
-        )
+        now = clock.utc_now()
+        until = now + SNOOZE if body.what is OrderWhat.SNOOZE else None
+        given = orders.add_order(number, body.what, current_user.name, now, body.step, body.stage, body.note, until)
     except ValidationError:
         return gettext("That order was not understood; nothing was done. Is the note too long?"), "bad"
     except orders.StaleOrder:

@@ -129,6 +129,7 @@ class Alert(Shown):
     state: AlertState
     tries: int
     created_at: datetime
+    held_until: datetime | None
     delivered_at: datetime | None
     because: str
     error: str | None
@@ -145,6 +146,7 @@ class Order(Shown):
     component: str = Field(description="on which an action is run by hand; else empty")
     action: str = Field(description="the action that is run, or about which was decided; empty where it is about none")
     dry: bool = Field(description="only what it would do is told")
+    until: datetime | None
     note: str
     who: str
     asked_at: datetime
@@ -228,6 +230,57 @@ class Maintenance(Shown):
     note: str
     who: str
     created_at: datetime
+
+
+class Silence(Shown):
+    """A time in which nobody is told of the incidents that fit `matcher`; what is empty there fits all."""
+
+    id: int
+    matcher: dict[str, Any]
+    starts_at: datetime
+    ends_at: datetime
+    note: str
+    who: str
+    created_at: datetime
+
+
+NO_FIGURES: dict[str, Any] = {
+    "messages": 0, "tries": 0, "delivered": 0, "failed": 0, "share": None, "p50_seconds": None, "p95_seconds": None,
+}  # fmt: skip
+
+
+class ChannelFigures(Shown):
+    """How well a channel does: what it was given, in how many tries it took that, and within how many seconds.
+
+    `share`: of the tries that succeeded; `failing_since` is null where it works.
+    """
+
+    name: str
+    messages: int
+    tries: int
+    delivered: int
+    failed: int
+    share: float | None
+    p50_seconds: float | None
+    p95_seconds: float | None
+    failing_since: datetime | None
+    error: str
+
+
+class Period(Shown):
+    """The report of a day or a week for people, as it is sent."""
+
+    period: str
+    since: datetime
+    until: datetime
+    failed: int
+    healed: int
+    needs_human: int
+    healed_share: float | None
+    by_type: list[dict[str, Any]]
+    top: list[dict[str, Any]]
+    items: list[dict[str, Any]]
+    advice: list[str]
 
 
 class ReportedRecoveries(Shown):

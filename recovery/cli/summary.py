@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from recovery.clock import utc_now
 from recovery.config import Channel, Component, Config, show_duration
 from recovery.config.plans import default_hosts, every_seconds, only_hears
 from recovery.config.plugins import meaning_of_check
-from recovery.model import LOOKS, Severity
+from recovery.decide.telling import Subject, plan_telling
+from recovery.model import LOOKS, AlertKind, FailureType, Severity
 from recovery.model.durations import write_duration
 
 DEFAULT_SEVERITIES = {"sms": ["critical"], "email": ["critical", "high"], "slack": ["critical", "high", "medium"]}
@@ -126,9 +128,14 @@ def _does(component: Component, config: Config) -> str:
 
 def _tells(component: Component, config: Config) -> str:
     channels = config.alerts.channels
-    named = [channel.name for channel in channels if component.severity.value in _severities_of(channel)]
-    if named:
-        return ", ".join(named)
+    policy = config.alert_policy()
+    subject = Subject(component.name, FailureType.SERVER_UNRESPONSIVE, component.severity, dict(component.labels))
+    opened = plan_telling(AlertKind.OPENED, subject, policy, config.channel_plans(), utc_now())
+    called = plan_telling(AlertKind.NEEDS_HUMAN, subject, policy, config.channel_plans(), utc_now())
+    if called.ways:
+        first = ", ".join(way.channel for way in opened.ways) or "nobody"
+        how = opened.because.partition(": ")[2].partition("; quiet hours")[0]  # these are told of for a moment
+        return f"{first} when it fails ({how}); {', '.join(way.channel for way in called.ways)} when it needs a person"
     return (
         f"nobody: {'no channel takes ' + component.severity if channels else 'there is no channel'}; seen on the pages"
     )
@@ -168,6 +175,15 @@ def _alerts(config: Config) -> Iterator[str]:
     yield f"Alerts ({alerts.language}): {len(alerts.channels) or 'no channel'}"
     for channel in alerts.channels:
         yield f"  {channel.name} ({channel.kind}): {_severities(channel)}"
+    for route in alerts.routes:
+        told = "the pages alone" if route.channels == () else ", ".join(route.channels or ()) or "by severity"
+        yield f"  route {route.name}: {told}"
+    for step in alerts.escalation:
+        named = ", ".join([*step.channels, *step.people, *filter(None, [step.rotation])])
+        yield f"  unanswered after {show_duration(step.after)}: {named}"
+    for period, one in (("daily", alerts.reports.daily), ("weekly", alerts.reports.weekly)):
+        if one and alerts.channels:
+            yield f"  {period} report: {one.cron} ({alerts.timezone})"
 
 
 def _severities(channel: Channel) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from recovery.config.agents import check_agents
+from recovery.config.alert_names import check_alert_names
 from recovery.config.dependencies import check_dependencies, check_named_actions
 from recovery.config.document import Document, read_document
 from recovery.config.environment import lay_over
@@ -41,6 +42,7 @@ def load_config(path: str | os.PathLike[str] | None = None, env: Mapping[str, st
     problems += check_plugins(document.data, translator) + _find_twins(document.data, translator)
     problems += check_dependencies(document.data, translator) + check_named_actions(document.data, translator)
     problems += check_verifying(document.data, translator) + check_agents(document.data, translator)
+    problems += check_alert_names(document.data, translator)
     unread = {problem.where.removesuffix("_file") for problem in files.problems}
     problems = [problem for problem in problems if problem.where not in unread]
     problems += document.problems + overlay.problems + files.problems
@@ -80,6 +82,13 @@ def _find_twins(data: dict[str, Any], translator: Translator) -> list[Problem]:
         *_twins_of(data.get("playbooks"), ("playbooks",), "name", translator),
         *_twins_of(data.get("sources"), ("sources",), "name", translator),
         *_twins_of(channels, ("alerts", "channels"), "name", translator),
+        *(
+            twin
+            for word in ("routes", "people", "rotations")
+            for twin in _twins_of(
+                alerts.get(word) if isinstance(alerts, dict) else None, ("alerts", word), "name", translator
+            )
+        ),
         *_host_twins(data.get("components"), translator),
     ]
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from recovery import actions, alerts, checks
 from recovery.config.playbooks import make_brakes, make_rules, planned
 from recovery.model import (
+    Budget,
     ChannelPlan,
     ComponentPlan,
     MaintenancePlan,
@@ -221,7 +222,13 @@ def make_channel_plans(config: Config) -> list[ChannelPlan]:
     """What routing needs to know of each channel."""
     of_n8n = {plugin.name for plugin in alerts.REGISTRY.all() if plugin.through_n8n}
     return [
-        ChannelPlan(channel.name, channel.kind, channel.severities, channel.through_n8n or channel.kind in of_n8n)
+        ChannelPlan(
+            channel.name,
+            channel.kind,
+            channel.severities,
+            channel.through_n8n or channel.kind in of_n8n,
+            Budget(*channel.budget) if channel.budget else None,
+        )
         for channel in config.alerts.channels
     ]
 

@@ -134,7 +134,7 @@ def _rules_of(
     checks: Mapping[str, PlannedCheck],
 ) -> list[PlaybookRule]:
     names = {use for stage in one.stages for use in _uses(stage) or () if isinstance(use, str)}
-    match = _match(one.match)
+    match = make_match(one.match)
     told = {"dry_run": one.dry_run, "learned": one.order == "learned"}
     if not names:
         return [PlaybookRule(one.name, match, _stages(one, {}, checks), **told)]
@@ -168,7 +168,7 @@ def _stage(stage: PlaybookStage, known: Mapping[str, PlannedAction]) -> Stage:
         one_of=stage.one_of is not None,
         spacing_seconds=None if stage.spacing is None else stage.spacing.total_seconds(),
         needs_approval=stage.needs_approval,
-        only_if=_match(stage.only_if),
+        only_if=make_match(stage.only_if),
     )
 
 
@@ -176,7 +176,8 @@ def _uses(stage: PlaybookStage) -> tuple[str | ActionUse, ...] | None:
     return stage.actions if stage.one_of is None else stage.one_of
 
 
-def _match(found: MatchSettings) -> Match:
+def make_match(found: MatchSettings) -> Match:
+    """Which incidents are meant, as a value."""
     return Match(found.component, found.failure_type, found.severity, dict(found.label))
 
 

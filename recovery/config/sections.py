@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from recovery.config.types import (
+    Amount,
     Count,
     Dotted,
     Duration,
@@ -143,7 +144,8 @@ class ReplaySettings(Settings):
     """Automatic retries of one execution in its life."""
 
 
-def _check_cron(value: str) -> str:
+def check_cron(value: str) -> str:
+    """Five fields of cron whose time comes."""
     try:
         next(CronSim(value, datetime(2026, 1, 1, tzinfo=UTC)))
     except (CronSimError, StopIteration):
@@ -153,7 +155,8 @@ def _check_cron(value: str) -> str:
     return value
 
 
-def _check_timezone(value: str) -> str:
+def check_timezone(value: str) -> str:
+    """The name of a time zone."""
     try:
         ZoneInfo(value)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -168,11 +171,11 @@ class MaintenanceSettings(Settings):
 
     components: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Their names; `"*"` for all."""
-    cron: Annotated[str, AfterValidator(_check_cron)]
+    cron: Annotated[str, AfterValidator(check_cron)]
     """When it begins, as five fields of cron."""
     duration: Period = Field(alias="for")
     """How long it takes."""
-    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(check_timezone)] = "UTC"
     """In which time zone the begin is meant."""
     note: str = Field(default="", max_length=500)
     """What people read."""
@@ -217,17 +220,9 @@ class Channel(PluginUse):
     """Which it is told of; default: sms critical, email critical and high, slack also medium, any other all."""
     through_n8n: Flag = False
     """Its messages travel through n8n, so it is never the only one that hears of n8n's own trouble."""
-
-
-class AlertSettings(Settings):
-    """How people are told."""
-
-    language: Literal["en", "ko"] = "en"
-    """Of the messages: English or Korean."""
-    templates: FilePath | None = None
-    """A folder with words of your own for the messages; default: those that come along."""
-    channels: tuple[Channel, ...] = ()
-    """Where they go. With none, incidents are seen on the pages only."""
+    budget: Amount | None = None
+    """How many messages it carries, such as 6/h; the others are told of together afterwards. Default: sms 6/h, email
+    60/h, any other as many as there are."""
 
 
 class Retention(Settings):

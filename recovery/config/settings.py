@@ -10,11 +10,11 @@ from pydantic_core import PydanticCustomError
 
 from recovery.config import plans
 from recovery.config.agent_settings import AgentSettings
+from recovery.config.alerting import AlertSettings, make_alert_policy
 from recovery.config.components import Component
 from recovery.config.connectivity import ConnectivitySettings
 from recovery.config.playbooks import BrakeSettings, PlaybookSettings
 from recovery.config.sections import (
-    AlertSettings,
     MaintenanceSettings,
     N8n,
     RecoverySettings,
@@ -24,7 +24,7 @@ from recovery.config.sections import (
     Source,
 )
 from recovery.config.types import Bind, DatabaseUrl, Flag, Period, Secret, Token, Url, expected, split_bind
-from recovery.model import ChannelPlan, Policy, SourcePlan
+from recovery.model import AlertPolicy, ChannelPlan, Policy, SourcePlan
 from recovery.model.scopes import SCOPES
 
 SCOPED_NAMES = tuple(scope.setting for scope in SCOPES)
@@ -122,6 +122,10 @@ class Config(Settings):
     def policy(self) -> Policy:
         """What decisions need of it."""
         return plans.make_policy(self)
+
+    def alert_policy(self) -> AlertPolicy:
+        """Who is told what, and when."""
+        return make_alert_policy(self.alerts, self.recovery.escalate_after.total_seconds())
 
     def channel_plans(self) -> list[ChannelPlan]:
         """What routing needs to know of each channel, in the order of the file."""

@@ -23,6 +23,7 @@ from recovery.model import durations, hidden_in
 
 PER_SECONDS = {"s": 1, "m": 60, "h": 3600}
 RATE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)/([smh])")
+AMOUNT = re.compile(r"([0-9]{1,6})/([mhd])")
 LONGEST_SECONDS = 100 * 365 * 86_400.0
 
 
@@ -60,6 +61,16 @@ def parse_rate(value: Any) -> float:
     if not found or float(found[1]) == 0:
         raise expected("a rate: a number of at least 0.001 per second, minute or hour, such as 5/s, 300/m or 1000/h")
     return float(found[1]) / PER_SECONDS[found[2]]
+
+
+def parse_amount(value: Any) -> tuple[int, int]:
+    """`6/h`, `20/m` or `100/d`: how many, and within how many seconds."""
+    found = AMOUNT.fullmatch(value) if isinstance(value, str) else None
+    if isinstance(value, tuple) and len(value) == 2:
+        return value
+    if not found or int(found[1]) == 0:
+        raise expected("a number of at least 1 per minute, hour or day, such as 6/h")
+    return int(found[1]), {"m": 60, "h": 3_600, "d": 86_400}[found[2]]
 
 
 def check_url(value: str) -> str:
@@ -158,6 +169,7 @@ _schema = WithJsonSchema(TypeAdapter(durations.Duration).json_schema())
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), _schema, _show]
 Period = Annotated[timedelta, BeforeValidator(parse_duration), AfterValidator(_more_than_nothing), _schema, _show]
 Rate = Annotated[float, BeforeValidator(parse_rate), _as_text(RATE.pattern, "5/s")]
+Amount = Annotated[tuple[int, int], BeforeValidator(parse_amount), _as_text(AMOUNT.pattern, "6/h")]
 Count = Annotated[StrictInt, Field(ge=1, le=1000)]
 Flag = StrictBool
 Text = Annotated[str, Field(max_length=200), AfterValidator(_check_name)]

@@ -2,13 +2,23 @@
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recovery.model import ChannelPlan, Severity
 
-__all__ = ["Route", "channels_for", "give_up", "retry_at", "route"]
+__all__ = [
+    "Route",
+    "callable_channels",
+    "channels_for",
+    "give_up",
+    "next_channel",
+    "picked_for",
+    "retry_at",
+    "route",
+    "with_ways_around",
+]
 
 ALL = tuple(Severity)
 SEVERITIES_BY_KIND = {
@@ -46,17 +56,36 @@ def route(severity: Severity, about_n8n: bool, channels: Sequence[ChannelPlan]) 
     One about n8n itself never goes only through n8n: where severity picks nothing else, all the others are told
     too; where there are no others, it goes all the same, and `because` says so.
     """
-    picked = [plan for plan in channels if severity in _severities(plan)]
+    picked = picked_for(severity, channels)
     because = f"severity {severity}" if picked else f"no channel takes severity {severity}"
-    if about_n8n and picked and all(plan.through_n8n for plan in picked):
-        others = [plan for plan in channels if not plan.through_n8n]
-        picked = [plan for plan in channels if plan in picked or plan in others]
-        because += (
-            ", and every other channel, because only channels through n8n take it and it is about n8n"
-            if others
-            else "; it is about n8n, and every channel goes through n8n: it may not arrive"
-        )
-    return Route(tuple(plan.name for plan in picked), because)
+    picked, around = with_ways_around(picked, about_n8n, channels)
+    return Route(tuple(plan.name for plan in picked), because + around)
+
+
+def picked_for(severity: Severity, channels: Sequence[ChannelPlan]) -> list[ChannelPlan]:
+    """The channels that take the severity."""
+    return [plan for plan in channels if severity in _severities(plan)]
+
+
+def callable_channels(severity: Severity, channels: Sequence[ChannelPlan]) -> list[ChannelPlan]:
+    """The channels that call a person: those that take the severity, and those that would take a high one by their
+    kind. Where there are none, all for which the configuration does not say otherwise: a call is never lost."""
+    usual = [plan for plan in channels if plan.severities is None]
+    picked = [*picked_for(severity, channels), *(plan for plan in usual if Severity.HIGH in _severities(plan))]
+    return [plan for plan in channels if plan in (picked or usual)]
+
+
+def with_ways_around(
+    picked: list[ChannelPlan], about_n8n: bool, channels: Sequence[ChannelPlan]
+) -> tuple[list[ChannelPlan], str]:
+    """The channels, and others too where only n8n would carry what is about n8n; and what that adds to the reason."""
+    if not (about_n8n and picked and all(plan.through_n8n for plan in picked)):
+        return picked, ""
+    others = [plan for plan in channels if not plan.through_n8n]
+    if not others:
+        return picked, "; it is about n8n, and every channel goes through n8n: it may not arrive"
+    around = [plan for plan in channels if plan in picked or plan in others]
+    return around, ", and every other channel, because only channels through n8n take it and it is about n8n"
 
 
 def _severities(plan: ChannelPlan) -> tuple[Severity, ...]:
@@ -92,6 +121,21 @@ def give_up(tries: int, permanent: bool, age_seconds: float) -> bool:
     """
     longest = PERMANENT_DAY_SECONDS if permanent else TRANSIENT_DAYS_SECONDS
     return tries >= FEWEST_TRIES and age_seconds >= longest
+
+
+def next_channel(failed: str, tried: Collection[str], troubled: Collection[str], channels: Sequence[ChannelPlan],
+                 about_n8n: bool = False) -> str:  # fmt: skip
+    """The channel after one that failed, around the list: one that works, where there is one; "" where there is none.
+
+    Args:
+        tried: the channels that carry the message already, or have had it.
+        troubled: those that are known to fail.
+    """
+    names = [plan.name for plan in channels]
+    place = names.index(failed) + 1 if failed in names else 0
+    turn = [plan for plan in [*channels[place:], *channels[:place]] if plan.name not in tried and plan.name != failed]
+    turn = [plan for plan in turn if not (about_n8n and plan.through_n8n)] or turn
+    return next((plan.name for plan in turn if plan.name not in troubled), turn[0].name if turn else "")
 
 
 def _asked(seconds: float | None) -> float:

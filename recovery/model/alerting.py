@@ -25,8 +25,15 @@ class AlertKind(StrEnum):
 
 
 class AlertState(StrEnum):
-    """Where an alert stands in the outbox."""
+    """Where an alert stands in the outbox.
 
+    HELD waits for its hour, HELD_BACK for room in its channel's budget; FOLDED is told of by another message, or by
+    none because nobody needed to know.
+    """
+
+    HELD = "held"
+    HELD_BACK = "held_back"
+    FOLDED = "folded"
     QUEUED = "queued"
     SENDING = "sending"
     DELIVERED = "delivered"

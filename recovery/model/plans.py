@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from recovery.model.playbooks import Brakes, PlannedAction, PlannedCheck, Playbook, PlaybookRule
+from recovery.model.telling import Budget
 from recovery.model.words import Severity
 
 __all__ = [
@@ -162,12 +163,14 @@ class ChannelPlan:
         severities: which incidents it is told of; None follows its kind (sms: critical; email: critical and high;
             slack: critical, high and medium; any other kind: all).
         through_n8n: the message goes through n8n, so it can never be the only one about n8n itself.
+        budget: how many messages it carries; None: as many as there are.
     """
 
     name: str
     kind: str
     severities: tuple[Severity, ...] | None = None
     through_n8n: bool = False
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True)

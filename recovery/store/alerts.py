@@ -1,39 +1,150 @@
-"""The outbox: what is owed to people, until a channel has taken it."""
+"""The outbox: what is owed to people, held until its hour, then until a channel has taken it."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 
-import peewee as pw
-
 from recovery.model import AlertKind, AlertState
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import AlertRow
 
-IN_TURN = timedelta(seconds=1)
+UNFINISHED = (AlertState.QUEUED, AlertState.SENDING)
 
 
 def add_alert(
     key: str, incident_id: int, kind: str, channel: str, severity: str, facts: dict[str, Any], now: datetime
 ) -> bool:
-    """One message over one channel; False where that key is owed already."""
-    query = AlertRow.insert(
+    """One message over one channel, owed at once; False where that key is owed already."""
+    row = hold_alert(key, incident_id, kind, channel, severity, facts, now)
+    if row:
+        release_alert(row, now)
+    return row is not None
+
+
+def hold_alert(
+    key: str, incident_id: int, kind: str, channel: str, severity: str, facts: dict[str, Any], now: datetime,
+    held_until: datetime | None = None, thread_id: int | None = None, bundle_id: int | None = None,
+) -> AlertRow | None:  # fmt: skip
+    """One message over one channel, held until then; None where that key is owed already.
+
+    Args:
+        incident_id: 0 where it is about no single incident.
+        held_until: None where something else releases it.
+        thread_id, bundle_id: what it belongs to: of each, messages are told in order.
+    """
+    return bulk.create_once(
+        AlertRow,
         key=key,
         incident_id=incident_id,
         kind=kind,
         channel=channel,
         severity=severity,
         facts=facts,
-        state=AlertState.QUEUED,
-        run_at=now,
+        state=AlertState.HELD,
+        held_until=held_until,
+        thread_id=thread_id,
+        bundle_id=bundle_id,
         created_at=now,
-    ).on_conflict_ignore()
-    return bool(list(query.returning(AlertRow.id)))
+    )
+
+
+def release_alert(
+    row: AlertRow, now: datetime, facts: dict[str, Any] | None = None, pass_on_at: datetime | None = None
+) -> None:
+    """Have it sent: now, or as soon as what its thread or bundle is told before it has been taken.
+
+    Args:
+        pass_on_at: when another channel carries it too, if it was not taken by then.
+    """
+    before = _unfinished_before(row)
+    changes: dict[str, Any] = {
+        "state": AlertState.QUEUED,
+        "held_until": None,
+        "released_at": now,
+        "run_at": None if before else now,
+        "after_id": before,
+        "pass_on_at": pass_on_at,
+    }
+    changes |= {"facts": facts} if facts is not None else {}
+    bulk.set_row(AlertRow, row.id, changes)
+    for name, value in changes.items():
+        setattr(row, name, value)
+
+
+def _unfinished_before(row: AlertRow) -> int | None:
+    """The last message of the same thread, or bundle, that is still being told."""
+    for column, value in (("thread_id", row.thread_id), ("bundle_id", row.bundle_id)):
+        if value is not None:
+            sql = f"SELECT MAX(id) FROM alerts WHERE {column} = ? AND id <> ? AND state IN ?"  # noqa: S608 our own
+            found = bulk.select(sql, value, row.id, list(UNFINISHED))[0][0]
+            if found:
+                return int(found)
+    return None
+
+
+def set_facts(row: AlertRow, facts: dict[str, Any]) -> None:
+    """What it tells, which may have changed while it was held."""
+    bulk.set_row(AlertRow, row.id, {"facts": facts})
+    row.facts = facts
+
+
+def hold_until(row: AlertRow, until: datetime | None, state: AlertState = AlertState.HELD) -> None:
+    """Leave it held, until another time, or for want of room (`held_back`)."""
+    bulk.set_row(AlertRow, row.id, {"held_until": until, "state": state})
+    row.held_until, row.state = until, state
+
+
+def fold_alert(row: AlertRow, because: str, now: datetime) -> None:
+    """It is told of by another message, or by none."""
+    changes = {"state": AlertState.FOLDED, "held_until": None, "run_at": None, "because": because}
+    bulk.set_row(AlertRow, row.id, changes)
+    add_event(now, "alert", row.key, AlertState.FOLDED, because, row.incident_id or None, row.state)
+    row.state = AlertState.FOLDED
+
+
+def find_held(thread_id: int) -> list[AlertRow]:
+    """What is held of a thread, oldest first."""
+    return bulk.find_rows(AlertRow, "thread_id = ? AND state = ?", thread_id, AlertState.HELD, more="ORDER BY id")
+
+
+def find_held_of(incident_id: int, kind: AlertKind) -> list[AlertRow]:
+    """What is held of an incident, of one kind."""
+    where = "incident_id = ? AND state = ? AND kind = ?"
+    return bulk.find_rows(AlertRow, where, incident_id, AlertState.HELD, str(kind))
+
+
+def find_due_held(now: datetime, limit: int = 200) -> list[AlertRow]:
+    """What is held no longer, oldest first."""
+    query = AlertRow.select().where(AlertRow.held_until <= now).order_by(AlertRow.held_until, AlertRow.id).limit(limit)
+    return list(database.skip_locked(query))
+
+
+def find_by_key(keys: Collection[str]) -> list[AlertRow]:
+    """The messages of these keys."""
+    return list(AlertRow.select().where(AlertRow.key.in_(list(keys))).order_by(AlertRow.id)) if keys else []
+
+
+def find_held_of_kind(kind: AlertKind) -> list[AlertRow]:
+    """Everything of a kind that is held."""
+    return list(AlertRow.select().where(AlertRow.kind == kind, AlertRow.state == AlertState.HELD))
+
+
+def hasten(bundle_id: int, until: datetime) -> None:
+    """Have the message about a bundle no later than then."""
+    where = "bundle_id = ? AND state = ? AND held_until > ?"
+    for row in bulk.find_rows(AlertRow, where, bundle_id, AlertState.HELD, until):
+        hold_until(row, until)
+
+
+def carried_since(channel: str, since: datetime, limit: int) -> list[datetime]:
+    """When a channel was given its last messages, oldest first."""
+    query = AlertRow.select(AlertRow.released_at).where(AlertRow.channel == channel, AlertRow.released_at > since)
+    return [row.released_at for row in query.order_by(AlertRow.released_at.desc()).limit(limit)][::-1]
 
 
 def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[AlertRow]:
     """Claim alerts that are due, oldest first."""
-    _put_off_recovered(now)
     query = AlertRow.select().where(AlertRow.run_at <= now).order_by(AlertRow.run_at, AlertRow.id).limit(limit)
     claimed = []
     for row in database.skip_locked(query):
@@ -50,28 +161,28 @@ def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) 
     return claimed
 
 
-def _put_off_recovered(now: datetime) -> None:
-    """That all is well again waits for what is being told of the incident on its channel: else, where a failure is
-    told again after a crash, it would follow its own recovery."""
-    before = AlertRow.alias()
-    under_way = (before.state == AlertState.SENDING) | (before.run_at <= now)
-    of_its_own = (before.incident_id == AlertRow.incident_id) & (before.channel == AlertRow.channel)
-    too_early = pw.fn.EXISTS(before.select(pw.SQL("1")).where(of_its_own, before.id < AlertRow.id, under_way))
-    AlertRow.update(run_at=now + IN_TURN).where(
-        AlertRow.kind == AlertKind.RECOVERED, AlertRow.run_at <= now, too_early
-    ).execute()
-
-
 def finish_alert(row: AlertRow, state: AlertState, because: str, now: datetime, run_at: datetime | None = None) -> bool:
-    """Record what became of a claimed alert; False where somebody took it over."""
+    """Record what became of a claimed alert; False where somebody took it over. What waited for it is due then."""
     delivered = state is AlertState.DELIVERED
     values: dict[str, Any] = {"state": state, "lease_until": None, "run_at": run_at, "because": because}
-    values |= {"delivered_at": now, "error": None} if delivered else {"error": because}
+    values |= {"delivered_at": now, "error": None, "pass_on_at": None} if delivered else {"error": because}
     condition = (AlertRow.id == row.id) & (AlertRow.fence == row.fence) & (AlertRow.state == AlertState.SENDING)
     if AlertRow.update(**values).where(condition).execute() != 1:
         return False
-    add_event(now, "alert", row.key, state, because, row.incident_id, AlertState.SENDING)
+    if state not in UNFINISHED:
+        free_followers(row, now)
+    add_event(now, "alert", row.key, state, because, row.incident_id or None, AlertState.SENDING)
     return True
+
+
+def free_followers(row: AlertRow, now: datetime) -> None:
+    """What was to be told after it is told now."""
+    AlertRow.update(run_at=now, after_id=None).where(AlertRow.after_id == row.id).execute()
+
+
+def was_taken_since(channel: str, since: datetime) -> bool:
+    """Whether a channel has taken anything since then."""
+    return bool(bulk.select("SELECT 1 FROM alerts WHERE channel = ? AND delivered_at > ? LIMIT 1", channel, since))
 
 
 def requeue_lost_alerts(now: datetime) -> None:
@@ -79,3 +190,28 @@ def requeue_lost_alerts(now: datetime) -> None:
     AlertRow.update(run_at=now, lease_until=None, state=AlertState.QUEUED, fence=AlertRow.fence + 1).where(
         AlertRow.lease_until <= now
     ).execute()
+
+
+def find_to_pass_on(row: AlertRow, kinds: Collection[AlertKind], before: datetime) -> list[AlertRow]:
+    """What waits behind a message that was not taken, calls a person, and has waited since before then."""
+    waits = (AlertRow.thread_id == row.thread_id) & (AlertRow.channel == row.channel)
+    late = (AlertRow.released_at <= before) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
+    query = AlertRow.select().where(waits, late, AlertRow.kind.in_(list(kinds)), ~AlertRow.passed_over)
+    return list(query.order_by(AlertRow.id)) if row.thread_id is not None else []
+
+
+def find_late(now: datetime, limit: int = 200) -> list[AlertRow]:
+    """What was not taken in time."""
+    query = AlertRow.select().where(AlertRow.pass_on_at <= now).order_by(AlertRow.pass_on_at).limit(limit)
+    return list(database.skip_locked(query))
+
+
+def plan_passing(row: AlertRow, at: datetime | None) -> None:
+    """When another channel carries it too; None: no more."""
+    bulk.set_row(AlertRow, row.id, {"pass_on_at": at})
+
+
+def mark_passed_over(row: AlertRow) -> bool:
+    """Note that another channel carries it too; False where one does already."""
+    ours = (AlertRow.id == row.id) & ~AlertRow.passed_over
+    return bool(AlertRow.update(passed_over=True).where(ours).execute())

@@ -37,6 +37,21 @@ def create(table: type[Row], **values: Any) -> Row:
     return row
 
 
+def create_once(table: type[Row], **values: Any) -> Row | None:
+    """Insert one row with the table's defaults; None where a rule of one each has it already."""
+    row = table(**values)
+    columns = {name: value for name, value in row.__data__.items() if name != "id"}
+    cursor = proxy.obj.connection().cursor()
+    sql = f"{_insert(table, list(columns))} ON CONFLICT DO NOTHING RETURNING id"
+    cursor.execute(sql, next(_values(table, list(columns), [columns])))
+    found = cursor.fetchone()
+    if not found:
+        return None
+    row.id = found[0]
+    row._dirty.clear()
+    return row
+
+
 def _insert(table: type[Table], columns: Sequence[str]) -> str:
     mark = "?" if database.is_sqlite() else "%s"
     names = ", ".join(columns)

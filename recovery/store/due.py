@@ -6,6 +6,9 @@ from recovery.clock import from_micros
 from recovery.store.tables import (
     AgentRow,
     AlertRow,
+    BundleRow,
+    CallRow,
+    ChannelRow,
     ComponentRow,
     ExecutionRow,
     IncidentRow,
@@ -14,6 +17,7 @@ from recovery.store.tables import (
     RequestRow,
     SiteRow,
     StepRow,
+    ThreadRow,
     proxy,
 )
 
@@ -25,6 +29,9 @@ PLANNED = (
     *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
     *(ComponentRow.breaker_closed_at, RequestRow.until, RequestRow.wake_at, AgentRow.seen_at),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
+    *(AlertRow.held_until, AlertRow.released_at, AlertRow.pass_on_at, ThreadRow.owed_at, ThreadRow.told_at),
+    *(BundleRow.began_at, BundleRow.told_at, ChannelRow.failing_since, ChannelRow.troubled_at),
+    *(CallRow.called_at, CallRow.told_at, CallRow.due_at, CallRow.snoozed_until),
     # What is past is compared with what comes: a look with the end of an action, a failure with the last resolution.
     *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at),
     *(RecoveryRow.started_at, RecoveryRow.ended_at),
@@ -45,6 +52,9 @@ WORDS = {
     "components": "SELECT run_at FROM components WHERE run_at IS NOT NULL AND lease_until IS NULL"
     " ORDER BY run_at LIMIT 1",  # one that was hurried while it is looked at is due after that
     "alerts": "SELECT run_at FROM alerts WHERE run_at IS NOT NULL ORDER BY run_at LIMIT 1",
+    "held alerts": "SELECT held_until FROM alerts WHERE held_until IS NOT NULL ORDER BY held_until LIMIT 1",
+    "late alerts": "SELECT pass_on_at FROM alerts WHERE pass_on_at IS NOT NULL ORDER BY pass_on_at LIMIT 1",
+    "calls": "SELECT due_at FROM calls WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1",
     "lost steps": "SELECT lease_until FROM steps WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost executions": "SELECT lease_until FROM executions WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost replays": "SELECT lease_until FROM replays WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",

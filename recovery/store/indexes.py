@@ -23,5 +23,8 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS components_leased ON components (lease_until) WHERE lease_until IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS alerts_due ON alerts (run_at) WHERE run_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS alerts_leased ON alerts (lease_until) WHERE lease_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS alerts_held ON alerts (held_until) WHERE held_until IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS alerts_late ON alerts (pass_on_at) WHERE pass_on_at IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS calls_due ON calls (due_at) WHERE due_at IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS orders_untaken ON orders (id) WHERE taken_at IS NULL",
 )

@@ -17,6 +17,7 @@ class OrderRow(Table):
     given = JsonField(null=True)  # arguments in place of the configured ones; nothing secret
     shown = JsonField(null=True)  # all its arguments, redacted, as the person was shown what it would do
     dry = pw.BooleanField(default=False)  # only what it would do is told
+    until = TimeField(null=True)  # of a snooze
     note = pw.TextField(default="")
     who = pw.TextField()
     asked_at = TimeField()

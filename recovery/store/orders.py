@@ -9,7 +9,7 @@ from recovery.redact import redact
 from recovery.store import wake
 from recovery.store.database import skip_locked, write
 from recovery.store.events import add_event
-from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
+from recovery.store.tables import CallRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
 DECISIONS = (OrderWhat.APPROVE, OrderWhat.REJECT)
 PAUSABLE = (RecoveryState.RUNNING, RecoveryState.WAITING)
@@ -127,18 +127,13 @@ def why_refused(what: OrderWhat, standing: Standing) -> str:
     """Why an order makes no sense now, in words; "" where it does."""
     if what is OrderWhat.ACKNOWLEDGE:
         return ""
-    if what is OrderWhat.SNOOZE:
-        return "snooze is not available yet"
     if what is OrderWhat.RUN_ACTION:
         return "an action is run on a component, not on an incident"
     if standing.incident.state == IncidentState.RESOLVED:
         return "the incident is resolved; only acknowledge makes sense"
     if what in DECISIONS:
         return "" if standing.awaiting is not None else "nothing waits for a decision"
-    if what is OrderWhat.ESCALATE:
-        called = standing.incident.state == IncidentState.NEEDS_HUMAN
-        return "a person has been called already" if called else ""
-    if what in (OrderWhat.RETRY_NOW, OrderWhat.RESOLVE):
+    if what in (OrderWhat.RETRY_NOW, OrderWhat.RESOLVE, OrderWhat.SNOOZE, OrderWhat.ESCALATE):
         return ""
     return _why_recovery_refuses(what, standing.under_way)
 
@@ -165,8 +160,12 @@ def add_order(
     step: int | None = None,
     stage: int | None = None,
     note: str = "",
+    until: datetime | None = None,
 ) -> OrderRow:
     """Write down what a person asks for, with an audit line, and wake the worker.
+
+    Args:
+        until: of a snooze.
 
     Raises:
         NotFound: there is no such incident.
@@ -183,7 +182,7 @@ def add_order(
                 standing.awaiting
             )  # a yes is for what was asked when it was given, and for nothing that is asked later
         order = OrderRow.create(
-            incident_id=incident_id, what=what, step=step, stage=stage, note=note, who=who, asked_at=now,
+            incident_id=incident_id, what=what, step=step, stage=stage, until=until, note=note, who=who, asked_at=now,
             action=_decided(what, standing),
         )  # fmt: skip
         _write_history(order, now, before="", after="asked", because=note or f"{who} asked for {what}")
@@ -256,6 +255,17 @@ def was_ordered(incident_id: int, since: datetime) -> bool:
     """Whether a person has had an incident's executions retried since then."""
     goes_on = OrderRow.what.in_((OrderWhat.RETRY_NOW, OrderWhat.APPROVE)) & (OrderRow.outcome == "done")
     return OrderRow.select().where(OrderRow.incident_id == incident_id, OrderRow.taken_at >= since, goes_on).exists()
+
+
+def was_answered(incident: IncidentRow) -> bool:
+    """Whether somebody has answered the last call for a person, though the worker may not have seen it yet."""
+    answers = OrderRow.what.in_((OrderWhat.ACKNOWLEDGE, OrderWhat.SNOOZE, OrderWhat.ESCALATE))
+    call = CallRow.get_or_none(CallRow.incident_id == incident.id)
+    since = call.called_at if call else incident.episode_at
+    if incident.acknowledged_at and incident.acknowledged_at >= since:
+        return True
+    mine = OrderRow.select().where(OrderRow.incident_id == incident.id, OrderRow.asked_at >= since, answers)
+    return mine.where(OrderRow.outcome.is_null() | (OrderRow.outcome == "done")).exists()
 
 
 def hold_order(order: OrderRow) -> bool:

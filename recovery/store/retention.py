@@ -4,9 +4,12 @@ from datetime import datetime
 
 from recovery.store.tables import (
     AlertRow,
+    BundleRow,
+    CallRow,
     EventRow,
     ExecutionRow,
     IncidentRow,
+    LineRow,
     MemberRow,
     OrderRow,
     OutcomeRow,
@@ -14,10 +17,15 @@ from recovery.store.tables import (
     ReplayRow,
     RequestRow,
     SignalRow,
+    SilenceRow,
     StepRow,
+    ThreadRow,
 )
 
 AT_ONCE = 1_000
+OF_INCIDENTS = (
+    SignalRow, RecoveryRow, StepRow, RequestRow, ExecutionRow, OrderRow, AlertRow, EventRow, ThreadRow, LineRow, CallRow,
+)  # fmt: skip
 
 
 def drop_success_logs(before: datetime) -> int:
@@ -39,11 +47,14 @@ def drop_failures(before: datetime) -> int:
         MemberRow.delete().where(MemberRow.chain_id.in_(chains)).execute()
         recoveries = RecoveryRow.select(RecoveryRow.id).where(RecoveryRow.incident_id.in_(gone))
         OutcomeRow.delete().where(OutcomeRow.recovery_id.in_(recoveries)).execute()
-        for table in (SignalRow, RecoveryRow, StepRow, RequestRow, ExecutionRow, OrderRow, AlertRow, EventRow):
+        for table in OF_INCIDENTS:
             table.delete().where(table.incident_id.in_(gone)).execute()
         IncidentRow.delete().where(IncidentRow.id.in_(gone)).execute()
     for at in (EventRow.at, OrderRow.asked_at, StepRow.finished_at):  # what belongs to no incident
         at.model.delete().where(at < before, at.model.incident_id.is_null()).execute()
+    AlertRow.delete().where(AlertRow.created_at < before, AlertRow.incident_id == 0).execute()
+    BundleRow.delete().where(BundleRow.began_at < before, BundleRow.open_key.is_null()).execute()
+    SilenceRow.delete().where(SilenceRow.ends_at < before).execute()
     _drop_replays(before)
     return len(gone)
 

@@ -2,6 +2,7 @@
 
 import peewee as pw
 
+from recovery.store.alert_rows import AlertRow, BundleRow, CallRow, ChannelRow, LineRow, SilenceRow, ThreadRow
 from recovery.store.execution_rows import ExecutionRow, MemberRow
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
 from recovery.store.order_row import OrderRow
@@ -12,9 +13,25 @@ from recovery.store.suggestion_row import SuggestionRow
 from recovery.store.wiring_row import WiringRow
 
 __all__ = [
-    "AgentRow", "ExecutionRow", "MemberRow", "OrderRow", "OutcomeRow", "ReplayRow", "RequestRow", "SuggestionRow",
-    "Table", "WiringRow", "proxy",
-]  # fmt: skip
+    "AgentRow",
+    "AlertRow",
+    "BundleRow",
+    "CallRow",
+    "ChannelRow",
+    "ExecutionRow",
+    "LineRow",
+    "MemberRow",
+    "OrderRow",
+    "OutcomeRow",
+    "ReplayRow",
+    "RequestRow",
+    "SilenceRow",
+    "SuggestionRow",
+    "Table",
+    "ThreadRow",
+    "WiringRow",
+    "proxy",
+]
 
 
 class SignalRow(Table):
@@ -158,24 +175,6 @@ class ComponentRow(Lease):
         table_name = "components"
 
 
-class AlertRow(Lease):
-    """One message owed to people over one channel."""
-
-    key = pw.TextField(unique=True)
-    incident_id = pw.BigIntegerField(index=True)
-    kind = pw.TextField()
-    channel = pw.TextField()
-    severity = pw.TextField()
-    state = pw.TextField()
-    facts = JsonField(default=dict)
-    tries = pw.IntegerField(default=0)
-    created_at = TimeField(index=True)
-    delivered_at = TimeField(null=True)
-    because = pw.TextField(default="")
-    error = pw.TextField(null=True)
-
-    class Meta:
-        table_name = "alerts"
 
 
 class MaintenanceRow(Table):
@@ -243,6 +242,6 @@ class WorkerRow(Table):
 
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
-    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow,
-    ReplayRow, WiringRow,
+    MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow, ThreadRow, BundleRow,
+    LineRow, CallRow, SilenceRow, ChannelRow, ReplayRow, WiringRow,
 )  # fmt: skip

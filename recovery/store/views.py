@@ -21,6 +21,7 @@ from recovery.store.tables import (
     RecoveryRow,
     ReplayRow,
     SignalRow,
+    SilenceRow,
     StepRow,
     Table,
 )
@@ -81,6 +82,7 @@ WORDS: dict[str, tuple[type[Table], str]] = {
     "components": (ComponentRow, "seen_at"),
     "maintenance": (MaintenanceRow, "starts_at"),
     "replays": (ReplayRow, "asked_at"),
+    "silences": (SilenceRow, "starts_at"),
 }
 
 

@@ -18,6 +18,7 @@ from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
 from recovery.worker.loop import Loop
 from recovery.worker.removed import let_go_of_removed
+from recovery.worker.reporting import plan_reports
 
 if TYPE_CHECKING:
     from recovery.config import Config
@@ -85,6 +86,7 @@ def make_context(config: "Config", loop: Loop) -> Context:
         doors_for_step=doors.for_step,
         freed=loop.wake,
         channels=plans,
+        alerting=config.alert_policy(),
         channel_args={plan.name: config.channel_args(plan.name) for plan in plans},
         public_url=config.public_url,
         link_key=str(config.session_key),
@@ -119,6 +121,7 @@ def prepare(ctx: Context) -> None:
         ctx.connectivity.resume(ctx, now)
         recoveries.wake_held(now)  # what held them may be taken out of the configuration
         incidents.wake_all_incidents(now)
+        plan_reports(ctx, now)
         was_away = ctx.latest is not None and now - ctx.latest > AWAY and not sites.latest_beat("web")
         await_word(ctx.policy, now, now if was_away else None)
     keep_beating(ctx)

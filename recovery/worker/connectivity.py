@@ -42,7 +42,9 @@ ASK_AGAIN, TELL_AGAIN, HURRY_AGAIN = timedelta(seconds=5), timedelta(seconds=60)
 PROVED_FOR = timedelta(seconds=10)
 ANCHOR_SECONDS = 3.0
 MOST_HURRIED = 20
-LEFT_TO_OTHERS = frozenset(("incidents", "recoveries", "steps", "executions", "alerts"))
+LEFT_TO_OTHERS = frozenset(
+    ("incidents", "recoveries", "steps", "executions", "alerts", "calls", "held alerts", "late alerts")
+)
 
 
 class Connectivity:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from recovery.clock import utc_now
-from recovery.model import ChannelPlan, Doors, Policy
-from recovery.model.links import Decision, sign_decision
+from recovery.model import AlertPolicy, ChannelPlan, Doors, Policy
+from recovery.model.links import Answer, Decision, sign_answer, sign_decision
 from recovery.store import database
 from recovery.worker.connectivity import Connectivity
 from recovery.worker.ears import Ears
@@ -63,6 +63,7 @@ class Context:
     Fields:
         worker: this worker's name. freed: wakes the loop.
         channels: for routing; channel_args: their plugins' arguments, by name.
+        alerting: who is told what, and when. silences: those that were open at a moment.
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
         taken: how many signals the last batch held: many mean a storm.
         windows: the times of maintenance that were open at a moment.
@@ -79,6 +80,7 @@ class Context:
     freed: Callable[[], None]
     channels: Sequence[ChannelPlan] = ()
     channel_args: Mapping[str, Any] = field(default_factory=dict)
+    alerting: AlertPolicy = field(default_factory=AlertPolicy)
     doors_for_step: Callable[[Callable[[int, float], None]], Doors] | None = None
     public_url: str = ""
     language: str = "en"
@@ -88,6 +90,7 @@ class Context:
     taken: int = 0
     latest: datetime | None = None
     windows: tuple[datetime, Sequence[Any]] | None = None
+    silences: tuple[datetime, Sequence[Any]] | None = None
     failures_kept: timedelta = timedelta(days=365)
     background: Any = None
     connectivity: Connectivity = field(default_factory=Connectivity)
@@ -117,6 +120,15 @@ class Context:
     def override_link(self) -> str:
         """Where people see what they ordered."""
         return f"{self.public_url.rstrip('/')}/override"
+
+    def answer_link(self, answer: Answer) -> str:
+        """Where people acknowledge with nothing but the message; "" without a key to sign with."""
+        token = sign_answer(self.link_key, answer) if self.link_key else ""
+        return f"{self.public_url.rstrip('/')}/answer/{token}" if token else ""
+
+    def channel(self, name: str) -> ChannelPlan | None:
+        """The channel of that name, where it is configured."""
+        return next((plan for plan in self.channels if plan.name == name), None)
 
     def link(self, incident_id: int) -> str:
         """Where people see an incident."""

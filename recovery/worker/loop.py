@@ -20,12 +20,15 @@ from recovery.store import database, due
 from recovery.store.signals import BATCH
 from recovery.store.wake import WakeListener
 from recovery.worker.asking import follow_requests
+from recovery.worker.bundling import release_held
 from recovery.worker.checking import run_checks, take_over_lost_components
 from recovery.worker.context import Context
 from recovery.worker.executor import run_steps, take_over_lost_steps
 from recovery.worker.looking import look_at_incidents
 from recovery.worker.ordering import carry_out_orders
+from recovery.worker.passing import pass_on_late
 from recovery.worker.planning import plan_recoveries
+from recovery.worker.reminding import remind
 from recovery.worker.replaying import run_executions, take_over_lost_executions
 from recovery.worker.replays import run_replays, take_over_lost_replays
 from recovery.worker.sending import send_alerts, take_over_lost_alerts
@@ -49,6 +52,9 @@ STAGES: dict[str, Stage] = {
     "replays": run_replays,
     "executions": run_executions,
     "components": run_checks,
+    "calls": remind,
+    "held alerts": release_held,
+    "late alerts": pass_on_late,
     "alerts": send_alerts,
 }
 MOST_ROUNDS = 8
@@ -64,7 +70,7 @@ def tick(ctx: Context, now: datetime) -> bool:
     Returns False where a stage failed: the others went on, and it is tried again in the next tick.
     """
     failed: set[str] = set()
-    ctx.windows = None
+    ctx.windows = ctx.silences = None
     _notice_clock(ctx, now)
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()

@@ -11,7 +11,7 @@ from recovery.decide.wording import count_of
 from recovery.model import IncidentState, OrderWhat, RecoveryState, StepKind, StepState
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
-from recovery.worker import by_hand, calling, looking
+from recovery.worker import answering, by_hand, looking
 from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
@@ -159,15 +159,21 @@ def _resolve(case: Case) -> str:
 
 
 def _acknowledge(case: Case) -> str:
-    incidents.set_incident(case.incident.id, acknowledged_at=case.now, acknowledged_by=case.who)
-    return "acknowledged"
+    return answering.acknowledge(case.incident, case.who, case.now)
+
+
+def _snooze(case: Case) -> str:
+    until = case.order.until
+    if until is None or until <= case.now:
+        raise Refused("the time that it was to be snoozed for is over")
+    return answering.snooze(case.incident, case.who, until, case.now)
 
 
 def _escalate(case: Case) -> str:
-    if case.incident.state == IncidentState.NEEDS_HUMAN and case.incident.told_at:
-        raise Refused("a person has been called already")
-    calling.call_person(case.ctx, case.incident, f"{case.who} called for a person", case.now)
-    return "people are called"
+    done = answering.escalate(case.ctx, case.incident, case.who, case.now)
+    if not done:
+        raise Refused("people were told within the last minute")
+    return done
 
 
 def _approve(case: Case) -> str:
@@ -235,6 +241,7 @@ ORDERS: dict[OrderWhat, Callable[[Case], str]] = {
     OrderWhat.CANCEL: _cancel,
     OrderWhat.RESOLVE: _resolve,
     OrderWhat.ACKNOWLEDGE: _acknowledge,
+    OrderWhat.SNOOZE: _snooze,
     OrderWhat.ESCALATE: _escalate,
     OrderWhat.APPROVE: _approve,
     OrderWhat.REJECT: _reject,

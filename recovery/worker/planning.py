@@ -19,6 +19,7 @@ from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import is_held
 from recovery.worker.learning import note_outcome
+from recovery.worker.worsening import note_stage
 
 MOST_MOVES = 50
 
@@ -189,6 +190,8 @@ def _release_more(case: Case, move: moves.ReleaseMore) -> bool:
 
 def _next_attempt(case: Case, move: moves.NextAttempt) -> bool:
     executions.hold_back(case.row.incident_id)
+    if move.stage > case.row.stage:
+        note_stage(case.ctx, case.incident, case.row.stage, move.because, case.now)
     case.set(
         move.because,
         state=RecoveryState.RUNNING if move.at <= case.now else RecoveryState.WAITING,

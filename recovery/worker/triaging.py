@@ -29,6 +29,7 @@ from recovery.worker.facts import chain_facts, component_facts, incident_facts, 
 from recovery.worker.firing import known_alerts, note_alerts
 from recovery.worker.guarding import guarded
 from recovery.worker.hearing import Hearing
+from recovery.worker.worsening import note_severity
 
 log = logging.getLogger("medic.worker")
 LOOK_AT_JOINED = timedelta(seconds=1)
@@ -211,6 +212,9 @@ class _Batch:
         if cause is None or verdict.move not in (Move.OPEN, Move.REOPEN, Move.LATE):
             if verdict.incident_id:
                 self.joined.add(verdict.incident_id)
+            row = self.rows.get(cause.fingerprint) if cause and verdict.move is Move.JOIN else None
+            if cause and row and row.id == verdict.incident_id:
+                note_severity(self.ctx, row, cause, now)
             return verdict.incident_id
         escalate_at = now + timedelta(seconds=self.ctx.policy.escalate_after_seconds)
         row = self.rows.get(cause.fingerprint)

@@ -173,21 +173,33 @@ def test_the_late_record_of_a_lost_alert_is_dropped_and_it_is_sent_again_with_it
 
 
 def test_a_recovery_is_told_after_the_failure_that_is_told_again(store):
-    for key, kind, incident in (("opened", "opened", 1), ("well", "recovered", 1), ("other", "recovered", 2)):
-        alerts.add_alert(key, incident, kind, "hook", "high", {}, NOW)
+    for key, kind, thread in (("opened", "opened", 1), ("call", "needs_human", 1), ("other", "recovered", 2)):
+        owe_in_thread(key, kind, thread)
+    owe_in_thread("well", "recovered", 1)
     claimed = alerts.claim_alerts(NOW, LEASE, "a", 9)
     assert [row.key for row in claimed] == ["opened", "other"]
-    assert AlertRow.get(AlertRow.key == "well").run_at > NOW, "or the loop would turn for it without a pause"
-    at = NOW + timedelta(seconds=2)
-    assert not alerts.claim_alerts(at, LEASE, "a", 9), "the failure is still being told"
-    alerts.finish_alert(claimed[0], AlertState.QUEUED, "no answer", at, LATER)
-    assert [row.key for row in alerts.claim_alerts(at + timedelta(seconds=2), LEASE, "a", 9)] == ["well"]
+    assert AlertRow.get(AlertRow.key == "call").run_at is None, "or the loop would turn for it without a pause"
+    alerts.finish_alert(claimed[0], AlertState.QUEUED, "no answer", NOW, LATER)
+    assert not alerts.claim_alerts(NOW + timedelta(seconds=2), LEASE, "a", 9), "the failure is still being told"
+    for key in ("opened", "call", "well"):
+        [row] = alerts.claim_alerts(LATER, LEASE, "a", 9)
+        assert row.key == key, "in order"
+        assert alerts.finish_alert(row, AlertState.DELIVERED, "taken", LATER)
 
 
-def test_a_call_for_a_person_waits_for_nothing(store):
+def owe_in_thread(key: str, kind: str, thread: int) -> None:
+    row = alerts.hold_alert(key, thread, kind, "hook", "high", {}, NOW, thread_id=thread)
+    assert row
+    alerts.release_alert(row, NOW)
+
+
+def test_what_follows_a_message_that_is_refused_for_good_waits_no_longer(store):
     for key, kind in (("opened", "opened"), ("call", "needs_human")):
-        alerts.add_alert(key, 1, kind, "hook", "high", {}, NOW)
-    assert len(alerts.claim_alerts(NOW, LEASE, "a", 9)) == 2
+        owe_in_thread(key, kind, 1)
+    [opened] = alerts.claim_alerts(NOW, LEASE, "a", 9)
+    alerts.finish_alert(opened, AlertState.QUEUED, "400", NOW, LATER)
+    alerts.free_followers(opened, NOW)
+    assert [row.key for row in alerts.claim_alerts(NOW, LEASE, "a", 9)] == ["call"]
 
 
 def test_an_alert_that_was_not_taken_is_due_again_and_says_why(store):

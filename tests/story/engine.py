@@ -12,6 +12,7 @@ from typing import Any
 
 from recovery.clock import utc_now
 from recovery.model import (
+    AlertPolicy,
     ComponentPlan,
     DoorError,
     HttpAnswer,
@@ -137,6 +138,7 @@ class Engine:
     def __init__(self, clock: Any, n8n_url: str = "", api_key: str = "", **policy: Any):
         self.clock = clock
         self.outside = FakeOutside({"default": N8n("default", n8n_url, api_key)} if n8n_url else {})
+        alerting = policy.pop("alerting", None) or AlertPolicy(hold_seconds=0)  # these stories are about healing
         plain = Playbook(stages=STAGES)
         sites = ("default",) if n8n_url else ()
         self.policy = Policy(
@@ -144,6 +146,7 @@ class Engine:
         )
         channel = ChannelPlan("hook", "webhook")
         self.ctx = Context("test", self.policy, self.outside, lambda: None, (channel,), pools=Pools())
+        self.ctx.alerting = alerting
         self.ctx.background = InlineLoop()
         self.ctx.looks = Looks(self.outside, self.ctx.background, lambda: None)
         self.ctx.looks._threads = InlineThreads()

@@ -235,7 +235,7 @@ def test_stages_run_at_once_after_a_minute_and_after_five_with_one_two_and_three
     place.engine.run(8)
     assert calls() == 6
     assert place.engine.incident().state == "needs_human"
-    assert place.engine.alerts() == ["opened", "needs_human"]
+    assert place.engine.alerts() == ["opened", "worsened", "needs_human"], "worse: the second stage was in vain"
 
 
 def test_a_canary_that_succeeds_gives_the_stages_back_and_a_setback_waits_for_the_next(place: Place) -> None:

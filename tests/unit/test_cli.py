@@ -137,9 +137,13 @@ alerts:
     )
     assert "does   runs its command up to 3 times, each time only after its check has confirmed the failure" in orders
     assert "executions that it broke are retried" in orders and "needs  db: while that is down" in orders
-    assert db.startswith("  mail\n") and "db (low): no check" in db and "looks" not in db
+    assert db.startswith(
+        "  mail when it fails (severity high; held for 5 minutes, so that healing may come first); mail"
+    )
+    assert "db (low): no check" in db and "looks" not in db
     assert "fails  after a bad look; well again" in db and "never runs its command, for want of a check" in db
-    assert till.startswith("  nobody: no channel takes low") and "docker check of till every 30s" in till
+    assert till.startswith("  nobody when it fails (it is told by the report); phone when it needs a person")
+    assert "docker check of till every 30s" in till
     assert "Maintenance from 0 3 * * 0 (UTC) for 2h: db is seen failing" in shown.output
     assert "s3cret" not in shown.output
 

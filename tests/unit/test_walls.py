@@ -59,7 +59,7 @@ ONLY_FROM = {
     ("webhook_server", "alerts"): {"previewing"},
     ("cli", "checks"): {"checking"},
     ("cli", "worker"): {"commands"},
-    ("cli", "decide"): {"explaining"} | CONNECTING,
+    ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING,
     ("cli", "webhook_server"): {"gunicorn_settings"},
     ("actions", "checks"): {"republish_workflow", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},

@@ -171,7 +171,10 @@ BAD_ORDERS = [
     ({"what": "reject"}, "must name its step"),
     ({"what": "skip_stage"}, "must name its stage"),
     ({"what": "skip_stage", "step": 1}, "must name its stage"),
-    ({"what": "snooze"}, "not available yet"),
+    ({"what": "snooze"}, "until: snooze must say until when"),
+    ({"what": "snooze", "until": "2001-01-01"}, "within the next 30 days"),
+    ({"what": "snooze", "until": "9999-12-31T23:59:59"}, "within the next 30 days"),
+    ({"what": "snooze", "until": "soon"}, "must read like"),
     ({"what": "retrynow"}, "did you mean 'retry_now'?"),
     ({"what": "zzz"}, "one of: retry_now"),
     ({"what": 7}, "there is no 7"),
@@ -346,7 +349,9 @@ def test_an_execution_with_odd_ids_makes_no_odd_link(api, now):
 def test_the_words_of_the_contract_are_all_orders(api, now):
     incident = add_incident(now)
     add_recovery(incident, now, state=RecoveryState.RUNNING)
-    for what in ("retry_now", "pause", "cancel", "resolve", "acknowledge", "escalate"):
-        assert api.post(f"/api/v1/incidents/{incident.id}/orders", json={"what": what}).status_code == 202, what
+    until = {"until": (now + timedelta(hours=1)).isoformat()}
+    for what in ("retry_now", "pause", "cancel", "resolve", "acknowledge", "escalate", "snooze"):
+        body = {"what": what, **(until if what == "snooze" else {})}
+        assert api.post(f"/api/v1/incidents/{incident.id}/orders", json=body).status_code == 202, what
     assert {order.what for order in OrderRow.select()} < {what.value for what in OrderWhat}
     assert json.loads(api.get("/api/v1/events?subject=order&limit=1").text)["nextCursor"]

@@ -92,9 +92,9 @@ SENSELESS = [
     (OrderWhat.CANCEL, IncidentState.NEEDS_HUMAN, None, "no recovery is under way"),
     (OrderWhat.RETRY_NOW, IncidentState.RESOLVED, None, "is resolved"),
     (OrderWhat.RESOLVE, IncidentState.RESOLVED, None, "is resolved"),
-    (OrderWhat.ESCALATE, IncidentState.NEEDS_HUMAN, None, "called already"),
     (OrderWhat.APPROVE, IncidentState.RECOVERING, None, "nothing waits"),
-    (OrderWhat.SNOOZE, IncidentState.RECOVERING, None, "not available"),
+    (OrderWhat.SNOOZE, IncidentState.RESOLVED, None, "resolved"),
+    (OrderWhat.ESCALATE, IncidentState.RESOLVED, None, "resolved"),
 ]
 
 

@@ -17,7 +17,7 @@ def test_every_page_sends_a_stranger_to_the_login(app, visitor):
     pages = [
         rule
         for rule in app.url_map.iter_rules()
-        if rule.rule not in (*OPEN_ADDRESSES, "/decide/<token>")
+        if rule.rule not in (*OPEN_ADDRESSES, "/decide/<token>", "/answer/<token>")
         and not rule.rule.startswith(("/api/", "/agent/", "/webhooks/"))
     ]
     assert len(pages) >= 6

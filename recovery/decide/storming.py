@@ -1,0 +1,108 @@
+"""When many incidents become one message, when that is sent and brought up to date, and how much a channel carries."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from recovery.model import Budget, ChannelPlan, StormRule
+
+__all__ = ["LOOK_AGAIN", "StormView", "Update", "budget_of", "is_part", "room_at", "rule_for", "storm_due", "update"]
+
+LOOK_AGAIN = timedelta(seconds=30)
+HOUR = timedelta(hours=1)
+RINGING = "sms"  # a phone rings for each message: a few are a storm there
+BUDGETS = {RINGING: Budget(6, 3_600.0), "email": Budget(60, 3_600.0)}
+
+
+@dataclass(frozen=True, slots=True)
+class StormView:
+    """A storm on a channel, as it is looked at.
+
+    Fields:
+        told_at: when its message was sent; None: not yet.
+        healing, needs_human, resolved: its incidents now, counted.
+        counted: of how many that need a person the message told.
+        changed: it stands otherwise than was told.
+    """
+
+    kind: str
+    began_at: datetime
+    told_at: datetime | None = None
+    healing: int = 0
+    needs_human: int = 0
+    resolved: int = 0
+    counted: int = 0
+    changed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What comes next: it is told, it is over in silence, or (`again`) it is looked at then."""
+
+    tell: bool
+    because: str
+    again: datetime | None = None
+
+
+def rule_for(kind: str, rule: StormRule) -> StormRule:
+    """The rule of a channel of that kind."""
+    return replace(rule, most=1) if kind == RINGING else rule
+
+
+def is_part(
+    is_first: bool, lately: int, owed_at: datetime, storm_began: datetime | None, in_storm: bool, rule: StormRule
+) -> bool:
+    """Whether a message on a channel is told of by its storm.
+
+    Args:
+        is_first: nothing was told of its incident on the channel yet.
+        lately: of how many other incidents the channel was first to be told within the rule's time.
+        owed_at: when it was first to be told of this one.
+        storm_began: of the storm that is open there; None: none is.
+        in_storm: the incident is part of it already.
+    """
+    if storm_began is not None and in_storm:
+        return True
+    if is_first:
+        return lately >= rule.most
+    return storm_began is not None and owed_at >= storm_began - timedelta(seconds=rule.within_seconds)
+
+
+def storm_due(kind: str, began_at: datetime, calls: bool, now: datetime, rule: StormRule) -> datetime:
+    """When the message about a storm is due. A phone rings once more only when a person is needed."""
+    gather = timedelta(seconds=rule.gather_seconds)
+    if kind != RINGING:
+        return began_at + gather
+    return now + gather if calls else began_at + timedelta(seconds=rule.close_seconds)
+
+
+def update(view: StormView, now: datetime, rule: StormRule) -> Update:
+    """What becomes of a storm whose next message is due."""
+    rings = view.kind == RINGING
+    if view.told_at is None:
+        quiet = rings and not view.needs_human
+        return Update(not quiet, "nobody is needed for it" if quiet else "many incidents at once")
+    if rings and view.needs_human > view.counted:  # a phone rings twice an hour for one storm, not more
+        waits = now < view.told_at + HOUR
+        return Update(not waits, "more of them need a person", view.told_at + HOUR if waits else None)
+    ends_at = view.began_at + timedelta(seconds=rule.close_seconds)
+    if view.healing and now < ends_at:
+        return Update(False, "some are still being healed", min(now + LOOK_AGAIN, ends_at))
+    return Update(view.changed and not rings, "all are decided" if not view.healing else "it has lasted long enough")
+
+
+def budget_of(plan: ChannelPlan) -> Budget | None:
+    """How much a channel carries: as configured, else as its kind."""
+    return plan.budget or BUDGETS.get(plan.kind)
+
+
+def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime) -> datetime | None:
+    """When a channel has room again; None where it has some now. Half of it is kept for what calls a person.
+
+    Args:
+        carried: when it was given its last messages, oldest first.
+    """
+    most = budget.most if calls else max(1, budget.most - budget.most // 2)
+    within = timedelta(seconds=budget.within_seconds)
+    lately = [at for at in carried if now - at < within]
+    return None if len(lately) < most else lately[-most] + within
