@@ -111,7 +111,11 @@ class Scene:
                 "recovery": STAGES,
                 "poll_every": "1h",
                 "replay": {"rate": "50/s"},
-                "alerts": {"channels": [{"name": "hook", "kind": "webhook", "url": f"{self.hook.url}/alerts"}]},
+                "alerts": {
+                    "hold": "0s",
+                    "reports": {"daily": False},
+                    "channels": [{"name": "hook", "kind": "webhook", "url": f"{self.hook.url}/alerts"}],
+                },
                 "components": [self.component] if self.component else [],
             }
             self._medic = Medic(self.folder / "medic", config, self.url, PYTHONPATH=str(REPOSITORY))

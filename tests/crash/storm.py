@@ -35,6 +35,7 @@ CLAIMED = {
     "checks": "SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL AND process_group IS NULL",
     "alerts": "SELECT COUNT(*) FROM alerts WHERE lease_until IS NOT NULL",
 }
+TOLD_ALONE = {"hold": "0s", "storm": {"incidents": 1_000}, "reports": {"daily": False}}  # see alert_storm.py
 PATIENT = {"stages": [{"after": "0s", "attempts": 3}, {"after": "1s", "attempts": 30}], "settle": "1s"}
 
 
@@ -83,7 +84,8 @@ class Storm:
             "recovery": PATIENT | {"recurrences_per_hour": 1000},
             "poll_every": "2s",
             "replay": {"rate": "20/s", "max_retries": 100},
-            "alerts": {"channels": [{"name": "hook", "kind": "webhook", "url": f"{self.hook.url}/alerts"}]},
+            "alerts": TOLD_ALONE
+            | {"channels": [{"name": "hook", "kind": "webhook", "url": f"{self.hook.url}/alerts"}]},
             "components": [
                 self.plant.component("till", durations),
                 self.plant.component("press", durations, "stubborn"),
