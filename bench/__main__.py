@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import deaths, ingest, latency, learning, probes, ticks
+from bench import alerts_month, deaths, ingest, latency, learning, probes, telling, ticks
 
 BENCHES = {
     "ingest": ingest.main,
@@ -11,6 +11,8 @@ BENCHES = {
     "probes": probes.main,
     "deaths": deaths.main,
     "learning": learning.main,
+    "telling": telling.main,
+    "alerts-month": alerts_month.main,
 }
 
 

@@ -112,6 +112,7 @@ class DemoStage:
             ],
             "alerts": {
                 "hold": "0s",  # in so short a tour nobody waits whether healing comes first
+                "storm": {"incidents": 10, "within": "1s"},  # nor is a second failure within a minute a storm
                 "channels": [
                     mail | {"smtp": {"host": "127.0.0.1", "port": self.mailbox.port, "starttls": False}},
                     phone | {"account_sid": "AC-demo", "auth_token": "demo", "api_base": self.phone.url},

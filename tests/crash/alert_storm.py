@@ -22,6 +22,7 @@ from tests.standins.receiver import Posted, Reply
 from tests.story.medic import Medic
 
 GONE = Reply(403, "no such hook")
+SEVERITIES, HEALED = ("critical", "high", "medium", "low"), 12
 FINISHED = ("delivered", "folded")
 
 
@@ -55,7 +56,19 @@ class AlertStorm:
         ]
         hooks[2]["budget"] = "8/m"
         return {
-            "recovery": {"settle": "0s", "recurrence_within": "0s", "recurrences_per_hour": 1_000},
+            "recovery": {
+                "settle": "0s", "recurrence_within": "0s", "recurrences_per_hour": 1_000,
+                "stages": [{"after": after, "attempts": 1} for after in ("0s", "1s", "2s")],
+            },
+            "brakes": dict.fromkeys(("per_hour", "per_day", "overall_per_hour", "overall_per_day", "breaker"), 1_000)
+            | {"cooldown": "0s"},
+            "components": [
+                {
+                    "name": f"r{number}", "severity": SEVERITIES[number % 4], "restart": ["true"], "trust_probes": True,
+                    "boot_grace": "0s",
+                }
+                for number in range(HEALED)
+            ],
             "alerts": {
                 "channels": hooks, "hold": "1s", "digest": "2s", "reports": {"daily": False},
                 "storm": {"incidents": 4, "within": "2s"},
@@ -88,9 +101,9 @@ class AlertStorm:
         """Components fail, alone or many at once, and some become well again."""
         while not self._over.wait(self.chance.uniform(0.2, 1.2)):
             for _ in range(self.chance.choice((1, 1, 2, 12))):
-                name = f"c{self.count}"
+                name = f"c{self.count}" if self.chance.random() < 0.7 else f"r{self.chance.randrange(HEALED)}"
                 self.count += 1
-                severity = self.chance.choice(("critical", "high", "medium", "low"))
+                severity = self.chance.choice(SEVERITIES)
                 self._tell(name, False, severity)
                 self._tell(name, False, severity)
                 self.failing.append(name)
@@ -143,9 +156,12 @@ class AlertStorm:
     def owed(self) -> str:
         """What is not told yet; "" where all is. What the channel that is gone refused is carried by others."""
         unread = SignalRow.select().where(SignalRow.triaged_at.is_null()).count()
+        healing = IncidentRow.select().where(IncidentRow.state.in_(("open", "recovering"))).count()
         waiting = AlertRow.select().where(AlertRow.state.not_in(FINISHED), AlertRow.channel != "gone")
         rows = [f"{row.key} {row.state} {row.error}" for row in waiting]
-        return f"{unread} signals unread" if unread else f"{len(rows)} alerts: {rows[:5]}" if rows else ""
+        if unread or healing:
+            return f"{unread} signals unread, {healing} incidents under way"
+        return f"{len(rows)} alerts: {rows[:5]}" if rows else ""
 
     # -- what came of it
 

@@ -97,4 +97,4 @@ def test_an_absence_ends_no_incident_of_one_that_was_missed_before(engine: Engin
     assert state(engine) == "needs_human"
     be_away(engine, 60)
     engine.run(4_200, 60)
-    assert (state(engine), engine.alerts()) == ("needs_human", ["needs_human"])
+    assert (state(engine), engine.alerts()) == ("needs_human", ["needs_human", "reminder"])

@@ -388,7 +388,7 @@ def test_needs_human_is_not_the_end_a_success_of_the_same_workflow_lets_one_try_
     place.poll()
     place.engine.run(15)
     assert set(place.engine.chains().values()) == {"recovered"} and place.engine.incident().state == "resolved"
-    assert place.engine.alerts() == ["opened", "needs_human", "recovered"]
+    assert place.engine.alerts() == ["opened", "worsened", "needs_human", "reminder", "recovered"], "an hour later"
 
 
 def test_a_renewed_credential_is_noticed_by_a_success_and_what_waited_is_replayed(place: Place) -> None:

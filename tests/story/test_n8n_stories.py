@@ -95,7 +95,7 @@ def test_one_that_keeps_failing_goes_through_all_stages_and_reaches_every_channe
         ]  # fmt: skip
         host = stage.service.url[7:]
         orders = {"name": "orders-api", "hosts": [host], "severity": "critical"}
-        with stage.medic(alerts={"language": "ko", "channels": channels}, components=[orders]) as medic:
+        with stage.medic(alerts={"language": "ko", "hold": "0s", "channels": channels}, components=[orders]) as medic:
             stage.wire(medic)
             _, path = stage.workflow(stage.call_service())
             stage.n8n.call(path, {"id": "never"})
@@ -254,7 +254,7 @@ def test_a_person_is_told_while_a_retry_still_runs(stage: Stage) -> None:
     with Receiver(Reply()) as hook:
         recovery = SHORT_RECOVERY | {"escalate_after": "6s"}
         channels = [{"name": "hook", "kind": "webhook", "url": hook.url}]
-        with stage.medic(recovery=recovery, alerts={"channels": channels}) as medic:
+        with stage.medic(recovery=recovery, alerts={"hold": "0s", "channels": channels}) as medic:
             stage.wire(medic)
             _, path = stage.workflow(stage.call_service())
             stage.service.behave("/order", 503, hang(3600))

