@@ -133,9 +133,10 @@ class Month:
 
     def _answer(self) -> None:
         """Of ten calls nine are answered: the person acknowledges, and what nobody can heal is mended within hours."""
-        called = IncidentRow.select().where(IncidentRow.state == "needs_human", IncidentRow.acknowledged_at.is_null())
-        for row in called:
+        for row in IncidentRow.select().where(IncidentRow.state == "needs_human"):
             at = row.told_at or row.opened_at
+            if row.acknowledged_at and row.acknowledged_at >= at:
+                continue
             sure = random.Random(row.id * 100 + row.asked)
             if (row.id, row.asked) in self.answered or sure.random() < 0.1 and utc_now() < at + timedelta(hours=20):
                 continue

@@ -16,7 +16,7 @@ from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
 from recovery.model.statuses import spans_of
 from recovery.store import database, orders, steps, views
-from webhook_server import acting, asked, maintaining, openapi, replaying, schemas, silencing
+from webhook_server import acting, alert_schemas, asked, maintaining, openapi, replaying, schemas, silencing
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.secrets import plain
@@ -196,7 +196,7 @@ def cancel_replay(replay_id: str) -> Response:
 
 def list_silences() -> Response:
     """Silences, newest first."""
-    return _list_of("silences", asked.read_query(asked.Paging), schemas.Silence.model_validate)
+    return _list_of("silences", asked.read_query(asked.Paging), alert_schemas.Silence.model_validate)
 
 
 def add_silence() -> Response:
@@ -262,7 +262,7 @@ def _show_period(period: str, length: timedelta) -> Response:
     until = asked.read_query(asked.PeriodQuery).until or clock.utc_now()
     if until.year < EARLIEST_YEAR:
         raise Problem(400, "Bad request", f"until: nothing was counted before {EARLIEST_YEAR}")
-    return _answer(schemas.Period(**count_period(period, until - length, until)))
+    return _answer(alert_schemas.Period(**count_period(period, until - length, until)))
 
 
 def show_openapi() -> Response:
@@ -290,12 +290,14 @@ ROUTES = (
     Route("POST", "/replays", order_replay, replaying.Replay, None, replaying.ReplayBody, False, 202, replaying.SCOPE),
     Route("POST", "/replays/<replay_id>/cancel", cancel_replay, replaying.Replay, status=202, scope=replaying.SCOPE),
     Route("GET", "/reports/summary", show_summary, schemas.Summary, asked.RangeQuery),
-    Route("GET", "/reports/daily", show_daily, schemas.Period, asked.PeriodQuery),
-    Route("GET", "/reports/weekly", show_weekly, schemas.Period, asked.PeriodQuery),
-    Route("GET", "/alerts/channels", list_alert_channels, schemas.ChannelFigures, asked.StatisticsQuery, listed=True),
-    Route("GET", "/silences", list_silences, schemas.Silence, asked.Paging, listed=True),
-    Route("POST", "/silences", add_silence, schemas.Silence, body=asked.SilenceBody, status=201),
-    Route("DELETE", "/silences/<silence_id>", end_silence, schemas.Silence),
+    Route("GET", "/reports/daily", show_daily, alert_schemas.Period, asked.PeriodQuery),
+    Route("GET", "/reports/weekly", show_weekly, alert_schemas.Period, asked.PeriodQuery),
+    Route(
+        "GET", "/alerts/channels", list_alert_channels, alert_schemas.ChannelFigures, asked.StatisticsQuery, listed=True
+    ),
+    Route("GET", "/silences", list_silences, alert_schemas.Silence, asked.Paging, listed=True),
+    Route("POST", "/silences", add_silence, alert_schemas.Silence, body=asked.SilenceBody, status=201),
+    Route("DELETE", "/silences/<silence_id>", end_silence, alert_schemas.Silence),
     Route("GET", "/probes", list_probes, schemas.Probe, listed=True),
     Route("GET", "/openapi.json", show_openapi),
 )

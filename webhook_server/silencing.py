@@ -11,7 +11,7 @@ from recovery import clock
 from recovery.model import FailureType, Severity
 from recovery.store import channels, silences, views
 from recovery.store import views_system as system_views
-from webhook_server import schemas
+from webhook_server import alert_schemas
 from webhook_server.asked import LONGEST_SILENCE, SilenceBody
 from webhook_server.problems import Problem
 
@@ -38,15 +38,15 @@ def alerts() -> str:
     )
 
 
-def list_channels(since: Any) -> list[schemas.ChannelFigures]:
+def list_channels(since: Any) -> list[alert_schemas.ChannelFigures]:
     """Each channel that was given something since then, or that fails."""
     measured, known = channels.measure(since), channels.find_channels()
     return [
-        schemas.ChannelFigures(
+        alert_schemas.ChannelFigures(
             name=name,
             failing_since=known[name].failing_since if name in known else None,
             error=known[name].error if name in known else "",
-            **(measured.get(name) or schemas.NO_FIGURES),
+            **(measured.get(name) or alert_schemas.NO_FIGURES),
         )
         for name in sorted({*measured, *(name for name, row in known.items() if row.failing_since)})
     ]
@@ -86,9 +86,9 @@ def end(silence_id: int) -> Any:
     return redirect(url_for("silencing.alerts"))
 
 
-def add(body: SilenceBody) -> schemas.Silence:
+def add(body: SilenceBody) -> alert_schemas.Silence:
     """What the API was asked for."""
-    return schemas.Silence.model_validate(_add(body, "api"))
+    return alert_schemas.Silence.model_validate(_add(body, "api"))
 
 
 def _add(body: SilenceBody, who: str) -> Any:
@@ -107,7 +107,7 @@ def _add(body: SilenceBody, who: str) -> Any:
     return silences.add_silence(matcher, starts_at, body.ends_at, body.note, who, now)
 
 
-def remove(silence_id: int) -> schemas.Silence:
+def remove(silence_id: int) -> alert_schemas.Silence:
     """End one.
 
     Raises:
@@ -116,4 +116,4 @@ def remove(silence_id: int) -> schemas.Silence:
     row = silences.end_silence(silence_id, "api", clock.utc_now())
     if row is None:
         raise Problem(404, "Not found", f"there is no silence {silence_id} that has not ended")
-    return schemas.Silence.model_validate(row)
+    return alert_schemas.Silence.model_validate(row)

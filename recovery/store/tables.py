@@ -175,8 +175,6 @@ class ComponentRow(Lease):
         table_name = "components"
 
 
-
-
 class MaintenanceRow(Table):
     """A time in which components are seen and recorded, and nothing is done about them."""
 
