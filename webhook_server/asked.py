@@ -196,8 +196,8 @@ class SilenceBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     component: Annotated[list[Name], Field(max_length=100)] = []
-    failure_type: Annotated[list[Annotated[FailureType, _known(FailureType)]], Field(max_length=30)] = []
-    severity: Annotated[list[Annotated[Severity, _known(Severity)]], Field(max_length=4)] = []
+    failure_type: Annotated[list[Annotated[FailureType, known(FailureType)]], Field(max_length=30)] = []
+    severity: Annotated[list[Annotated[Severity, known(Severity)]], Field(max_length=4)] = []
     label: Annotated[dict[Name, Text], Field(max_length=20)] = {}
     starts_at: Moment | None = Field(default=None, description="now, where it is not given")
     ends_at: Moment

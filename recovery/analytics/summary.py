@@ -6,6 +6,8 @@ from typing import Any
 from recovery.model import AlertState, RecoveryState
 from recovery.store import report
 
+UNDER_WAY = (AlertState.HELD, AlertState.HELD_BACK, AlertState.QUEUED, AlertState.SENDING)
+
 
 def summarize(since: datetime, until: datetime) -> dict[str, Any]:
     """Count what happened at or after `since` and before `until`.
@@ -86,7 +88,7 @@ def _summarize_alerts(since: datetime, until: datetime) -> dict[str, int]:
     return {
         "delivered": counted.get(AlertState.DELIVERED, 0),
         "failed": counted.get(AlertState.FAILED, 0),
-        "under_way": counted.get(AlertState.QUEUED, 0) + counted.get(AlertState.SENDING, 0),
+        "under_way": sum(counted.get(state, 0) for state in UNDER_WAY),
     }
 
 

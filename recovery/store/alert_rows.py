@@ -19,9 +19,9 @@ class AlertRow(Lease):
     created_at = TimeField(index=True)
     held_until = TimeField(null=True)
     released_at = TimeField(null=True)  # it was to be sent from then on
-    after_id = pw.BigIntegerField(null=True, index=True)  # the message of its thread that must be told before it
-    thread_id = pw.BigIntegerField(null=True, index=True)
-    bundle_id = pw.BigIntegerField(null=True, index=True)
+    after_id = pw.BigIntegerField(null=True)  # the message of its thread that must be told before it
+    thread_id = pw.BigIntegerField(null=True)
+    bundle_id = pw.BigIntegerField(null=True)
     pass_on_at = TimeField(null=True)  # it calls a person: another channel carries it too, if it was not taken by then
     passed_over = pw.BooleanField(default=False)
     delivered_at = TimeField(null=True)
@@ -29,8 +29,7 @@ class AlertRow(Lease):
     error = pw.TextField(null=True)
 
     class Meta:
-        table_name = "alerts"
-        indexes = ((("channel", "released_at"), False),)
+        table_name = "alerts"  # its later indexes are in indexes.py: they can be made only after their columns
 
 
 class ThreadRow(Table):

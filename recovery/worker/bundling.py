@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from recovery.decide import storming
+from recovery.decide.telling import CALLS
 from recovery.model import AlertKind, AlertState, IncidentState
 from recovery.store import alerts, bundles, database, incidents, threads
 from recovery.store.tables import AlertRow, BundleRow
@@ -12,7 +13,7 @@ from recovery.worker.alert_facts import digest_facts, facts_of, held_back_facts,
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.hushing import why_hushed
-from recovery.worker.outbox import add_storm_message, release
+from recovery.worker.outbox import add_storm_message, pass_on_at, release
 from recovery.worker.reporting import send_report
 
 STILL_TRUE = (AlertKind.OPENED, AlertKind.WORSENED, AlertKind.NEEDS_HUMAN, AlertKind.REMINDER)
@@ -66,9 +67,8 @@ def _release_storm(ctx: Context, row: AlertRow, now: datetime) -> None:
         return
     is_first = storm.told_at is None
     if verdict.tell:
-        alerts.release_alert(
-            row, now, storm_facts(ctx, storm, counted) | {"key": row.key, "updates": int(not is_first)}
-        )
+        facts = storm_facts(ctx, storm, counted) | {"key": row.key, "updates": int(not is_first)}
+        alerts.release_alert(row, now, facts, pass_on_at(ctx, row.channel, bool(facts["needs_human"]), now))
         bundles.set_bundle(storm, told_at=now, counted=counted)
     else:
         alerts.fold_alert(row, verdict.because, now)
@@ -106,7 +106,9 @@ def _release_held_back(ctx: Context, row: AlertRow, now: datetime) -> None:
     if bundle is None:
         alerts.fold_alert(row, "there is nothing to tell", now)
         return
-    alerts.release_alert(row, now, held_back_facts(ctx, bundle) | {"key": row.key})
+    facts = held_back_facts(ctx, bundle) | {"key": row.key}
+    calls = any(item["kind"] in CALLS for item in facts["items"])
+    alerts.release_alert(row, now, facts, pass_on_at(ctx, row.channel, calls, now))
     bundles.set_bundle(bundle, open_key=None, told_at=now)
     bundles.fold_all(bundles.find_keys(bundle.id), AlertState.FOLDED, f"told of by {row.key}, for want of room before")
 

@@ -56,15 +56,15 @@ def release(ctx: Context, row: AlertRow, thread: ThreadRow, incident: IncidentRo
         if until := _room_at(plan, row.kind in CALLS, now):
             _hold_back(row, incident, until, now)
             return
-    alerts.release_alert(row, now, pass_on_at=_pass_on_at(ctx, row, now))
+    alerts.release_alert(row, now, pass_on_at=pass_on_at(ctx, row.channel, row.kind in CALLS, now))
     threads.set_thread(thread, told_at=now, called=incident.asked if row.kind in CALLS else thread.called)
 
 
-def _pass_on_at(ctx: Context, row: AlertRow, now: datetime) -> datetime | None:
+def pass_on_at(ctx: Context, channel: str, calls: bool, now: datetime) -> datetime | None:
     """What calls a person is passed on after a while, and at once where its channel is known to fail."""
-    if row.kind not in CALLS:
+    if not calls:
         return None
-    known = channels.find_channels().get(row.channel)
+    known = channels.find_channels().get(channel)
     wait = 0.0 if known and known.troubled_at else ctx.alerting.fail_over_seconds
     return now + timedelta(seconds=wait)
 

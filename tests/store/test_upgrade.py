@@ -7,8 +7,9 @@ from playhouse.migrate import migrate as apply
 
 from recovery.clock import utc_now
 from recovery.model import FailureType, Outcomes, StepKind
-from recovery.store import database, orders, outcomes, steps
+from recovery.store import alerts, database, orders, outcomes, steps, threads
 from recovery.store.tables import (
+    AlertRow,
     ComponentRow,
     ExecutionRow,
     IncidentRow,
@@ -123,6 +124,25 @@ def test_a_database_from_before_replays_gets_their_table_and_whose_a_chain_is(st
     assert ExecutionRow.get().replay_id is None and ReplayRow.select().count() == 0
     indexes = {index.name for table in ("executions", "replays") for index in database.proxy.obj.get_indexes(table)}
     assert {"executions_replayed", "replays_due", "replays_leased"} <= indexes
+TOLD = ("held_until", "released_at", "after_id", "thread_id", "bundle_id", "pass_on_at", "passed_over")
+
+
+def test_who_was_told_by_an_earlier_version_hears_of_the_end(store: str) -> None:
+    incident = add_incident("orders")
+    alerts.add_alert(f"{incident.id}.1.opened.hook", incident.id, "opened", "hook", "high", {}, utc_now())
+    open_one = database.proxy.obj
+    for name in ("carried", "thread", "bundle", "after", "held", "late"):
+        open_one.execute_sql(f"DROP INDEX IF EXISTS alerts_{name}")
+    for column in TOLD:
+        open_one.execute_sql(f"ALTER TABLE alerts DROP COLUMN {column}")
+    for table in ("threads", "bundles", "lines", "calls", "silences", "channels"):
+        open_one.execute_sql(f"DROP TABLE {table}")
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name > '009'")
+    database.open_database(store)
+    [thread] = threads.find_threads(incident.id, 1)
+    assert (thread.channel, thread.told_at is not None, thread.called) == ("hook", True, 0)
+    row = AlertRow.get()
+    assert row.released_at == row.created_at and row.passed_over is False and row.run_at is not None
 
 
 def test_opening_it_again_changes_nothing(store: str) -> None:

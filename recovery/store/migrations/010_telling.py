@@ -10,9 +10,6 @@ def migrate(migrator, database, fake=False, **kwargs):
     add_what_is_missing(database)
     for statement in INDEXES:
         database.execute_sql(statement)
-    for columns in ("channel, released_at", "thread_id", "bundle_id", "after_id"):
-        name = "alerts_" + columns.replace(", ", "_")
-        database.execute_sql(f"CREATE INDEX IF NOT EXISTS {name} ON alerts ({columns})")
     # Who was told of what is under way hears of its end too.
     database.execute_sql(THREADS)
     database.execute_sql("UPDATE alerts SET released_at = created_at WHERE released_at IS NULL")
