@@ -24,7 +24,9 @@ def alerts() -> None:
 @alerts.command(short_help="Tell who would be told of a component or an incident, when, and why.")
 @click.argument("what")
 @click.option("--failure-type", default="server_unresponsive", show_default=True, help="Of a component's failure.")
-@click.option("--severity", type=click.Choice(list(Severity)), help="Of the failure; default: the component's.")
+@click.option(
+    "--severity", type=click.Choice([str(one) for one in Severity]), help="Of the failure; default: the component's."
+)
 @click.option("--at", "moment", metavar="WHEN", help="As if it were then; default: now.")
 def explain(what: str, failure_type: str, severity: str | None, moment: str | None) -> None:
     """Tell who would be told of WHAT, a component's name or an incident's number, when, and why. Nobody is told.
@@ -67,8 +69,10 @@ def silence() -> None:
 
 @silence.command(short_help="Begin a silence.")
 @click.option("--component", multiple=True, help="A component's name; may be given more than once.")
-@click.option("--failure-type", multiple=True, type=click.Choice(list(FailureType)), help="A kind of failure.")
-@click.option("--severity", multiple=True, type=click.Choice(list(Severity)), help="A severity.")
+@click.option(
+    "--failure-type", multiple=True, type=click.Choice([str(one) for one in FailureType]), help="A kind of failure."
+)
+@click.option("--severity", multiple=True, type=click.Choice([str(one) for one in Severity]), help="A severity.")
 @click.option("--label", multiple=True, metavar="NAME=VALUE", help="A label that the component must have.")
 @click.option("--for", "seconds", type=Length(), required=True, help="How long, such as 30m or 2h; a year at most.")
 @click.option("--note", default="", help="Why, for others.")
