@@ -15,7 +15,7 @@ from recovery.store.tables import SignalRow
 from tests.standins.receiver import Posted, Receiver, Reply
 from tests.story.medic import TOKENS, Medic
 
-PER_SECOND, SECONDS = 20, 20
+PER_SECOND, SECONDS = 5, 20
 AT_ONCE = {"hold": "0s", "reports": {"daily": False}, "storm": {"incidents": 1_000, "within": "1s"}}
 
 

@@ -135,7 +135,7 @@ class AlertStorm:
     def kill_often(self, times: int) -> None:
         """Each time a moment after a message came, or after nothing did."""
         for _ in range(times):
-            before, until = len(self.hook.requests), time.monotonic() + 8
+            before, until = len(self.hook.requests), time.monotonic() + 5
             while len(self.hook.requests) <= before + self.chance.randrange(4) and time.monotonic() < until:
                 time.sleep(0.005)
             time.sleep(self.chance.choice((0, 0, 0.02, 0.1, 0.3)))
