@@ -24,7 +24,8 @@ from recovery.store.tables import (
 
 AT_ONCE = 1_000
 OF_INCIDENTS = (
-    SignalRow, RecoveryRow, StepRow, RequestRow, ExecutionRow, OrderRow, AlertRow, EventRow, ThreadRow, LineRow, CallRow,
+    SignalRow, RecoveryRow, StepRow, RequestRow, ExecutionRow, OrderRow, AlertRow, EventRow, ThreadRow, LineRow,
+    CallRow,
 )  # fmt: skip
 
 
