@@ -193,7 +193,7 @@ def test_a_web_process_killed_after_the_commit_knows_the_signal_when_it_is_sent_
 
 def test_an_alert_handed_over_and_not_recorded_comes_again_with_the_same_key(scene: Scene) -> None:
     scene.fail()
-    scene.start_until_killed("--before", "recovery.worker.sending:_record")
+    scene.start_until_killed("--before", "recovery.worker.sending:_taken")
     assert len(scene.alert_keys()) == 1 and AlertRow.get().state == "sending"
     scene.heal()
     keys = scene.alert_keys()
