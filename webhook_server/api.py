@@ -8,7 +8,6 @@ from flask import Blueprint, Response, current_app
 from pydantic import BaseModel
 
 from recovery import clock
-from recovery.analytics.periods import count_period
 from recovery.analytics.summary import summarize
 from recovery.config.plans import every_seconds
 from recovery.model import OrderWhat
@@ -16,14 +15,13 @@ from recovery.model.durations import parse_duration
 from recovery.model.endpoints import FAILOVER, failover_of, live_of, live_since
 from recovery.model.statuses import spans_of
 from recovery.store import database, orders, steps, views
-from webhook_server import acting, alert_schemas, asked, maintaining, openapi, replaying, schemas, silencing
+from webhook_server import acting, alert_schemas, asked, maintaining, openapi, replaying, reporting, schemas, silencing
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
 from webhook_server.secrets import plain
 from webhook_server.security import require_token
 
 DETAIL_LIMIT = 1000
-EARLIEST_YEAR = 1971
 PROBE_TIMEOUT_SECONDS, GOOD_STATUSES = 5.0, "200-399"  # as the http check itself
 MUST_NAME = {OrderWhat.APPROVE: "step", OrderWhat.REJECT: "step", OrderWhat.SKIP_STAGE: "stage"}
 
@@ -250,19 +248,12 @@ def show_summary() -> Response:
 
 def show_daily() -> Response:
     """The report of one day, as people are sent it."""
-    return _show_period("daily", timedelta(days=1))
+    return _answer(reporting.show_period("daily"))
 
 
 def show_weekly() -> Response:
     """The report of one week, as people are sent it."""
-    return _show_period("weekly", timedelta(days=7))
-
-
-def _show_period(period: str, length: timedelta) -> Response:
-    until = asked.read_query(asked.PeriodQuery).until or clock.utc_now()
-    if until.year < EARLIEST_YEAR:
-        raise Problem(400, "Bad request", f"until: nothing was counted before {EARLIEST_YEAR}")
-    return _answer(alert_schemas.Period(**count_period(period, until - length, until)))
+    return _answer(reporting.show_period("weekly"))
 
 
 def show_openapi() -> Response:

@@ -124,6 +124,8 @@ def test_a_database_from_before_replays_gets_their_table_and_whose_a_chain_is(st
     assert ExecutionRow.get().replay_id is None and ReplayRow.select().count() == 0
     indexes = {index.name for table in ("executions", "replays") for index in database.proxy.obj.get_indexes(table)}
     assert {"executions_replayed", "replays_due", "replays_leased"} <= indexes
+
+
 TOLD = ("held_until", "released_at", "after_id", "thread_id", "bundle_id", "pass_on_at", "passed_over")
 
 
