@@ -17,6 +17,8 @@ from typing import Any
 import psycopg
 import redis
 
+from recovery.clock import utc_now
+from recovery.store import requests
 from tests.crash.scene import RESTART, Scene, is_alive
 from tests.crash.slow_parts import Slow, slow_http, slow_proxy
 from tests.n8n import workflows as flow
@@ -25,6 +27,8 @@ from tests.plugins.dockers import Daemon
 from tests.plugins.sshd import running_sshd
 from tests.standins.service import hang
 
+# Not killed here: it needs a GPU's driver, and then does what restart_service and restart_container do.
+WITHOUT_A_CASE = frozenset({"restart_gpu_service"})
 OLD = 3 * 86_400
 SYSTEMCTL = """#!/bin/sh
 case "$2" in
@@ -49,12 +53,14 @@ class Case:
         times: how often its effect was asked for, seen from outside.
         over: asked once another worker has taken over and the step has ended: what must be then.
         left: processes of the first run, which must be gone.
+        then: for an action whose run outlives its worker: what ends it, once another worker is there.
     """
 
     args: dict[str, Any]
     times: Callable[[], int]
     over: Callable[[], bool] = lambda: True
     left: Callable[[], list[int]] = list
+    then: Callable[[], None] | None = None
 
 
 def commanded(scene: Scene, args: dict[str, Any]) -> Case:
@@ -261,3 +267,23 @@ def stop_execution(scene: Scene) -> Iterator[Case]:
     n8n._api.stop_execution = slowly
     yield Case({"workflows": [workflow_id], "longer_than": "1h"}, lambda: slow.times, lambda: run.status == "canceled")
     slow.let_go()
+
+
+@contextmanager
+def restart_by_agent(scene: Scene) -> Iterator[Case]:
+    """An agent that takes what it is asked for, and answers only once another worker waits for it.
+
+    The request is a row, so that a killed worker takes nothing with it: it is neither lost nor asked twice.
+    """
+    mark, taken = "0" * 32, list[int]()
+
+    def take() -> int:
+        requests.note_agent("box", ["shop"], utc_now())
+        found = requests.take("box", mark, utc_now())
+        taken.extend([found.id] if found and found.id not in taken else [])
+        return len(taken)
+
+    def answer() -> None:
+        requests.answer("box", taken[0], mark, {"how": "ended", "code": 0, "output": "up"}, utc_now())
+
+    yield Case({"agent": "box", "what": "shop"}, take, lambda: take() == 1, then=answer)

@@ -242,10 +242,10 @@ def test_a_workflow_that_n8n_unpublished_by_itself_is_missed() -> None:
 
 def test_tags_choose_which_workflows_are_meant(world: World) -> None:
     workflow_id, _ = world.publish(w.no_op(), name="Tagged")
-    world.n8n.tag(workflow_id, "production")
-    only = look("n8n_published", world.door, only=["production"])
+    world.n8n.tag(workflow_id, "only of this test")
+    only = look("n8n_published", world.door, only=["only of this test"])
     assert only.memory and only.memory["known"] == [workflow_id]
-    ignoring = look("n8n_published", world.door, ignore=["production"])
+    ignoring = look("n8n_published", world.door, ignore=["only of this test"])
     assert ignoring.memory and workflow_id not in ignoring.memory["known"]
 
 

@@ -1,6 +1,7 @@
 """What every check and every action promises, whoever wrote it."""
 
 import ast
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -165,9 +166,7 @@ def test_a_name_taken_twice_names_both_files(tmp_path, monkeypatch):
 def test_a_plugin_without_words_or_arguments_is_refused(tmp_path, monkeypatch):
     with pytest.raises(TypeError, match=r"bare\.py has no docstring"):
         announce(tmp_path, monkeypatch, bare=GOOD.format(name="bare").replace('"""Looks."""', "pass"))
-    (tmp_path / "made_up" / "bare.py").unlink()
-    (tmp_path / "made_up" / "__init__.py").unlink()
-    (tmp_path / "made_up").rmdir()
+    shutil.rmtree(tmp_path / "made_up")
     with pytest.raises(TypeError, match=r"lone\.py has no Args"):
         announce(tmp_path, monkeypatch, lone=GOOD.format(name="lone").replace("class Args(BaseModel): pass", ""))
 
