@@ -132,10 +132,6 @@ class Policy:
                 waiting += self.component(one).depends_on
         return tuple(found)
 
-    def written_actions(self) -> list[PlannedAction]:
-        """Every action that a playbook names."""
-        return [one for rule in self.playbooks for stage in rule.stages for one in stage.actions or ()]
-
     def written_checks(self) -> list[PlannedCheck]:
         """Every check that a playbook has written out, of no component."""
         checks = [stage.check for rule in self.playbooks for stage in rule.stages if stage.check]

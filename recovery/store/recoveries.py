@@ -33,6 +33,11 @@ def add_recovery(
     return row
 
 
+def find_recovery(recovery_id: int) -> RecoveryRow:
+    """The recovery of that id."""
+    return RecoveryRow.get_by_id(recovery_id)
+
+
 def find_active(incident_id: int) -> RecoveryRow | None:
     """The recovery of an incident that has not ended."""
     return bulk.find_row(RecoveryRow, "active_key = ?", incident_id)

@@ -1,6 +1,5 @@
 """Steps: claim, run, record. Three short transactions around an effect, and a fence that drops what came too late."""
 
-import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,11 +21,11 @@ from recovery.model import (
     StepKind,
     StepState,
 )
-from recovery.redact import MARK, redact
 from recovery.sources import probe
 from recovery.store import components, database, incidents, requests, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker import by_hand
+from recovery.worker.arguments import args_of
 from recovery.worker.beginning import LOOK_AGAIN, begin, check_of
 from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context, now_for_effect
@@ -71,30 +70,12 @@ def _doors(ctx: Context, row: StepRow) -> Doors:
     return ctx.doors_for_step(started) if ctx.doors_for_step else ctx.doors
 
 
-def _args(ctx: Context, row: StepRow) -> dict[str, Any]:
-    """The action's arguments; what may be secret of them comes from the configuration, never from a row.
-
-    Raises:
-        DoorError: the row does not hold them all, and the configuration no longer has them.
-    """
-    if row.order_id is not None:
-        return by_hand.args_of(ctx, row)
-    plan = ctx.policy.component(row.component)
-    own = plan.playbook.actions if plan.playbook else ()
-    for action in (*own, *plan.actions.values(), *ctx.policy.written_actions()):
-        if action.name == row.name and redact(action.args) == row.args:
-            return {**action.args, "env": plan.env} if plan.env and action in own else action.args
-    if MARK in json.dumps(row.args):
-        raise DoorError("its arguments hold a secret, and are no longer in the configuration", permanent=True)
-    return row.args
-
-
 def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
     try:
         if row.kind == StepKind.CHECK:
             return _look(ctx, row)
         plugin = actions.REGISTRY.find(row.name)
-        args, about = plugin.args.model_validate(_args(ctx, row)), _about(ctx, row)
+        args, about = plugin.args.model_validate(args_of(ctx, row)), _about(ctx, row)
         if row.dry and plugin.preview:
             return NotNeeded(f"dry run: would {plugin.preview(args, ctx.doors, about)}")
         if row.back and plugin.back:

@@ -19,10 +19,12 @@ from recovery.model import (
     PlannedCheck,
     Playbook,
     PlaybookRule,
+    ShellResult,
     Stage,
 )
 from recovery.model.links import read_decision
 from recovery.store import database, orders
+from recovery.store.outcome_row import OutcomeRow
 from recovery.store.tables import AlertRow, OrderRow, RecoveryRow, StepRow
 from tests.conftest import FakeClock
 from tests.story.engine import STAGES, Engine, restartable
@@ -424,3 +426,27 @@ def test_a_check_that_is_no_longer_written_ends_the_recovery(fake_clock: FakeClo
     engine.run(8)
     assert engine.steps()[-1] == ("http", "unknown") and engine.incident().state == "needs_human"
     assert "no longer in the configuration" in engine.recovery().because
+
+
+def with_token(letter: str) -> PlannedAction:
+    """One of two actions that differ in a secret alone."""
+    return PlannedAction("run_command", {"command": ["curl", f"Authorization: Bearer {letter * 30}", "https://ci/run"]})
+
+
+def test_an_action_is_run_with_the_secret_of_its_own_playbook(fake_clock: FakeClock) -> None:
+    theirs, ours = (
+        PlaybookRule(name, Match(components=(name,)), (Stage(0, 1, actions=(with_token(letter),)),))
+        for name, letter in (("pay", "a"), ("orders", "b"))
+    )
+    known = {name: restartable(name) for name in ("orders", "pay")}
+    engine = Engine(fake_clock, components=known, playbooks=(theirs, ours))
+    fail_component(engine)
+    assert engine.outside.commands == [with_token("b").args["command"]]
+
+
+def test_where_nobody_can_tell_which_secret_is_meant_nothing_is_run(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(with_token("a"), with_token("b")), one_of=True))
+    fail_component(engine)
+    assert engine.outside.commands == []
+    last = StepRow.select().where(StepRow.name == "run_command").order_by(StepRow.id.desc()).get()
+    assert last.state == "failed" and "differ in a secret alone" in last.error
