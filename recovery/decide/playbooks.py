@@ -56,7 +56,11 @@ def _usual(base: Playbook, known: dict[str, PlannedAction], failure_type: str) -
 
 
 def mended(playbook: Playbook, keep_actions: bool = False) -> Playbook:
-    """One attempt: the cause is believed to be mended, and one execution tries it. Actions only if a person asked."""
+    """One attempt: the cause is believed to be mended, and one execution tries it. Actions only if a person asked.
+
+    What needs a yes needs it still: whoever asks for another try has not been told which action that means.
+    """
     actions = playbook.actions_of(1, 1) if keep_actions else ()
-    stage = Stage(0.0, 1, check=playbook.stages[0].check if actions else None)
+    first = playbook.stages[0]
+    stage = Stage(0.0, 1, needs_approval=first.needs_approval, check=first.check) if actions else Stage(0.0, 1)
     return replace(playbook, stages=(stage,), actions=actions, mended=True, by_person=keep_actions)

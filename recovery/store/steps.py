@@ -21,6 +21,8 @@ def add_step(
 ) -> StepRow:
     """The recovery's next step. Its number is unique within the recovery, so of two planners one loses.
 
+    Numbers go on from one recovery of an incident to its next: a yes that names a step is never for a later one.
+
     Raises:
         The driver's IntegrityError: another planner was faster.
     """
@@ -61,8 +63,10 @@ def find_steps_by_hand(order_id: int) -> list[StepRow]:
 
 
 def next_number(recovery_id: int) -> int:
-    """The number of a recovery's next step, from 1."""
-    newest = StepRow.select(pw.fn.MAX(StepRow.number)).where(StepRow.recovery_id == recovery_id).scalar()
+    """The number of a recovery's next step: from 1, and on from those of the incident's recoveries before it."""
+    incident = RecoveryRow.select(RecoveryRow.incident_id).where(RecoveryRow.id == recovery_id)
+    mine = (StepRow.incident_id == incident) & StepRow.recovery_id.is_null(False)  # one by hand has an order's number
+    newest = StepRow.select(pw.fn.MAX(StepRow.number)).where(mine).scalar()
     return (newest or 0) + 1
 
 

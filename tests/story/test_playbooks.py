@@ -450,3 +450,18 @@ def test_where_nobody_can_tell_which_secret_is_meant_nothing_is_run(fake_clock: 
     assert engine.outside.commands == []
     last = StepRow.select().where(StepRow.name == "run_command").order_by(StepRow.id.desc()).get()
     assert last.state == "failed" and "differ in a secret alone" in last.error
+
+
+@pytest.mark.parametrize("whole_stage", [True, False])
+def test_a_yes_is_never_for_a_later_recovery_and_retry_now_is_no_yes(fake_clock: FakeClock, whole_stage: bool) -> None:
+    action = replace(RESTART, needs_approval=not whole_stage)
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(action,), needs_approval=whole_stage))
+    fail_component(engine)
+    step = awaiting(engine)
+    assert order(engine, "retry_now") == "done"
+    engine.run(5)
+    assert awaiting(engine) > step
+    assert order(engine, "approve", step) == "stale" and commands(engine) == []
+    assert order(engine, "approve", awaiting(engine)) == "done"
+    engine.run(5)
+    assert commands(engine) == ["restart"]
