@@ -76,7 +76,7 @@ def note_outcome(case: Case, present: Sequence[StepRow], move: object) -> None:
     if action.state == StepState.SUCCEEDED and not looks:
         return  # nobody looked: it is not known whether it helped
     last = looks[-1] if looks else action
-    planned = _planned(case)
+    planned = _planned(case, present, action)
     outcomes.add_outcome(
         case.row, action.number, FailureType(case.incident.failure_type), case.incident.component,
         planned.called if planned else action.name, last is not action and last.state == StepState.SUCCEEDED,
@@ -90,9 +90,11 @@ def _was_run(step: StepRow) -> bool:
     return real and step.state in ENDED
 
 
-def _planned(case: Case) -> PlannedAction | None:
+def _planned(case: Case, present: Sequence[StepRow], action: StepRow) -> PlannedAction | None:
+    """Which action of the playbook a step was: of several in a row, one that fails keeps the later from running."""
     planned = case.playbook.actions_of(case.row.stage, case.row.attempt)
-    return planned[-1] if planned else None
+    place = sum(step.kind == StepKind.ACTION and step.number < action.number for step in present)
+    return planned[place] if place < len(planned) else None
 
 
 def _after(case: Case) -> float:

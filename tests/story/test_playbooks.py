@@ -465,3 +465,12 @@ def test_a_yes_is_never_for_a_later_recovery_and_retry_now_is_no_yes(fake_clock:
     assert order(engine, "approve", awaiting(engine)) == "done"
     engine.run(5)
     assert commands(engine) == ["restart"]
+
+
+def test_what_fails_first_is_blamed_and_not_what_would_have_come_after_it(fake_clock: FakeClock) -> None:
+    first, second = replace(OTHER, label="first"), replace(RESTART, label="second")
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(first, second)))
+    engine.outside.run = lambda command, **more: ShellResult(1, "no")
+    fail_component(engine)
+    engine.run(5)
+    assert [row.action for row in OutcomeRow.select()] == ["first"]
