@@ -9,6 +9,7 @@ from recovery.model import CANARY, RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
 MOST_DOUBTS = 10
+MOST_LOOKED_AT = 100  # recoveries of a component, of whatever playbook
 ACTED = (StepRow.kind == StepKind.ACTION) & (StepRow.name != CANARY) & (StepRow.dry == False)  # noqa: E712
 STARTED = StepRow.started_at.is_null(False)
 REAL = ACTED & (StepRow.back == False)  # noqa: E712
@@ -89,7 +90,8 @@ def last_acted(component: str, but_recovery: int) -> datetime | None:
 def count_in_vain(component: str, playbook: str, most: int) -> int:
     """How many recoveries in a row, up to `most`, acted on a component by that playbook and failed.
 
-    Those before a person had it tried again do not count.
+    Those that failed by another playbook in between count neither way, and those before a person had it tried again
+    do not count.
     """
     closed = ComponentRow.select(ComponentRow.breaker_closed_at).where(ComponentRow.name == component).scalar()
     acted = pw.fn.EXISTS(StepRow.select(pw.SQL("1")).where(REAL, StepRow.recovery_id == RecoveryRow.id, STARTED))
@@ -99,13 +101,13 @@ def count_in_vain(component: str, playbook: str, most: int) -> int:
         .join(IncidentRow, on=(IncidentRow.id == RecoveryRow.incident_id))
         .where(IncidentRow.component == component, ended, acted)
         .order_by(RecoveryRow.id.desc())
-        .limit(most)
+        .limit(MOST_LOOKED_AT)
     )
     count = 0
     for row in query:
-        if row.state == RecoveryState.SUCCEEDED or row.playbook.get("name", "") != playbook:
+        if row.state == RecoveryState.SUCCEEDED or (closed and row.ended_at and row.ended_at <= closed):
             break
-        if closed and row.ended_at and row.ended_at <= closed:
+        count += row.playbook.get("name", "") == playbook
+        if count >= most:
             break
-        count += 1
     return count

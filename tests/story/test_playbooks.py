@@ -474,3 +474,16 @@ def test_what_fails_first_is_blamed_and_not_what_would_have_come_after_it(fake_c
     fail_component(engine)
     engine.run(5)
     assert [row.action for row in OutcomeRow.select()] == ["first"]
+
+
+def test_two_playbooks_that_take_turns_in_vain_open_their_breakers(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, Stage(0, 1, actions=(RESTART,)), brakes=Brakes(breaker=2, per_hour=100))
+    rule = engine.policy.playbooks[0]
+    fail_component(engine)
+    for number in range(1, 6):
+        engine.run(20)
+        engine.ctx.policy = replace(engine.policy, playbooks=(replace(rule, name=f"p{number % 2}"),))
+        fail_again(engine)
+    engine.run(20)
+    assert len(commands(engine)) == 5, "once by the first playbook, and twice by each of the two"
+    assert "breaker is open" in engine.incident().because
