@@ -63,7 +63,8 @@ def run_command(args: Args, doors: Doors, about: About) -> Result:
     and after 2 seconds ended (KILL). Its output is kept, cut and without secrets. A service that the command leaves
     running in the background stays; it should write its output elsewhere (`>/dev/null 2>&1`), as nobody reads it any
     more. It must be safe to repeat: after a crash of the worker it may be run a second time, once every survivor of the
-    first has been ended. Restarting a service is.
+    first has been ended. Restarting a service is. Whatever it does, it counts as a restart of something on this
+    machine, and one such runs there at a time.
     """
     try:
         command = args.command if isinstance(args.command, str) else filled_words(args.command, about)

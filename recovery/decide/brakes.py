@@ -90,9 +90,10 @@ def _spent(name: str, lately: Lately, limits: Brakes, now: datetime) -> str:
     day = sum(at > now - DAY for at in lately.same)
     in_hour, in_day = lately.all
     limited = (
-        (hour >= limits.per_hour, f"{name} was run {hour} times on it within an hour, and no more is allowed"),
-        (day >= limits.per_day, f"{name} was run {day} times on it within a day, and no more is allowed"),
-        (in_hour >= limits.overall_per_hour, f"{in_hour} actions were run within an hour, and no more are allowed"),
-        (in_day >= limits.overall_per_day, f"{in_day} actions were run within a day, and no more are allowed"),
+        (hour >= limits.per_hour, f"{name} was run {hour} times on it within an hour", "per_hour"),
+        (day >= limits.per_day, f"{name} was run {day} times on it within a day", "per_day"),
+        (in_hour >= limits.overall_per_hour, f"{in_hour} actions were run within an hour", "overall_per_hour"),
+        (in_day >= limits.overall_per_day, f"{in_day} actions were run within a day", "overall_per_day"),
     )
-    return next((words for reached, words in limited if reached), "")
+    allowed = "and no more are allowed by itself (brakes.{}); retry now passes the limit"
+    return next((f"{words}, {allowed.format(which)}" for reached, words, which in limited if reached), "")
