@@ -95,5 +95,5 @@ def _spent(name: str, lately: Lately, limits: Brakes, now: datetime) -> str:
         (in_hour >= limits.overall_per_hour, f"{in_hour} actions were run within an hour", "overall_per_hour"),
         (in_day >= limits.overall_per_day, f"{in_day} actions were run within a day", "overall_per_day"),
     )
-    allowed = "and no more are allowed by itself (brakes.{}); retry now passes the limit"
+    allowed = "and no more is done by itself (brakes.{}); retry now passes the limit"
     return next((f"{words}, {allowed.format(which)}" for reached, words, which in limited if reached), "")

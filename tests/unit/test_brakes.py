@@ -1,10 +1,12 @@
 """What the brakes say, one limit at a time, and that no random history gets past them."""
 
 import random
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from recovery.alerts.messages.phrases import said_in
 from recovery.decide.brakes import Go, Lately, Stop, Wait, judge
 from recovery.model import Brakes
 
@@ -32,8 +34,10 @@ def test_with_nothing_done_lately_it_may_be_run():
 )
 def test_a_limit_that_is_reached_stops_it_and_says_which(lately: Lately, words: str):
     word = judge("restart", lately, LIMITS, NOW)
-    assert isinstance(word, Stop) and words in word.because
+    assert isinstance(word, Stop) and words in word.because and "retry now" in word.because
     assert judge("restart", lately, LIMITS, NOW, by_person=True) == Go()
+    told = said_in("ko", f"{word.because}; the check confirmed the failure: orders refuses connections (tcp)")
+    assert not re.search("retry now|failure|refuses", told) and "재시도" in told, told
 
 
 @pytest.mark.parametrize(

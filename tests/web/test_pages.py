@@ -65,7 +65,8 @@ def test_a_dry_run_is_told_on_every_page(tmp_path, now):
     client = create_app(make_config(tmp_path, dry_run=True)).test_client()
     log_in(client)
     for address in ("/", "/override", "/reports"):
-        assert "DRY RUN" in client.get(address).text
+        text = client.get(address).text
+        assert "DRY RUN" in text and "no messages" not in text and "Messages are sent" in text
 
 
 def test_no_page_says_dry_run_without_one(admin):
