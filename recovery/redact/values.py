@@ -1,5 +1,6 @@
 """Takes the secrets out of JSON-like data."""
 
+from itertools import pairwise
 from typing import Any
 
 from recovery.redact.names import (
@@ -41,7 +42,16 @@ def _walk(value: Any, room: int) -> Any:
 
 
 def _sequence(items: Any, room: int) -> list[Any]:
-    return [item if item is None or type(item) in _PLAIN else _walk(item, room) for item in items]
+    fresh = [item if item is None or type(item) in _PLAIN else _walk(item, room) for item in items]
+    for place, (option, word) in enumerate(pairwise(items), 1):
+        if isinstance(option, str) and option.startswith("-") and isinstance(word, str) and _gives_away(option, word):
+            fresh[place] = MARK
+    return fresh
+
+
+def _gives_away(option: str, word: str) -> bool:
+    """Whether an option of a command line says that the word after it is a secret, as in `--token abc`."""
+    return bool(word) and redact_text(f"{option} {word}") == f"{option} {MARK}"
 
 
 def _mapping(items: dict[Any, Any], room: int) -> dict[Any, Any]:

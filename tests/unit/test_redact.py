@@ -328,3 +328,17 @@ def test_a_planted_secret_never_survives(data, name, secret, noise, place):
     if place == "deep" and name.lower() in ("pass", "smtp_pass", "sig", "credential", "connect.sid"):
         return  # these hold a secret only as a text
     assert secret not in json.dumps(redact({"around": data, "here": planted}))
+
+
+@pytest.mark.parametrize(
+    ("words", "kept"),
+    [
+        (["deploy", "--token", "abcdef0123456789"], ["deploy", "--token", "[redacted]"]),
+        (["mysql", "--password", "hunter2hunter2", "-h", "db"], ["mysql", "--password", "[redacted]", "-h", "db"]),
+        (["curl", "-o", "out.html", "--max-time", "5"], ["curl", "-o", "out.html", "--max-time", "5"]),
+        (["systemctl", "--user", "restart", "orders"], ["systemctl", "--user", "restart", "orders"]),
+    ],
+)
+def test_the_word_after_an_option_that_holds_a_secret_is_taken_out(words, kept):
+    assert redact({"command": words}) == {"command": kept}
+    assert redact(redact(words)) == kept
