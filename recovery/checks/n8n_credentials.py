@@ -105,7 +105,7 @@ def look_for_bad_credentials(args: Args, door: N8nDoor, past: Past) -> Reading:
     answers with 429 or 5xx, is no fault of its credential. The API key needs the scopes credential:list,
     credential:read and workflow:list, and must belong to n8n's owner or an admin.
     """
-    credentials = _meant(args, door)
+    credentials = meant_credentials(args, door)
     turn = _Turn(past, credentials)
     _test(args, door, credentials, turn)
     if not turn.bad:
@@ -118,8 +118,8 @@ def look_for_bad_credentials(args: Args, door: N8nDoor, past: Past) -> Reading:
     return Reading("", False, because, FailureType.CREDENTIAL_EXPIRED, permanent=True, memory=turn.memory)
 
 
-def _meant(args: Args, door: N8nDoor) -> dict[str, dict[str, Any]]:
-    """The credentials to look at, by id."""
+def meant_credentials(args: Args, door: N8nDoor) -> dict[str, dict[str, Any]]:
+    """The credentials to look at, by id. Raises DoorError."""
     ignored, listed = set(args.ignore), door.credentials()
     used = None if args.unused else set(_used(door.published_workflows()))
     return {
@@ -158,12 +158,12 @@ def _test(args: Args, door: N8nDoor, credentials: Mapping[str, Mapping[str, Any]
         if told and told[1].startswith(UNTESTABLE):
             untestable.add(kind)
             continue
-        turn.heard(one, *_judged(told))
+        turn.heard(one, *judge_test(told))
         tested += 1
 
 
-def _judged(told: tuple[bool, str] | None) -> tuple[bool | None, str]:
-    """Whether it works (None: that cannot be said), and what may be told of why."""
+def judge_test(told: tuple[bool, str] | None) -> tuple[bool | None, str]:
+    """What the answer of a test means: whether it works (None: that cannot be said), and what may be told of why."""
     if told is None:
         return True, ""  # it is gone
     works, words = told

@@ -48,16 +48,21 @@ def look_for_failures_that_end(args: Args, door: N8nDoor, past: Past) -> Reading
     Of the failures the newest 1,000 of each kind are looked at, and those of age always. n8n never deletes executions
     that somebody has rated or tagged; they are told all the same: `ignore` their workflow.
     """
+    told, open_ones = failures_that_end(args, door, past.now)
+    if not told:
+        return Reading("", True, f"none of {open_ones} failures that were not retried is about to be deleted")
+    because = f"n8n will soon delete {len(told)} failed executions that nobody retried: {name_some(told, 3)}"
+    return Reading("", False, because, FailureType.WORKFLOW_FAILED, permanent=True)
+
+
+def failures_that_end(args: Args, door: N8nDoor, now: datetime) -> tuple[list[str], int]:
+    """The failures that are about to be deleted, in words, and how many were not retried. Raises DoorError."""
     newest = door.executions(limit=250)[0]
-    failed = _failed(args, door, past.now)
+    failed = _failed(args, door, now)
     retried = {str(one.get("retryOf")) for one in (*failed, *newest, *door.executions("running", limit=250)[0])}
     last_of_count = _last_of_count(args, newest)
     open_ones = [one for one in failed if _is_open(args, one, retried)]
-    told = [words for one in open_ones if (words := _end(args, one, last_of_count, past.now))]
-    if not told:
-        return Reading("", True, f"none of {len(open_ones)} failures that were not retried is about to be deleted")
-    because = f"n8n will soon delete {len(told)} failed executions that nobody retried: {name_some(told, 3)}"
-    return Reading("", False, because, FailureType.WORKFLOW_FAILED, permanent=True)
+    return [words for one in open_ones if (words := _end(args, one, last_of_count, now))], len(open_ones)
 
 
 def _failed(args: Args, door: N8nDoor, now: datetime) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from recovery.cli.alert_commands import preview_alert, test_alert
+from recovery.cli.audit import audit
 from recovery.cli.connect import connect
 from recovery.cli.init import init
 from recovery.cli.logs import set_up_logging
@@ -68,7 +69,7 @@ def complete_config(given: Config) -> tuple[Config, bool]:
         sys.exit(2)
 
 
-for command in (init, connect, playbook, preview_alert, replay, run_action, test_alert, tokens):
+for command in (audit, init, connect, playbook, preview_alert, replay, run_action, test_alert, tokens):
     main.add_command(command)
 
 

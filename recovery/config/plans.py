@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from recovery import actions, alerts, checks
 from recovery.config.playbooks import make_brakes, make_rules, planned
 from recovery.model import (
+    AuditPlan,
     Budget,
     ChannelPlan,
     ComponentPlan,
@@ -202,6 +203,13 @@ def default_hosts(arguments: dict[str, Any]) -> tuple[str, ...]:
     if not bare:
         return ()
     return (f"{bare}:{number}" if number and number != SCHEME_PORTS.get(parts.scheme) else bare,)
+
+
+def make_audit_plan(config: Config, site: str) -> AuditPlan:
+    """How an n8n is audited: with what its checks know of it."""
+    uses = [one.check for one in config.components if one.check and one.check.arguments.get("site", "default") == site]
+    known = {use.kind: use.arguments for use in uses if use.kind.startswith("n8n_")}
+    return AuditPlan(site, config.replay.max_age.total_seconds(), known)
 
 
 def make_source_plan(source: Source) -> SourcePlan:

@@ -231,3 +231,10 @@ class Retention(Settings):
     """Incidents with all that belongs to them."""
     successes: Period = timedelta(days=30)
     """Readings and successes."""
+
+
+class AuditSettings(Settings):
+    """How each n8n is looked through for what is not wired, does not run, or will not for long."""
+
+    every: Duration = timedelta(days=7)
+    """How often; 0s: only when somebody asks for it."""

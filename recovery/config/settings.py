@@ -15,6 +15,7 @@ from recovery.config.components import Component
 from recovery.config.connectivity import ConnectivitySettings
 from recovery.config.playbooks import BrakeSettings, PlaybookSettings
 from recovery.config.sections import (
+    AuditSettings,
     MaintenanceSettings,
     N8n,
     RecoverySettings,
@@ -24,7 +25,7 @@ from recovery.config.sections import (
     Source,
 )
 from recovery.config.types import Bind, DatabaseUrl, Flag, Period, Secret, Token, Url, expected, split_bind
-from recovery.model import AlertPolicy, ChannelPlan, Policy, SourcePlan
+from recovery.model import AlertPolicy, AuditPlan, ChannelPlan, Policy, SourcePlan
 from recovery.model.scopes import SCOPES
 
 SCOPED_NAMES = tuple(scope.setting for scope in SCOPES)
@@ -116,6 +117,8 @@ class Config(Settings):
     """How people are told."""
     retention: Retention = Field(default_factory=Retention)
     """How long history is kept."""
+    audit: AuditSettings = Field(default_factory=AuditSettings)
+    """How each n8n is looked through for what is not as it should be."""
     poll_every: Period = timedelta(seconds=30)
     """How often n8n is asked for executions that nobody reported."""
 
@@ -126,6 +129,10 @@ class Config(Settings):
     def alert_policy(self) -> AlertPolicy:
         """Who is told what, and when."""
         return make_alert_policy(self.alerts, self.recovery.escalate_after.total_seconds())
+
+    def audit_plan(self, site: str) -> AuditPlan:
+        """How the n8n of that name is audited."""
+        return plans.make_audit_plan(self, site)
 
     def channel_plans(self) -> list[ChannelPlan]:
         """What routing needs to know of each channel, in the order of the file."""

@@ -7,7 +7,16 @@ from typing import Any
 from recovery.decide.shipped import is_error_handler
 from recovery.model import Change, ChangeKind, Passed, WiringView, Wish
 
-__all__ = ["Cover", "Handler", "cover", "error_workflow_of", "has_draft", "plan_error_workflows", "why_rewritten"]
+__all__ = [
+    "Cover",
+    "Handler",
+    "cover",
+    "error_workflow_of",
+    "has_draft",
+    "plan_error_workflows",
+    "tags_of",
+    "why_rewritten",
+]
 
 IGNORE_TAG = "medic:ignore"
 OURS = "n8n-medic: "  # the names of the shipped workflows begin so
@@ -66,7 +75,7 @@ def cover(workflows: tuple[Row, ...]) -> Cover:
 
 def _is_left_alone(workflow: Row) -> bool:
     is_ours = str(workflow.get("name")).startswith(OURS)
-    left = is_ours or workflow.get("isArchived") or _handles_itself(workflow) or IGNORE_TAG in _tags(workflow)
+    left = is_ours or workflow.get("isArchived") or _handles_itself(workflow) or IGNORE_TAG in tags_of(workflow)
     return bool(left)
 
 
@@ -118,7 +127,7 @@ def _why_not(workflow: Row, wish: Wish, handler: Handler, rows: Mapping[str, Row
         return Passed(name, "archived")
     if not _is_chosen(workflow, wish):
         return Passed(name, "not chosen")
-    if IGNORE_TAG in _tags(workflow):
+    if IGNORE_TAG in tags_of(workflow):
         return Passed(name, f"tagged {IGNORE_TAG}")
     if _handles_itself(workflow):
         return Passed(name, "it has an Error Trigger of its own")
@@ -144,14 +153,15 @@ def _other(name: str, now: str, rows: Mapping[str, Row]) -> Passed:
 def _is_chosen(workflow: Row, wish: Wish) -> bool:
     if wish.only and not {workflow.get("id"), workflow.get("name")} & set(wish.only):
         return False
-    return not wish.tagged or bool(_tags(workflow) & set(wish.tagged))
+    return not wish.tagged or bool(tags_of(workflow) & set(wish.tagged))
 
 
 def _name_of(workflow_id: str, rows: Mapping[str, Row]) -> str:
     return str(rows[workflow_id].get("name")) if workflow_id in rows else f"{workflow_id}, which is gone"
 
 
-def _tags(workflow: Row) -> set[str]:
+def tags_of(workflow: Row) -> set[str]:
+    """The names of its tags."""
     tags = workflow.get("tags")
     return {str(one.get("name")) for one in tags if isinstance(one, Mapping)} if isinstance(tags, list) else set()
 

@@ -2,6 +2,7 @@
 
 from recovery.model.acting import *  # noqa: F403
 from recovery.model.alerting import *  # noqa: F403
+from recovery.model.auditing import *  # noqa: F403
 from recovery.model.channel_doors import *  # noqa: F403
 from recovery.model.data_doors import *  # noqa: F403
 from recovery.model.doors import *  # noqa: F403

@@ -6,6 +6,7 @@ from recovery.clock import from_micros
 from recovery.store.tables import (
     AgentRow,
     AlertRow,
+    AuditRow,
     BundleRow,
     CallRow,
     ChannelRow,
@@ -21,13 +22,14 @@ from recovery.store.tables import (
     proxy,
 )
 
-LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow, ReplayRow)
+LEASED = (StepRow, ExecutionRow, AlertRow, ComponentRow, ReplayRow, AuditRow)
 PLANNED = (
     *(column for table in LEASED for column in (table.run_at, table.lease_until)),
     *(IncidentRow.wake_at, IncidentRow.escalate_at, IncidentRow.settle_at),
     *(RecoveryRow.wake_at, RecoveryRow.next_at, RecoveryRow.released_at),
     *(SiteRow.polled_at, SiteRow.deep_polled_at, ComponentRow.seen_at, ComponentRow.told_at),
     *(ComponentRow.breaker_closed_at, RequestRow.until, RequestRow.wake_at, AgentRow.seen_at),
+    *(AuditRow.asked_at, AuditRow.made_at),
     *(IncidentRow.failed_at, IncidentRow.last_signal_at, IncidentRow.sign_at),
     *(AlertRow.held_until, AlertRow.released_at, AlertRow.pass_on_at, ThreadRow.owed_at, ThreadRow.told_at),
     *(BundleRow.began_at, BundleRow.told_at, ChannelRow.failing_since, ChannelRow.troubled_at),
@@ -55,11 +57,13 @@ WORDS = {
     "held alerts": "SELECT held_until FROM alerts WHERE held_until IS NOT NULL ORDER BY held_until LIMIT 1",
     "late alerts": "SELECT pass_on_at FROM alerts WHERE pass_on_at IS NOT NULL ORDER BY pass_on_at LIMIT 1",
     "calls": "SELECT due_at FROM calls WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1",
+    "audits": "SELECT run_at FROM audits WHERE run_at IS NOT NULL AND lease_until IS NULL ORDER BY run_at LIMIT 1",
     "lost steps": "SELECT lease_until FROM steps WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost executions": "SELECT lease_until FROM executions WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost replays": "SELECT lease_until FROM replays WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost components": "SELECT lease_until FROM components WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
     "lost alerts": "SELECT lease_until FROM alerts WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
+    "lost audits": "SELECT lease_until FROM audits WHERE lease_until IS NOT NULL ORDER BY lease_until LIMIT 1",
 }
 AGENDA = " UNION ALL ".join(f"SELECT '{word}', ({sql})" for word, sql in WORDS.items())  # noqa: S608 no input in it
 

@@ -3,6 +3,7 @@
 import peewee as pw
 
 from recovery.store.alert_rows import AlertRow, BundleRow, CallRow, ChannelRow, LineRow, SilenceRow, ThreadRow
+from recovery.store.audit_row import AuditRow
 from recovery.store.execution_rows import ExecutionRow, MemberRow
 from recovery.store.fields import JsonField, Lease, Table, TimeField, proxy
 from recovery.store.order_row import OrderRow
@@ -11,10 +12,12 @@ from recovery.store.replay_row import ReplayRow
 from recovery.store.request_row import AgentRow, RequestRow
 from recovery.store.suggestion_row import SuggestionRow
 from recovery.store.wiring_row import WiringRow
+from recovery.store.worker_row import WorkerRow
 
 __all__ = [
     "AgentRow",
     "AlertRow",
+    "AuditRow",
     "BundleRow",
     "CallRow",
     "ChannelRow",
@@ -30,6 +33,7 @@ __all__ = [
     "Table",
     "ThreadRow",
     "WiringRow",
+    "WorkerRow",
     "proxy",
 ]
 
@@ -225,21 +229,8 @@ class SiteRow(Table):
         table_name = "sites"
 
 
-class WorkerRow(Table):
-    """A process of ours and its last heartbeat."""
-
-    name = pw.TextField(unique=True)
-    part = pw.TextField(default="worker")  # worker | web
-    started_at = TimeField()
-    beat_at = TimeField()
-    offline = pw.BooleanField(default=False)  # its machine is
-
-    class Meta:
-        table_name = "workers"
-
-
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
     MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow, ThreadRow, BundleRow,
-    LineRow, CallRow, SilenceRow, ChannelRow, ReplayRow, WiringRow,
+    LineRow, CallRow, SilenceRow, ChannelRow, ReplayRow, WiringRow, AuditRow,
 )  # fmt: skip

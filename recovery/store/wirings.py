@@ -55,3 +55,11 @@ def proven_at(site: str) -> datetime | None:
         .first()
     )
     return row.ended_at if row else None
+
+
+def find_handlers(site: str, key: str = "error-handler") -> tuple[str, ...]:
+    """The ids of the error handlers that connect has made or taken over in that n8n, the newest first."""
+    kinds = (ChangeKind.INSTALL, ChangeKind.UPDATE, ChangeKind.PUBLISH)
+    found = [one.change for one in find_wired(site) if one.done and one.change.key == key]
+    made = [change.target for change in found if change.kind in kinds and change.target]
+    return tuple(dict.fromkeys(reversed(made)))

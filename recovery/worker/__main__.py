@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
 from recovery.store import components, database, due, incidents, recoveries, sites
-from recovery.worker.context import Context
+from recovery.worker.auditing import plan_audits
+from recovery.worker.context import Auditing, Context
 from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
@@ -78,6 +79,9 @@ def make_context(config: "Config", loop: Loop) -> Context:
     """What the parts of the worker are given."""
     doors = OpenDoors(config)
     plans = config.channel_plans()
+    auditing = Auditing(
+        {n8n.name: config.audit_plan(n8n.name) for n8n in config.n8n if n8n.api_key}, config.audit.every
+    )
     return Context(
         worker=f"{socket.gethostname()}-{os.getpid()}",
         policy=config.policy(),
@@ -93,6 +97,7 @@ def make_context(config: "Config", loop: Loop) -> Context:
         language=config.alerts.language,
         templates=config.alerts.templates,
         dry_run=config.dry_run,
+        auditing=auditing,
     )
 
 
@@ -123,5 +128,6 @@ def prepare(ctx: Context) -> None:
         incidents.wake_all_incidents(now)
         plan_reports(ctx, now)
         was_away = ctx.latest is not None and now - ctx.latest > AWAY and not sites.latest_beat("web")
+        plan_audits(ctx, now)
         await_word(ctx.policy, now, now if was_away else None)
     keep_beating(ctx)

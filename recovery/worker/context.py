@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.clock import utc_now
-from recovery.model import AlertPolicy, ChannelPlan, Doors, Policy
+from recovery.model import AlertPolicy, AuditPlan, ChannelPlan, Doors, Policy
 from recovery.model.links import Answer, Decision, sign_answer, sign_decision
 from recovery.store import database
 from recovery.worker.connectivity import Connectivity
@@ -56,6 +56,14 @@ class Pool:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """How each n8n is audited, by name, and how often: zero for only when somebody asks."""
+
+    plans: Mapping[str, AuditPlan] = field(default_factory=dict)
+    every: timedelta = timedelta(0)
+
+
 @dataclass(slots=True)
 class Context:
     """What the parts of the worker share.
@@ -69,6 +77,7 @@ class Context:
         windows: the times of maintenance that were open at a moment.
         latest: the time of the last tick. failures_kept: how long history is kept.
         connectivity: whether this machine itself is online. ears: whether anybody can be heard.
+        auditing: how each n8n is audited, and when.
         background: the event loop that checks run on. looks: those at components that are under way.
         public_url: where people find the pages. language: of the messages. link_key: signs links.
         templates: the folder of the user's own words for messages; None without.
@@ -96,6 +105,7 @@ class Context:
     connectivity: Connectivity = field(default_factory=Connectivity)
     ears: Ears = field(default_factory=Ears)
     looks: Any = None
+    auditing: Auditing = field(default_factory=Auditing)
     pools: dict[str, Pool] = field(default_factory=dict)
 
     def pool(self, word: str, size: int = 8) -> Pool:

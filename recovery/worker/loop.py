@@ -20,6 +20,7 @@ from recovery.store import database, due
 from recovery.store.signals import BATCH
 from recovery.store.wake import WakeListener
 from recovery.worker.asking import follow_requests
+from recovery.worker.auditing import run_audits, take_over_lost_audits
 from recovery.worker.bundling import release_held
 from recovery.worker.checking import run_checks, take_over_lost_components
 from recovery.worker.context import Context
@@ -43,6 +44,7 @@ STAGES: dict[str, Stage] = {
     "lost components": take_over_lost_components,
     "lost alerts": take_over_lost_alerts,
     "lost replays": take_over_lost_replays,
+    "lost audits": take_over_lost_audits,
     "orders": carry_out_orders,
     "requests": follow_requests,
     "signals": triage_signals,
@@ -56,6 +58,7 @@ STAGES: dict[str, Stage] = {
     "held alerts": release_held,
     "late alerts": pass_on_late,
     "alerts": send_alerts,
+    "audits": run_audits,
 }
 MOST_ROUNDS = 8
 LONGEST_WAIT = 1.0

@@ -48,18 +48,19 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 # Rooms that only some modules of another may import: the command line looks (run-check, agent, what run-action would
 # do), tries a channel, and starts the worker, but never acts (playbook explain decides, and tells it), except for
-# `connect`, which wires an n8n for a person who waits: `reaching` opens its doors, and what is planned is decided as
-# everywhere. gunicorn loads the web before it forks. An agent lives on a machine without a database. Some actions find
+# `connect`, which wires an n8n for a person who waits, and `audit`, which mends for one: `reaching` opens its doors, and
+# what is planned is decided as everywhere. gunicorn loads the web before it forks. An agent lives on a machine without a database. Some actions find
 # what they mend as its check does, or post as a channel does; they never run either. A page shows what people would be
 # told; it sends nothing.
 CONNECTING = {"connecting", "wiring", "unwiring", "saving", "wiring_words", "shipped_files", "diagnosing"}
+AUDITING = {"auditing", "audit_fixing", "audit_words"}
 ONLY_FROM = {
     ("cli", "outside"): {"checking", "agent", "acting", "alert_tries", "reaching"},
     ("cli", "alerts"): {"alert_tries"},
     ("webhook_server", "alerts"): {"previewing"},
-    ("cli", "checks"): {"checking"},
+    ("cli", "checks"): {"checking", "auditing"},
     ("cli", "worker"): {"commands"},
-    ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING,
+    ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING | AUDITING,
     ("cli", "webhook_server"): {"gunicorn_settings"},
     ("actions", "checks"): {"republish_workflow", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},
