@@ -110,6 +110,7 @@ LABELS = {
         "order": _("order"),
         "component": _("component"),
         "n8n": "n8n",
+        "audit": _("audit"),
     },
     "order": {
         "retry_now": _("Retry now"),
@@ -124,6 +125,30 @@ LABELS = {
         "approve": _("Run again"),
         "reject": _("Leave alone"),
         "run_action": _("Run by hand"),
+    },
+    "audit_severity": {"bad": _("bad"), "warn": _("worth a look"), "info": _("to know")},
+    "audit_fix": {
+        "error_workflow": _("`medic audit --fix` gives it the error workflow"),
+        "republish": _("`medic audit --fix` publishes its live version again"),
+    },
+    "audit_rule": {
+        "unwired": _("no error workflow"),
+        "error_workflow_gone": _("its error workflow is gone"),
+        "error_workflow_unpublished": _("its error workflow is not published"),
+        "error_workflow_without_trigger": _("its error workflow has no Error Trigger"),
+        "error_workflow_forbidden": _("its error workflow may not be called by it"),
+        "error_workflow_fails": _("this error workflow fails itself"),
+        "error_workflow_elsewhere": _("this error workflow does not tell n8n-medic"),
+        "not_reached": _("n8n cannot be asked"),
+        "key_ends": _("the API key ends"),
+        "failures_not_saved": _("failed executions are not saved"),
+        "webhook_dead": _("a webhook is not registered"),
+        "schedule_stopped": _("its schedule has stopped"),
+        "credential_broken": _("a credential does not work"),
+        "prunes_early": _("n8n deletes executions too early"),
+        "may_repeat": _("no tag says whether it may be retried"),
+        "no_timeout": _("no time limit"),
+        "not_looked_at": _("could not be looked at"),
     },
     "outcome": {"done": _("done"), "refused": _("refused")},
 }
@@ -155,6 +180,8 @@ REFUSALS = {
 
 TONES = {
     "needs_human": "bad",
+    "bad": "bad",
+    "warn": "warn",
     "failed": "bad",
     "refused": "bad",
     "unhealthy": "bad",

@@ -26,13 +26,13 @@ def show_audit(found: Audit) -> None:
 
 
 def _table(findings: Sequence[AuditFinding]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "Workflow", "Rule", "Because", "What to do"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, expand=True)
+    for column, share in (("", 0), ("Workflow", 2), ("What was found", 4), ("What to do", 3)):
+        table.add_column(column, overflow="fold", ratio=share or None, no_wrap=not share)
     for one in findings:
-        workflow = f"{one.workflow} ({one.workflow_id})" if one.workflow_id else "n8n itself"
+        workflow = f"{one.workflow}\n{one.workflow_id}" if one.workflow_id else "n8n itself"
         todo = CAN.get(one.fix, one.todo)
-        table.add_row(one.severity.value, workflow, one.rule, one.because, todo, style=STYLES[one.severity])
+        table.add_row(one.severity.value, workflow, f"{one.rule}\n{one.because}", todo, style=STYLES[one.severity])
     return table
 
 
@@ -44,7 +44,7 @@ def show_rules(rules: Sequence[Rule], as_json: bool) -> None:
         return
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("", "Rule", "What is found"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=column != "What is found")
     for one in rules:
         table.add_row(one.severity.value, one.name, one.about)
     Console(highlight=False, markup=False).print(table)

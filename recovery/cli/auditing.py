@@ -28,7 +28,7 @@ def run_audit(sites: tuple[str, ...], rules: bool, fixes: bool, yes: bool, as_js
         return 0
     if yes and not fixes:
         raise click.UsageError("--yes is for --fix")
-    if fixes and not yes and (as_json or not sys.stdin.isatty()):
+    if fixes and not yes and (as_json or not _is_terminal()):
         raise click.UsageError("--fix asks before each change: without a terminal, or with --json, add --yes")
     try:
         config = load_config()
@@ -44,6 +44,10 @@ def run_audit(sites: tuple[str, ...], rules: bool, fixes: bool, yes: bool, as_js
         click.echo(json.dumps([_told(one) for one in found], ensure_ascii=False, indent=2))
     limit = None if fail_on == "never" else AuditSeverity(fail_on)
     return 1 if limit and any(reaches(one.findings, limit) for one in found) else 0
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _chosen(config: Config, names: tuple[str, ...]) -> list[N8n]:

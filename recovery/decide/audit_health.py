@@ -7,6 +7,7 @@ from typing import Any
 from recovery.decide.audit_rule import Found, Row, live_of, looked_at, published, rules_of
 from recovery.decide.coverage import tags_of
 from recovery.decide.replay import FROM_START, NO_RETRY, RETRY_SAFE
+from recovery.decide.shipped import is_error_handler
 from recovery.model import AuditFacts, AuditSeverity, Fix
 from recovery.model.durations import write_duration
 from recovery.model.n8n_nodes import may_write
@@ -85,6 +86,8 @@ def prunes_early(facts: AuditFacts) -> Iterator[Found]:
 def may_repeat(facts: AuditFacts) -> Iterator[Found]:
     """It writes, and no tag says whether it may be retried: a person is asked whenever that is not clear."""
     for workflow in looked_at(facts):
+        if is_error_handler(live_of(workflow)):
+            continue  # what handles failures is not retried itself
         nodes = [node for node in _nodes(workflow) if not node.get("disabled") and may_write(node)]
         if nodes and not tags_of(workflow) & set(SAYS):
             names = _some(tuple(str(node.get("name"))[:60] for node in nodes))

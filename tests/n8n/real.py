@@ -165,9 +165,9 @@ class RealN8n(N8nClient):
         """Every scope that a key may have here."""
         return list(self._rest("GET", "api-keys/scopes").json()["data"])
 
-    def new_key(self, scopes: list[str]) -> str:
-        """A new API key with these scopes."""
-        body = {"label": f"key {secrets.token_hex(4)}", "expiresAt": None, "scopes": scopes}
+    def new_key(self, scopes: list[str], ends_at: int | None = None) -> str:
+        """A new API key with these scopes; `ends_at` in seconds since 1970."""
+        body = {"label": f"key {secrets.token_hex(4)}", "expiresAt": ends_at, "scopes": scopes}
         answer = self._rest("POST", "api-keys", body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["data"]["rawApiKey"])

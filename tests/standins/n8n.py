@@ -122,9 +122,9 @@ class StandInN8n(N8nClient):
         """Forget a published workflow's webhooks; publishing it brings them back."""
         self.engine.unregistered.add(workflow_id)
 
-    def new_key(self, scopes: list[str]) -> str:
-        """A new API key with these scopes."""
-        return self._api.new_key(scopes)
+    def new_key(self, scopes: list[str], ends_at: int | None = None) -> str:
+        """A new API key with these scopes; `ends_at` in seconds since 1970."""
+        return self._api.new_key(scopes, ends_at)
 
     def all_scopes(self) -> list[str]:
         """Every scope that a key may have here."""

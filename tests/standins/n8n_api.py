@@ -55,6 +55,7 @@ class Api:
     def __init__(self, engine: Engine, api_key: str):
         self.engine = engine
         self.keys = {api_key: list(ALL_SCOPES)}
+        self.ends: dict[str, int] = {}
         self.can_retry = True
         self.misbehaviour: list[tuple[str, Answer]] = []
         self.slow_seconds = 0.0
@@ -74,7 +75,7 @@ class Api:
         if not wanted:
             return 405, {"message": f"{method} method not allowed"}
         (_, _, scope, name), found = wanted[0]
-        if key not in self.keys:
+        if key not in self.keys or utc_now().timestamp() >= self.ends.get(key, float("inf")):
             return 401, {"message": "Unauthorized"}
         if scope and scope not in self.keys[key]:
             return 403, {"message": "Forbidden"}
@@ -250,10 +251,13 @@ class Api:
     def discover(self, key: str, **_: Any) -> Any:
         return {"data": {"scopes": self.keys[key]}}
 
-    def new_key(self, scopes: list[str]) -> str:
-        """A new key with these scopes."""
-        key = secrets.token_hex(16)
+    def new_key(self, scopes: list[str], ends_at: int | None = None) -> str:
+        """A new key with these scopes, which says when it ends as n8n's do."""
+        claims = json.dumps({"exp": ends_at} if ends_at else {}).encode()
+        key = f"h.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.{secrets.token_hex(16)}"
         self.keys[key] = scopes
+        if ends_at:
+            self.ends[key] = ends_at
         return key
 
 

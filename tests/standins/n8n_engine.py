@@ -167,7 +167,9 @@ class Engine(Publishing):
         if run.retry_of:
             execution["retryOf"] = run.retry_of
         item = {"execution": execution, "workflow": {key: run.workflow[key] for key in ("id", "name")}}
-        trigger = next(node for node in handler["nodes"] if node["type"].endswith("errorTrigger"))
+        trigger = next((node for node in handler["nodes"] if node["type"].endswith("errorTrigger")), None)
+        if trigger is None:
+            return  # n8n writes a line into its log
         self.start(self.begin(handler, "error", first_data(trigger, [{"json": copy.deepcopy(item)}])))
 
     def retry(self, execution_id: str, load_workflow: bool = False) -> Execution:

@@ -214,6 +214,7 @@ def test_a_workflow_that_writes_says_by_a_tag_whether_it_may_be_retried() -> Non
         row("reads", w.node("S", "slack", 2, {"operation": "getAll"})),
         *(row(tag, post, tags=(tag,)) for tag in ("medic:no-retry", "medic:retry-safe", "medic:retry-from-start")),
         row("draft", post, activeVersion={"nodes": []}),
+        row("handler of errors", trigger(), post),
     ]
     tell = w.node("Tell", "slack", 2, {"operation": "post"})
     told = found("may_repeat", facts(row("pay", post, tags=("other",)), row("tell", tell), *others))
