@@ -51,7 +51,18 @@ def create_app(config: Any) -> Flask:
     for room in (api, agents, health):
         app.register_blueprint(room.blueprint)
         security.csrf.exempt(room.blueprint)
-    for room in (pages, override, acting, suggesting, maintaining, deciding, previewing, answering, silencing, auditing):
+    for room in (
+        pages,
+        override,
+        acting,
+        suggesting,
+        maintaining,
+        deciding,
+        previewing,
+        answering,
+        silencing,
+        auditing,
+    ):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 
-@click.command(short_help="Find what is not wired in an n8n, workflow by workflow; --fix mends what it can.")
+@click.command(short_help="Say of each workflow what is not wired or does not run.")
 @click.option("--n8n", "sites", multiple=True, metavar="NAME", help="This n8n alone; repeatable. Default: all.")
 @click.option("--rules", is_flag=True, help="Print what is looked for, and look at nothing.")
 @click.option("--fix", "fixes", is_flag=True, help="Mend what can be mended; each is shown and asked first.")

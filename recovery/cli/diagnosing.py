@@ -9,7 +9,6 @@ from pathlib import Path
 from recovery.cli.access import TO_CONNECT, TO_HEAL
 from recovery.cli.reaching import open_http, open_n8n
 from recovery.cli.serving import why_not_opened
-from recovery.cli.shipped_files import HANDLER
 from recovery.clock import utc_now
 from recovery.config import Config, N8n
 from recovery.config.load import config_path
@@ -104,12 +103,10 @@ def _site(config: Config, n8n: N8n, has_database: bool) -> SiteFacts:
 
 def _wired(site: str) -> tuple[str, ...]:
     """The ids of the error handlers that connect has made or adopted there."""
-    kinds = (ChangeKind.INSTALL, ChangeKind.UPDATE, ChangeKind.PUBLISH)
     try:
-        found = [one.change for one in wirings.find_wired(site) if one.done]
+        return wirings.find_handlers(site)
     except TROUBLE:
         return ()
-    return tuple(one.target for one in found if one.key == HANDLER and one.kind in kinds)
 
 
 def _address(site: str, config: Config) -> str:

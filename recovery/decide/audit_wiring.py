@@ -1,9 +1,9 @@
 """The rules of an audit about error workflows: does anybody hear of a failure? Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from recovery.decide.audit_rule import Found, Row, handles_itself, live_of, looked_at, name_of, row_of, rules_of
-from recovery.decide.coverage import error_workflow_of, has_draft
+from recovery.decide.coverage import error_workflow_of, has_draft, projects_of
 from recovery.decide.shipped import calls_back, is_error_handler
 from recovery.model import AuditFacts, AuditSeverity, Fix
 
@@ -60,7 +60,7 @@ def error_workflow_forbidden(facts: AuditFacts) -> Iterator[Found]:
     """The error workflow that it names says in its settings that this workflow may not call it."""
     for workflow, named in _wired(facts):
         row = row_of(facts, named)
-        if row is not None and named != str(workflow.get("id")) and not _may_call(row, str(workflow.get("id"))):
+        if row is not None and named != str(workflow.get("id")) and not _may_call(row, workflow):
             because = f"the settings of its error workflow {name_of(row)} do not let it be called by this one"
             yield Found(workflow, because, f"change {name_of(row)}: Settings > This workflow can be called by")
 
@@ -102,13 +102,17 @@ def _last_run_failed(facts: AuditFacts, workflow: Row) -> bool:
     return run is not None and run.failed
 
 
-def _may_call(handler: Row, workflow_id: str) -> bool:
+def _may_call(handler: Row, workflow: Row) -> bool:
+    """Whether n8n lets a workflow call the handler; by default those of its own project alone."""
     settings = handler.get("settings")
-    policy = settings.get("callerPolicy") if isinstance(settings, dict) else None
-    if policy == "none":
-        return False
-    listed = str(settings.get("callerIds") or "") if isinstance(settings, dict) else ""
-    return policy != "workflowsFromAList" or workflow_id in [one.strip() for one in listed.split(",")]
+    policy = settings.get("callerPolicy") if isinstance(settings, Mapping) else None
+    if policy in ("any", "none"):
+        return bool(policy == "any")
+    if policy == "workflowsFromAList":
+        listed = str(settings.get("callerIds") or "") if isinstance(settings, Mapping) else ""
+        return str(workflow.get("id")) in [one.strip() for one in listed.split(",")]
+    here, there = projects_of(handler), projects_of(workflow)
+    return not here or not there or bool(here & there)
 
 
 WIRING_RULES = rules_of(

@@ -7,7 +7,7 @@ from recovery.decide.audit_rule import looked_at
 from recovery.decide.audit_wiring import WIRING_RULES, pick_handler
 from recovery.model import Audit, AuditFacts, AuditFinding, AuditSeverity, Fix
 
-__all__ = ["RULES", "audit", "new_findings", "reaches", "to_fix"]
+__all__ = ["RULES", "audit", "reaches", "to_fix"]
 
 RULES = (*WIRING_RULES, *HEALTH_RULES)
 RANK = {AuditSeverity.BAD: 0, AuditSeverity.WARN: 1, AuditSeverity.INFO: 2}
@@ -50,9 +50,3 @@ def to_fix(found: Audit) -> list[AuditFinding]:
 def reaches(found: Iterable[AuditFinding], limit: AuditSeverity) -> bool:
     """Whether anything is as bad as that, or worse."""
     return any(RANK[one.severity] <= RANK[limit] for one in found)
-
-
-def new_findings(found: Iterable[AuditFinding], known: Iterable[tuple[str, str]]) -> list[AuditFinding]:
-    """Those that the audit before did not have; `known`: its (workflow id, rule)."""
-    before = set(known)
-    return [one for one in found if (one.workflow_id, one.rule) not in before]

@@ -14,6 +14,7 @@ __all__ = [
     "error_workflow_of",
     "has_draft",
     "plan_error_workflows",
+    "projects_of",
     "tags_of",
     "why_rewritten",
 ]
@@ -164,6 +165,13 @@ def tags_of(workflow: Row) -> set[str]:
     """The names of its tags."""
     tags = workflow.get("tags")
     return {str(one.get("name")) for one in tags if isinstance(one, Mapping)} if isinstance(tags, list) else set()
+
+
+def projects_of(workflow: Row) -> set[str]:
+    """The ids of the projects that it belongs to; none where n8n does not tell."""
+    shared = workflow.get("shared")
+    rows = shared if isinstance(shared, list) else []
+    return {str(one.get("projectId")) for one in rows if isinstance(one, Mapping) and one.get("projectId")}
 
 
 def _handles_itself(workflow: Row) -> bool:

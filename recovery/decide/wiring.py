@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from recovery.decide.coverage import Handler, has_draft, plan_error_workflows
+from recovery.decide.coverage import Handler, has_draft, plan_error_workflows, projects_of
 from recovery.decide.shipped import HEADER_AUTH, fill, is_error_handler, same_flow, with_credentials
 from recovery.model import CANARY_NAME, Change, ChangeKind, Passed, Shipped, Wired, Wiring, WiringView, Wish
 
@@ -120,17 +120,11 @@ def _look_at_callers(draft: _Draft, shipped: Shipped, found: Row) -> None:
     """n8n lets nobody but workflows of its own project call an error workflow, unless its settings say otherwise."""
     settings = found.get("settings")
     policy = settings.get("callerPolicy") if isinstance(settings, Mapping) else None
-    here = _projects(found)
-    others = any(here and _projects(one) - here for one in draft.view.workflows)
+    here = projects_of(found)
+    others = any(here and projects_of(one) - here for one in draft.view.workflows)
     if is_error_handler(shipped.body) and policy != ANYBODY and others:
         words = "workflows of other projects may not call it: let any workflow do so, in its Settings"
         draft.passed.append(Passed(shipped.name, words, fine=False))
-
-
-def _projects(workflow: Row) -> set[str]:
-    shared = workflow.get("shared")
-    rows = shared if isinstance(shared, list) else []
-    return {str(one.get("projectId")) for one in rows if isinstance(one, Mapping) and one.get("projectId")}
 
 
 def _goal(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) -> tuple[dict[str, Any], bool]:

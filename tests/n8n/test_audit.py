@@ -64,9 +64,13 @@ def auditor(tmp_path: Path, world: World) -> Iterator[Auditor]:
     yield Auditor(tmp_path, world)
     close_database()
     while _made:
-        one = _made.pop()
-        world.n8n.api("POST", f"workflows/{one}/deactivate")
-        world.n8n.api("DELETE", f"workflows/{one}")
+        remove(world, _made.pop())
+
+
+def remove(world: World, workflow_id: str) -> None:
+    """Take it away again: n8n says that it has unpublished one before it lets it be deleted."""
+    world.n8n.api("POST", f"workflows/{workflow_id}/deactivate")
+    wait_for("its end", lambda: world.n8n.api("DELETE", f"workflows/{workflow_id}").status_code in (200, 404), 60, 0.3)
 
 
 @pytest.fixture

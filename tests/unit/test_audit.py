@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recovery.checks.auditing import read_audit
-from recovery.decide.auditing import RULES, audit, new_findings, reaches, to_fix
+from recovery.decide.auditing import RULES, audit, reaches, to_fix
 from recovery.model import AuditFacts, AuditPlan, AuditSeverity, Fix, HandlerRun, N8nError
 from tests.n8n import workflows as w
 
@@ -110,6 +110,20 @@ def test_what_could_not_be_looked_at_is_not_called_gone() -> None:
 def test_who_may_call_an_error_workflow(settings: dict[str, Any], may: bool) -> None:
     strict = handler("strict", settings={"errorWorkflow": "", **settings})
     assert bool(found("error_workflow_forbidden", facts(row("a", settings={"errorWorkflow": "strict"}), strict))) != may
+
+
+@pytest.mark.parametrize(
+    ("policy", "project", "may"),
+    [("", "p1", True), ("", "p2", False), ("workflowsFromSameOwner", "p2", False), ("any", "p2", True), ("", "", True)],
+)
+def test_by_default_only_workflows_of_its_project_may_call_an_error_workflow(
+    policy: str, project: str, may: bool
+) -> None:
+    shared = [{"projectId": "p1"}]
+    settings = {"errorWorkflow": ""} | ({"callerPolicy": policy} if policy else {})
+    strict = handler("strict", settings=settings, shared=shared)
+    user = row("a", settings={"errorWorkflow": "strict"}, shared=[{"projectId": project}] if project else None)
+    assert bool(found("error_workflow_forbidden", facts(user, strict))) != may
 
 
 def test_an_error_workflow_whose_last_run_failed_is_bad_and_is_given_to_nobody() -> None:
@@ -243,10 +257,9 @@ def test_the_score_counts_a_warning_as_half_and_the_worst_comes_first() -> None:
     assert (made.score, made.workflows) == (62, 3), "n8n itself and c have all, a has half, z nothing: 2.5 of 4"
 
 
-def test_a_limit_is_reached_by_what_is_as_bad_or_worse_and_the_known_is_not_new() -> None:
+def test_a_limit_is_reached_by_what_is_as_bad_or_worse() -> None:
     findings = audit(facts(row("a", w.http("Pay", "http://x/", "POST")))).findings
     assert [reaches(findings, one) for one in AuditSeverity] == [False, True, True]
-    assert new_findings(findings, [("a", "may_repeat")]) == [] and new_findings(findings, []) == list(findings)
 
 
 def test_every_rule_has_a_name_of_its_own_and_says_what_it_finds() -> None:

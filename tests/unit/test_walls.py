@@ -41,21 +41,22 @@ MAY_IMPORT: dict[str, set[str]] = {
     "analytics": {"model", "store"},
     "worker": EVERY_ROOM - {"cli"},
     "cli": {"config", "store", "analytics", "model", "clock", "outside", "checks", "worker", "decide"}
-    | {"alerts", "webhook_server"},
+    | {"actions", "alerts", "webhook_server"},
     "webhook_server": {"config", "clock", "model", "sources", "store", "analytics", "alerts"},
     "__init__": set(),
     "__main__": {"cli"},
 }
 # Rooms that only some modules of another may import: the command line looks (run-check, agent, what run-action would
 # do), tries a channel, and starts the worker, but never acts (playbook explain decides, and tells it), except for
-# `connect`, which wires an n8n for a person who waits, and `audit`, which mends for one: `reaching` opens its doors, and
-# what is planned is decided as everywhere. gunicorn loads the web before it forks. An agent lives on a machine without a database. Some actions find
-# what they mend as its check does, or post as a channel does; they never run either. A page shows what people would be
-# told; it sends nothing.
+# `connect`, which wires an n8n for a person who waits, and `audit`, which mends for one: `reaching` opens its doors,
+# and what is planned is decided as everywhere. gunicorn loads the web before it forks. An agent lives on a machine
+# without a database. Some actions find what they mend as its check does, or post as a channel does; they never run
+# either. A page shows what people would be told; it sends nothing.
 CONNECTING = {"connecting", "wiring", "unwiring", "saving", "wiring_words", "shipped_files", "diagnosing"}
 AUDITING = {"auditing", "audit_fixing", "audit_words"}
 ONLY_FROM = {
     ("cli", "outside"): {"checking", "agent", "acting", "alert_tries", "reaching"},
+    ("cli", "actions"): {"audit_fixing"},
     ("cli", "alerts"): {"alert_tries"},
     ("webhook_server", "alerts"): {"previewing"},
     ("cli", "checks"): {"checking", "auditing"},
