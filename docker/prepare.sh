@@ -39,4 +39,5 @@ echo "  docker compose exec medic-web cat /data/admin_password   # for http://12
 if [ ! -s secrets/n8n_api_key ]; then
   echo "  Then make an API key in n8n (Settings > n8n API), put it into secrets/n8n_api_key, and:"
   echo "  docker compose restart medic-web medic-worker"
+  echo "  docker compose exec medic-worker medic connect --address http://medic-web:8808 --no-config"
 fi

@@ -105,7 +105,7 @@ def test_a_healthcheck_fails_where_nothing_runs(started, image: Room) -> None:
 
 
 def test_the_image_holds_what_connect_needs_and_nothing_writable_but_its_data(image: Room) -> None:
-    look = "import importlib.resources as r; print(r.files('n8n_workflows').joinpath('error-handler.json').is_file())"
+    look = "from recovery.cli.shipped_files import HANDLER, read_shipped; print(HANDLER in read_shipped())"
     assert image.run(["python", "-c", look]).stdout.strip() == b"True"
     assert image.run(["touch", "/opt/medic/new"], "medic").returncode != 0
     assert image.run(["touch", "/data/new"], "medic").returncode == 0
