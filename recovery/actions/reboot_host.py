@@ -43,6 +43,13 @@ class Args(SecretFields):
         description="environment variables of the command beside PATH, HOME and LANG; better `env_file`, paths of files"
         " that hold them",
     )
+    host: str = Field(
+        "",
+        description="the server's name, as other actions on it call it (`host` of `restart_remote`, `agent` of"
+        " `restart_by_agent`): one restart of a server at a time; without it the controller's name stands for it",
+        examples=["gpu1"],
+        max_length=253,
+    )
     power_on: StrictBool = Field(True, description="Redfish and IPMI: switch a server on that is off, else fail")
     timeout: Timeout = Field(30.0, description="how long each question and the command may take", examples=["1m"])
 

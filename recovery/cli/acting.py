@@ -11,7 +11,7 @@ import click
 
 from recovery.clock import utc_now
 from recovery.config import Config
-from recovery.config.by_hand import choices_of, words_of, words_or_name
+from recovery.config.by_hand import choices_of, is_dry, words_of, words_or_name
 from recovery.model import About, DoorError, PlannedAction, StepKind, StepState
 from recovery.store import database, orders, steps, views_system
 from recovery.store.tables import StepRow
@@ -70,7 +70,8 @@ def preview(config: Config, component: str, action: PlannedAction) -> str:
     """What the action would do, word for word, as seen from this machine."""
     from recovery.outside.doors import OpenDoors
 
-    dry = "\nIt is a dry run (dry_run): nothing is done." if config.dry_run else ""
+    is_dry_run = config.dry_run or is_dry(config.policy(), component, action)
+    dry = "\nIt is a dry run (dry_run): nothing is done." if is_dry_run else ""
     check = "" if config.component(component).check else "\nIt has no check: nobody looks afterwards."
     try:
         words = words_of(action, About(component, utc_now()), OpenDoors(config))

@@ -42,6 +42,21 @@ def choices_of(policy: Policy, component: str) -> dict[str, PlannedAction]:
     return found
 
 
+def is_dry(policy: Policy, component: str, action: PlannedAction) -> bool:
+    """Whether the configuration forbids that it is done: everything is a dry run, or the playbook that it is from."""
+    plan = policy.component(component)
+    if plan.playbook and plan.playbook.dry_run:
+        return True
+    mine = [rule for rule in policy.playbooks if not rule.match.components or component in rule.match.components]
+    holding = [rule for rule in mine if any(_same(action, one) for stage in rule.stages for one in stage.actions or ())]
+    return bool(holding) and all(rule.dry_run for rule in holding) and action.label not in plan.actions
+
+
+def _same(one: PlannedAction, other: PlannedAction) -> bool:
+    """The same, whatever arguments of one's own it is given."""
+    return (one.name, one.label) == (other.name, other.label)
+
+
 def plan_by_hand(policy: Policy, component: str, action: str, given: Mapping[str, Any] | None = None) -> PlannedAction:
     """The action as it is to be run, with all its arguments.
 

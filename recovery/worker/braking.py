@@ -36,5 +36,8 @@ def look_lately(
 
 def host_of(action: PlannedAction) -> str | None:
     """Where it restarts something; None where it does not."""
-    named = action.args.get("host") or action.args.get("agent")
-    return str(named or "this machine") if action.restarts else None
+    if not action.restarts:
+        return None
+    args = action.args
+    controller = (args.get("ipmi") or {}).get("host") or (args.get("redfish") or {}).get("url")
+    return str(args.get("host") or args.get("agent") or controller or "this machine")

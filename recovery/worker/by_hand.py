@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.config.by_hand import NotRunnable, plan_by_hand
+from recovery.config.by_hand import NotRunnable, is_dry, plan_by_hand
 from recovery.decide import brakes, by_hand
 from recovery.model import About, DoorError, FailureType, PlannedAction, Severity, StepKind
 from recovery.redact import redact
@@ -28,7 +28,7 @@ def begin(ctx: Context, order: OrderRow, now: datetime) -> tuple[str, str]:
     if now - order.asked_at > TOO_LATE:
         return REFUSED, "no worker took it for 5 minutes: whoever still wants it orders it anew"
     plan = ctx.policy.component(order.component)
-    dry = order.dry or ctx.dry_run or bool(plan.playbook and plan.playbook.dry_run)
+    dry = order.dry or ctx.dry_run or is_dry(ctx.policy, plan.name, action)
     because = f"{order.who} ordered it by hand"
     if not dry:
         lately = look_lately(action, plan.name, ctx.policy, now)

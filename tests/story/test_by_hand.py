@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from recovery import actions
 from recovery.clock import utc_now
 from recovery.config.by_hand import plan_by_hand
-from recovery.model import Brakes, ComponentPlan, Done, PlannedAction, Plugin, StepState
+from recovery.model import Brakes, ComponentPlan, Done, Match, PlannedAction, PlaybookRule, Plugin, Stage, StepState
 from recovery.store import acted, database, orders, steps
 from recovery.store.orders import ByHand
 from recovery.store.tables import OrderRow, StepRow
@@ -106,6 +106,19 @@ def run_for_long(component: str, name: str = "run_command", host: str | None = N
             name=name, component=component, state="running", queued_at=utc_now(), started_at=utc_now(), because="x",
             host=host, lease_until=utc_now() + timedelta(hours=1),
         )  # fmt: skip
+
+
+def test_an_action_of_a_playbook_that_is_a_dry_run_is_one_by_hand_too(store: str, fake_clock: FakeClock) -> None:
+    night = replace(RESTART, label="night restart")
+    rule = PlaybookRule("night", Match(components=("orders",)), (Stage(0, 1, actions=(night,)),), dry_run=True)
+    dry = Engine(fake_clock, components={"orders": plan_of()}, playbooks=(rule,))
+    order = ask(dry, "night restart")
+    dry.tick()
+    assert dry.outside.commands == [] and told(order)[1].startswith("dry run: would run `restart orders`")
+    wet = Engine(fake_clock, components={"orders": plan_of()}, playbooks=(replace(rule, dry_run=False),))
+    ask(wet, "night restart")
+    wet.tick()
+    assert wet.outside.commands == [["restart", "orders"]]
 
 
 def test_it_is_refused_while_another_action_of_the_component_runs(engine: Engine) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from recovery.alerts.messages.phrases import said_in
 from recovery.decide.brakes import Go, Lately, Stop, Wait, judge
-from recovery.model import Brakes
+from recovery.model import Brakes, PlannedAction
+from recovery.worker.braking import host_of
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LIMITS = Brakes(per_hour=2, per_day=4, overall_per_hour=5, overall_per_day=9, cooldown_seconds=60, breaker=3)
@@ -94,3 +95,19 @@ def test_no_history_of_requests_gets_more_than_the_limits_allow(seed: int):
         before = [moment for moment, name in earlier[:-1] if name == component]
         assert not before or (at - before[-1]).total_seconds() >= limits.cooldown_seconds
     assert begun
+
+
+@pytest.mark.parametrize(
+    ("args", "host"),
+    [
+        ({}, "this machine"),
+        ({"host": "web1"}, "web1"),
+        ({"agent": "web1", "what": "shop"}, "web1"),
+        ({"ipmi": {"host": "bmc1"}}, "bmc1"),
+        ({"redfish": {"url": "https://bmc1"}}, "https://bmc1"),
+        ({"ipmi": {"host": "bmc1"}, "host": "web1"}, "web1"),
+    ],
+)
+def test_one_restart_at_a_time_is_counted_where_it_restarts_something(args: dict[str, object], host: str) -> None:
+    assert host_of(PlannedAction("any", args, restarts=True)) == host
+    assert host_of(PlannedAction("any", args)) is None
