@@ -30,8 +30,8 @@ demo: $(DEV_READY) ## a two-minute tour, with nothing else installed
 test: $(DEV_READY) ## the suite that needs only PyPI packages
 	@$(PY) -m pytest $(TESTS) -m "$(NEED_NO_MORE)" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
-test-again: $(DEV_READY) ## the stories once more, on PostgreSQL
-	@$(PY) -m pytest $(TESTS) -m again -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
+test-again: $(DEV_READY) ## the stories once more, on PostgreSQL, and those that wait long
+	@$(PY) -m pytest $(TESTS) -m "again and not n8n" -n $(JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-n8n: $(DEV_READY) ## the suite against a real n8n, installed once into ~/.cache/n8n-medic
 	@$(PY) -m tests.n8n.install

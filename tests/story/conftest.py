@@ -15,13 +15,18 @@ HERE = Path(__file__).parent
 # about decisions, which no engine changes: on PostgreSQL they are told again in `make test-again`.
 ON_BOTH = {"attacks", "attacks_postgresql", "brakes", "isolation", "lifecycles", "moments", "properties"}
 
+# These wait for real seconds, with several real processes; what they tell of is decided and stored by what is tested by
+# values and in told time as well.
+WAIT_LONG = {"agent", "agent_restarts", "replay_command"}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is told again."""
+    """Mark what is told again, or at length."""
     for item in items:
         told_on = getattr(item, "callspec", None)
-        twice = told_on is not None and told_on.params.get("store") == "postgresql"
-        if twice and item.path.parent == HERE and item.path.stem.removeprefix("test_") not in ON_BOTH:
+        name = item.path.stem.removeprefix("test_")
+        twice = told_on is not None and told_on.params.get("store") == "postgresql" and name not in ON_BOTH
+        if item.path.parent == HERE and (twice or name in WAIT_LONG):
             item.add_marker(pytest.mark.again)
 
 
