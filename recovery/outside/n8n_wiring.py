@@ -63,14 +63,16 @@ class N8nWiringDoor:
     def delete_workflow(self, workflow_id: str) -> None:
         """Delete a workflow; needs the scope workflow:delete.
 
-        n8n says that one is unpublished before it is: until then it refuses to delete it.
+        n8n says that one is unpublished before it is: until then it refuses to delete it. While the last run of it is
+        being saved it may answer with an error of its own; to ask again does no harm.
         """
         until = time.monotonic() + UNPUBLISHED_SECONDS
         while True:
             try:
                 self._done("DELETE", f"workflows/{_safe(workflow_id)}", "workflow:delete", gone=True)
             except N8nError as error:
-                if "still being unpublished" not in str(error) or time.monotonic() > until:
+                is_early = "still being unpublished" in str(error) or error.kind == "status"
+                if not is_early or time.monotonic() > until:
                     raise
                 threading.Event().wait(LOOK_AGAIN_SECONDS)
             else:
