@@ -20,7 +20,7 @@ BATCHES = [min(AT_ONCE, KILLS - first) for first in range(0, KILLS, AT_ONCE)]
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(420)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range(len(BATCHES)))
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
     number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -33,7 +33,7 @@ def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
     with Storm(tmp_path, SEED + number) as storm:
         storm.kill(BATCHES[number])
         storm.calm()
-        storm.drain(120)
+        storm.drain(240)
         assert storm.rows("PRAGMA integrity_check") == [("ok",)]
         check_everything(storm)
         with capsys.disabled():
