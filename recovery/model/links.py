@@ -27,22 +27,13 @@ def sign_decision(key: str, decision: Decision) -> str:
     Raises:
         ValueError: there is no key to sign with.
     """
-    if not key:
-        raise ValueError("a link cannot be signed without a key")
-    named = [decision.incident_id, decision.recovery_id, decision.step, int(decision.until.timestamp())]
-    return str(URLSafeSerializer(key, salt=_SALT).dumps(named))
+    return _sign(key, _SALT, decision.until, decision.incident_id, decision.recovery_id, decision.step)
 
 
 def read_decision(key: str, token: str, now: datetime) -> Decision | None:
     """What a link is for; None where it is not one of ours, or its time is over."""
-    try:
-        if not key:
-            return None
-        incident_id, recovery_id, step, until = map(int, URLSafeSerializer(key, salt=_SALT).loads(token))
-    except (BadData, ValueError, TypeError):
-        return None
-    decision = Decision(incident_id, recovery_id, step, datetime.fromtimestamp(until, UTC))
-    return decision if now < decision.until else None
+    read = _read(key, _SALT, token, now)
+    return Decision(*read[0], until=read[1]) if read else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,19 +52,28 @@ def sign_answer(key: str, answer: Answer) -> str:
     Raises:
         ValueError: there is no key to sign with.
     """
-    if not key:
-        raise ValueError("a link cannot be signed without a key")
-    named = [answer.incident_id, answer.episode, answer.call, int(answer.until.timestamp())]
-    return str(URLSafeSerializer(key, salt=_ANSWER_SALT).dumps(named))
+    return _sign(key, _ANSWER_SALT, answer.until, answer.incident_id, answer.episode, answer.call)
 
 
 def read_answer(key: str, token: str, now: datetime) -> Answer | None:
     """Which call a link answers; None where it is not one of ours, or its time is over."""
+    read = _read(key, _ANSWER_SALT, token, now)
+    return Answer(*read[0], until=read[1]) if read else None
+
+
+def _sign(key: str, salt: str, until: datetime, *numbers: int) -> str:
+    if not key:
+        raise ValueError("a link cannot be signed without a key")
+    return str(URLSafeSerializer(key, salt=salt).dumps([*numbers, int(until.timestamp())]))
+
+
+def _read(key: str, salt: str, token: str, now: datetime) -> tuple[tuple[int, int, int], datetime] | None:
+    """The three numbers of a link and its end; None where it is not one of ours, or its time is over."""
     try:
         if not key:
             return None
-        incident_id, episode, call, until = map(int, URLSafeSerializer(key, salt=_ANSWER_SALT).loads(token))
-        answer = Answer(incident_id, episode, call, datetime.fromtimestamp(until, UTC))
+        one, two, three, unix = map(int, URLSafeSerializer(key, salt=salt).loads(token))
+        until = datetime.fromtimestamp(unix, UTC)
     except (BadData, ValueError, TypeError, OverflowError, OSError):
         return None
-    return answer if now < answer.until else None
+    return ((one, two, three), until) if now < until else None
