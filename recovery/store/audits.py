@@ -1,11 +1,11 @@
 """Audits: the last one of each n8n, and when the next one is due. The web asks for one, the worker carries it out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.clock import from_micros, to_micros
+from recovery.clock import to_micros
 from recovery.model import Audit, AuditFinding
 from recovery.redact import redact_text
 from recovery.store import wake
@@ -29,11 +29,6 @@ def plan_audits(sites: Mapping[str, datetime | None]) -> None:
 def find_audits() -> list[AuditRow]:
     """The last audit of each n8n, by name."""
     return list(AuditRow.select().order_by(AuditRow.site))
-
-
-def find_audit(site: str) -> AuditRow | None:
-    """The last audit of an n8n; None where it is not known."""
-    return AuditRow.get_or_none(AuditRow.site == site)
 
 
 def ask_for_audit(site: str, who: str, now: datetime) -> bool:
@@ -102,12 +97,6 @@ def _shown(one: AuditFinding, known: Mapping[tuple[str, str], int], now: datetim
     since = known.get((one.workflow_id, one.rule), to_micros(now))
     told = {"workflow": redact_text(one.workflow), "because": redact_text(one.because)}
     return {**asdict(one), **told, "since": since}
-
-
-def new_since(moment: datetime, rows: Iterable[AuditRow] | None = None) -> list[tuple[str, dict[str, Any]]]:
-    """(n8n, finding) of what audits have found since then for the first time, and is still so: for reports."""
-    found = find_audits() if rows is None else rows
-    return [(row.site, one) for row in found for one in row.findings if from_micros(one["since"]) >= moment]
 
 
 def next_due(row: AuditRow | None, every: timedelta, first: datetime, now: datetime) -> datetime | None:

@@ -4,10 +4,8 @@ The rows, the decisions and the stages of the worker are real. Time, n8n and the
 there lasts as long as it is told to, is written into a ledger of its own, and goes on where its worker is killed.
 """
 
-import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -235,23 +233,6 @@ class WorldPools(dict):
         return self._steps if word == "steps" else Inline()
 
 
-class OneLoop(InlineLoop):
-    """Checks of fake doors never wait: one event loop runs each to its end."""
-
-    _loop = asyncio.new_event_loop()
-
-    def run(self, work: Any) -> Any:
-        return self._loop.run_until_complete(work)
-
-    def start(self, work: Any, ended: Callable[[Any], None]) -> None:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(self.run(work))
-        except Exception as problem:
-            future.set_exception(problem)
-        ended(future)
-
-
 class Doors:
     """The outside, as one step sees it."""
 
@@ -319,7 +300,7 @@ class World:
         known: dict[str, Any] = {"components": plans, "playbooks": RULES, "brakes": BRAKES, "sites": ("default",)}
         engine = Engine(self.clock, **{**known, **self.policy})
         ctx = engine.ctx
-        ctx.doors, ctx.pools, ctx.background, ctx.dry_run = Doors(self), WorldPools(self), OneLoop(), self.dry
+        ctx.doors, ctx.pools, ctx.background, ctx.dry_run = Doors(self), WorldPools(self), InlineLoop(), self.dry
         ctx.doors_for_step = lambda started: Doors(self, started)
         ctx.looks = Looks(ctx.doors, ctx.background, lambda: None)
         ctx.looks._threads = InlineThreads()
