@@ -17,6 +17,8 @@ import psutil
 import psycopg
 import requests
 
+from recovery.store.steps import LOST_AND_REPEATED
+from recovery.worker.executor import MOST_BEGINNINGS
 from tests.crash.scene import REPOSITORY, Shop, chains_of, is_alive
 from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
@@ -28,6 +30,7 @@ from tests.story.medic import TOKENS, Medic
 WORKFLOWS = 4
 PARTS = ("worker", "web worker", "web master", "serve", "all but commands", "everything")
 WEIGHTS = (8, 3, 1, 1, 2, 1)
+WEB = ("web worker", "web master")
 CLAIMED = {
     "retries": "SELECT COUNT(*) FROM executions WHERE lease_until IS NOT NULL AND state = 'retrying'",
     "executions being judged": "SELECT COUNT(*) FROM executions WHERE lease_until IS NOT NULL AND state = 'waiting'",
@@ -35,6 +38,12 @@ CLAIMED = {
     "checks": "SELECT COUNT(*) FROM steps WHERE lease_until IS NOT NULL AND process_group IS NULL",
     "alerts": "SELECT COUNT(*) FROM alerts WHERE lease_until IS NOT NULL",
 }
+# A command whose worker was lost thrice is never begun again, and a person is called: see test_trust.py.
+LOST_OFTEN = (
+    f"SELECT id FROM steps WHERE state = 'running' AND {MOST_BEGINNINGS - 1} <= (SELECT COUNT(*) FROM events"
+    " WHERE subject = 'step' AND events.incident_id = steps.incident_id"
+    f" AND subject_id LIKE steps.recovery_id || '.' || steps.number || ' %' AND because = '{LOST_AND_REPEATED}')"
+)
 TOLD_ALONE = {"hold": "0s", "storm": {"incidents": 1_000}, "reports": {"daily": False}}  # see alert_storm.py
 PATIENT = {"stages": [{"after": "0s", "attempts": 3}, {"after": "1s", "attempts": 30}], "settle": "1s"}
 
@@ -219,6 +228,8 @@ class Storm:
     def _choose(self) -> str:
         """`serve` waits longer and longer for one that keeps dying: then all are killed, and it begins anew."""
         part = self.chance.choices(PARTS, WEIGHTS)[0]
+        if part not in WEB and self.rows(LOST_OFTEN):
+            return "web worker"
         return "all but commands" if self._deaths[part] >= 2 else part
 
     def _strike(self, part: str) -> bool:

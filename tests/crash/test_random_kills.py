@@ -76,12 +76,12 @@ def alerts_came(storm: Storm) -> None:
 
 
 def recoveries_ended(storm: Storm) -> None:
-    incidents = storm.rows("SELECT id, component, state FROM incidents")
-    needs = {component: state for _, component, state in incidents if component in storm.broken}
+    incidents = storm.rows("SELECT id, component, state, because FROM incidents")
+    needs = {component: state for _, component, state, _ in incidents if component in storm.broken}
     assert needs == dict.fromkeys(storm.broken, "needs_human")
-    assert len(incidents) == len({component for _, component, _ in incidents}), "one incident for each cause"
-    mine = [(one, component, state) for one, component, state in incidents if component not in storm.broken]
-    assert {state for _, _, state in mine} == {"resolved"}, mine
+    assert len(incidents) == len({component for _, component, _, _ in incidents}), "one incident for each cause"
+    mine = [one for one in incidents if one[1] not in storm.broken]
+    assert {state for _, _, state, _ in mine} == {"resolved"}, mine
     newest = (
         "SELECT incident_id, state FROM recoveries WHERE id IN (SELECT MAX(id) FROM recoveries GROUP BY incident_id)"
     )
