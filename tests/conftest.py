@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
@@ -75,10 +74,10 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def prepared_postgres(postgres_server: str) -> Iterator[str]:
-    """The name of a PostgreSQL database that is set up and has no rows, to be copied."""
+    """The URL of a PostgreSQL database that is set up and has no rows; who writes into it has it emptied."""
     for url in fresh_postgres(postgres_server):
         _set_up(url)
-        yield urlsplit(url).path.lstrip("/")
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -94,15 +93,15 @@ def _set_up(url: str) -> None:
     database.close_database()
 
 
-def fresh_postgres(server: str, template: str = "template1") -> Iterator[str]:
-    """A database of its own on the server, a copy of `template`; dropped afterwards."""
+def fresh_postgres(server: str) -> Iterator[str]:
+    """A database of its own on the server; dropped afterwards."""
     import uuid
 
     import psycopg
 
     name = f"medic_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        connection.execute(f"CREATE DATABASE {name}")
     yield server.replace("/postgres?", f"/{name}?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -123,12 +122,28 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("prepared_sqlite"), tmp_path / "medic.db")
         yield from _opened(f"sqlite:///{tmp_path}/medic.db")
         return
-    template = request.getfixturevalue("prepared_postgres")
-    for url in fresh_postgres(request.getfixturevalue("postgres_server"), template):
-        yield from _opened(url)
+    url = request.getfixturevalue("prepared_postgres")
+    yield from _opened(url)
+    _empty(url)
+
+
+def _empty(url: str) -> None:
+    """As it was when it was set up, ids included; in a tenth of the time that a fresh copy takes."""
+    import psycopg
+
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid, 5000) {others}")
+        kept = "schemaname = 'public' AND tablename <> 'migratehistory'"
+        tables = sorted(name for (name,) in connection.execute(f"SELECT tablename FROM pg_tables WHERE {kept}"))
+        counted = "SELECT FROM pg_sequences WHERE last_value IS NOT NULL AND sequencename = '{0}_id_seq'"
+        written = "SELECT '{0}' WHERE EXISTS (SELECT FROM {0}) OR EXISTS (" + counted + ")"
+        used = connection.execute(" UNION ALL ".join(written.format(one) for one in tables)).fetchall()
+        if used:
+            connection.execute(f"TRUNCATE {', '.join(name for (name,) in used)} RESTART IDENTITY CASCADE")
 
 
 def _opened(url: str) -> Iterator[str]:
-    database.open_database(url)
+    database.open_database(url, migrate=False)
     yield url
     database.close_database()

@@ -149,6 +149,7 @@ def medic_says(medic: Medic, *words: str) -> tuple[int, str]:
     return ended.returncode, ended.stdout + ended.stderr
 
 
+@pytest.mark.again
 def test_the_readmes_first_configuration_does_what_it_says(readme: tuple[Medic, Site]) -> None:
     medic, site = readme
     code, said = medic_says(medic, "check-config")

@@ -15,6 +15,7 @@ os.replace(sys.argv[1] + "/new", sys.argv[1] + "/pid")
 """
 
 
+@pytest.mark.again
 @pytest.mark.timeout(60)
 def test_a_killed_process_is_restarted_at_once_again_and_again(tmp_path: Path) -> None:
     (tmp_path / "restart.py").write_text(RESTART)

@@ -82,6 +82,7 @@ def check_what_it_says(said: str) -> None:
     assert "\x1b[" not in said, "no colours where nobody has a terminal"
 
 
+@pytest.mark.again
 @pytest.mark.timeout(110)
 def test_the_tour_happens_as_told_in_time_and_leaves_nothing_behind(tmp_path: Path) -> None:
     began = time.monotonic()
@@ -94,6 +95,7 @@ def test_the_tour_happens_as_told_in_time_and_leaves_nothing_behind(tmp_path: Pa
     assert is_left(tmp_path) == []
 
 
+@pytest.mark.again
 @pytest.mark.timeout(110)
 def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     taken = start_demo(tmp_path)
@@ -108,6 +110,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
     assert not lives(shop) and is_left(tmp_path) == []
 
 
+@pytest.mark.again
 def test_the_shop_ends_by_itself_when_the_demo_is_killed(tmp_path: Path) -> None:
     taken = start_demo(tmp_path)
     read_until(taken, "resolves incident 1")

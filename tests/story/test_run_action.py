@@ -61,6 +61,7 @@ def worker_of(medic: Medic) -> psutil.Process:
     return next(one for one in medic.family() if one.cmdline()[-1].endswith("worker"))
 
 
+@pytest.mark.again
 def test_a_good_one_is_told_done_and_looked_at(medic: Medic) -> None:
     code, told = Command(medic, "orders", "good", "--yes", "--note", "by a test").end()
     assert code == 0, told
@@ -87,6 +88,7 @@ def test_one_that_fails_says_why_with_exit_code_1(medic: Medic) -> None:
     assert code == 1 and "run_command: failed: the command ended with exit code 5" in told and "no such unit" in told
 
 
+@pytest.mark.again
 def test_only_one_runs_at_a_time_and_ctrl_c_and_a_killed_worker_are_survived(medic: Medic) -> None:
     first = Command(medic, "orders", "restart", "--yes")
     medic.wait("the action", lambda: "Running: run_command" in first.told())

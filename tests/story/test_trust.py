@@ -93,15 +93,22 @@ def live(
     yield run
 
 
-@settings(
-    max_examples=int(LONGER or 60),
-    derandomize=not LONGER,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+FREE = settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@settings(FREE, max_examples=20, derandomize=True)
 @given(moves=st.lists(MOVES, min_size=5, max_size=50))
 def test_no_promise_is_ever_broken(live: Callable[..., World], moves: list[tuple[Any, ...]]) -> None:
+    live(moves)
+
+
+@pytest.mark.again
+@pytest.mark.timeout(0 if LONGER else 300)
+@settings(FREE, max_examples=int(LONGER or 100))
+@given(moves=st.lists(MOVES, min_size=5, max_size=50))
+def test_no_promise_is_broken_by_other_moves_each_time(
+    live: Callable[..., World], moves: list[tuple[Any, ...]]
+) -> None:
     live(moves)
 
 

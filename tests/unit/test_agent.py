@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from recovery.cli import agent_telling
+from recovery.cli import agent_telling, main
 from recovery.cli.agent import LONGEST_MESSAGE, Agent, Batch
 from recovery.cli.agent_plan import (
     MOST_COMPONENTS,
@@ -351,9 +352,14 @@ components:
 """
 
 
-def once(folder: Path, site: Site, *more: str) -> dict[str, Any]:
+def words_of_once(folder: Path, site: Site) -> list[str]:
     (folder / "agent.yaml").write_text(FULL)
-    words = ["agent", "--once", "--file", "agent.yaml", "--name", "db", "--to", site.url, *more]
+    return ["agent", "--once", "--file", str(folder / "agent.yaml"), "--name", "db", "--to", site.url]
+
+
+def once(folder: Path, site: Site, *more: str) -> dict[str, Any]:
+    """A process of its own, as cron starts it; what it said and sent."""
+    words = [*words_of_once(folder, site), *more]
     env = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(folder), "MEDIC_WEBHOOK_TOKEN": "t"}
     command = [sys.executable, "-m", "recovery", *words]
     ended = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
@@ -374,11 +380,15 @@ def test_run_once_and_again_it_sees_a_disk_that_stays_full(site: Site, tmp_path:
 @pytest.mark.parametrize(
     "content", ["no json", "[1]", '{"machine db": 5}', '{"machine db": {"since": 7}}', "[" * 100_000]
 )
-def test_a_memory_that_is_none_is_not_used_and_ends_nothing(site: Site, tmp_path: Path, content: str) -> None:
+def test_a_memory_that_is_none_is_not_used_and_ends_nothing(
+    site: Site, tmp_path: Path, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept = tmp_path / "memory.json"
     kept.write_text(content)
+    monkeypatch.setenv("MEDIC_WEBHOOK_TOKEN", "t")
     for _ in range(2):
-        once(tmp_path, site, "--memory", "memory.json")
+        ended = CliRunner().invoke(main, [*words_of_once(tmp_path, site), "--memory", str(kept)])
+        assert ended.exit_code == 0, ended.output
     assert "since" in json.loads(kept.read_text())["machine db"]
 
 

@@ -161,6 +161,7 @@ def _as_worker(facts: SimpleNamespace) -> lingering.LingeringWorker:
     return worker
 
 
+@pytest.mark.again
 def test_a_worker_whose_master_was_killed_ends_though_a_client_goes_on(serve):
     server = serve(1, 4)
     client = Client(server.port)

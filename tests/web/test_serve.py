@@ -135,6 +135,7 @@ def test_without_a_terminal_the_files_are_named_and_no_secret_is_printed(
     assert '"logger": "medic.serve"' in said
 
 
+@pytest.mark.again
 def test_killed_processes_come_back_and_nobody_is_refused_meanwhile(start: Callable[..., Serving]) -> None:
     serving = start()
     wait_for(lambda: serving.answers("/readyz"), "web and worker")
@@ -165,6 +166,7 @@ def test_a_stop_signal_ends_everything_with_exit_code_0(start: Callable[..., Ser
         socket.create_connection(("127.0.0.1", serving.port), timeout=5)
 
 
+@pytest.mark.again
 def test_everything_dies_with_a_serve_that_is_killed(start: Callable[..., Serving]) -> None:
     serving = start()
     wait_for(serving.answers, "the start")
@@ -208,6 +210,7 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_password(tmp_path:
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.again
 def test_the_web_tells_the_worker_that_it_hears_before_anybody_calls(start: Callable[..., Serving]) -> None:
     serving = start(on_terminal=False)
     file = serving.folder / "data" / "medic.db"
