@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Any
 
 from flask import Flask
-from flask_babel import format_timedelta, gettext
+from flask_babel import format_timedelta, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from recovery import clock
+from recovery.alerts.messages.phrases import said_in
 
 LABELS = {
     "incident": {
@@ -246,6 +247,11 @@ def explain_refusal(why: str) -> str:
     return str(REFUSALS.get(why, why))
 
 
+def say(reason: str | None) -> str:
+    """A reason in the language of the page, as far as that language has words for it."""
+    return said_in(get_locale().language, reason or "")
+
+
 def write_moment(moment: datetime) -> str:
     """A time in full, in UTC."""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
@@ -276,7 +282,7 @@ def write_countdown(moment: datetime) -> str:
 def teach(app: Flask) -> None:
     """Give the templates these words."""
     app.jinja_env.filters.update(
-        moment=write_moment, ago=write_ago, countdown=write_countdown, span=write_span, tone=tone
+        said=say, moment=write_moment, ago=write_ago, countdown=write_countdown, span=write_span, tone=tone
     )
     app.jinja_env.globals.update(
         label=label, call_order=call_order, explanations=EXPLANATIONS, explain_refusal=explain_refusal

@@ -96,6 +96,8 @@ def test_the_pages_speak_korean(enter, story):
     assert "문제" in page.locator("h1").inner_text()
     keep_screenshot(page, "system-ko")
     page.goto(f"/incidents/{story['asking'].id}")
+    because = page.locator("dt", has_text="이유").first.locator("xpath=following-sibling::dd[1]").inner_text()
+    assert "사람이 결정해야 합니다" in because, "and the reasons are in Korean too"
     keep_screenshot(page, "incident-ko")
     page.get_by_role("link", name="English").click()
     assert page.locator("html").get_attribute("lang") == "en"
@@ -113,6 +115,8 @@ def test_the_pages_fit_a_phone(enter, story):
         page.goto(address)
         width = page.evaluate("document.documentElement.scrollWidth")
         assert width <= 375, f"{address} is {width} wide"
+        heights = page.locator(".top nav a").evaluate_all("links => links.map(link => link.clientHeight)")
+        assert max(heights) < 45, "each name in one line"
         keep_screenshot(page, f"phone-{name}")
 
 

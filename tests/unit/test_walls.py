@@ -51,14 +51,15 @@ MAY_IMPORT: dict[str, set[str]] = {
 # `connect`, which wires an n8n for a person who waits, and `audit`, which mends for one: `reaching` opens its doors,
 # and what is planned is decided as everywhere. gunicorn loads the web before it forks. An agent lives on a machine
 # without a database. Some actions find what they mend as its check does, or post as a channel does; they never run
-# either. A page shows what people would be told; it sends nothing.
+# either. A page shows what people would be told, and says reasons in its language by the phrases of the
+# messages; it sends nothing.
 CONNECTING = {"connecting", "wiring", "unwiring", "saving", "wiring_words", "shipped_files", "diagnosing"}
 AUDITING = {"auditing", "audit_fixing", "audit_words"}
 ONLY_FROM = {
     ("cli", "outside"): {"checking", "agent", "acting", "alert_tries", "reaching"},
     ("cli", "actions"): {"audit_fixing"},
     ("cli", "alerts"): {"alert_tries"},
-    ("webhook_server", "alerts"): {"previewing"},
+    ("webhook_server", "alerts"): {"previewing", "wording"},
     ("cli", "checks"): {"checking", "auditing"},
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING | AUDITING,

@@ -272,7 +272,11 @@ def _seed_needing(now: datetime) -> IncidentRow:
 
 def _seed_asking(now: datetime) -> IncidentRow:
     incident = add_incident(
-        now, component="payments.example.com", state=IncidentState.NEEDS_HUMAN, cause="payments.example.com timed out"
+        now,
+        component="payments.example.com",
+        state=IncidentState.NEEDS_HUMAN,
+        cause="payments.example.com timed out",
+        because="a retry may repeat the effect of 1 execution: a person decides",
     )
     recovery = add_recovery(incident, now, state=RecoveryState.AWAITING_APPROVAL, next_at=None, stage=1)
     run = add_execution(

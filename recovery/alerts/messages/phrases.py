@@ -9,8 +9,11 @@ import yaml
 DEEPEST = 4
 
 
+@lru_cache(2048)
 def said_in(language: str, text: str, depth: int = 0) -> str:
     """The text in a language, as far as its phrases go; where they do not, as it is."""
+    if not _phrases(language):
+        return text
     for pattern, words in _phrases(language):
         found = pattern.fullmatch(text)
         if found and depth < DEEPEST:
@@ -25,4 +28,4 @@ def said_in(language: str, text: str, depth: int = 0) -> str:
 def _phrases(language: str) -> list[tuple[re.Pattern[str], str]]:
     file = Path(__file__).parent / language / "phrases.yaml"
     listed = yaml.safe_load(file.read_text()) if file.exists() else []
-    return [(re.compile(pattern), words) for pattern, words in listed]
+    return [(re.compile(pattern, re.DOTALL), words) for pattern, words in listed]
