@@ -55,7 +55,7 @@ class RecoveryView:
         waiting, retrying, asking: how many chains of the incident wait, are being retried, need a person's decision.
         setback: why the replay must stop; "" where nothing failed again.
         seen_at, healthy, failing: the last readings of the component, for one without a check.
-        recovered: how many chains of the incident recovered.
+        recovered: how many chains of the incident recovered in this episode.
         blocked: why n8n cannot be asked to retry anything, however often; "" where it can.
     """
 

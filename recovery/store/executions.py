@@ -1,6 +1,6 @@
 """Chains of n8n executions: each is brought to success at most once."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -108,11 +108,16 @@ def find_only_subworkflows(incident_ids: Iterable[int]) -> set[int]:
     return {incident_id for incident_id, modes in found.items() if modes == {"integrated"}}
 
 
-def count_recovered_since(incident_id: int, since: datetime) -> int:
-    """How many chains of an incident recovered since then."""
-    return (
-        ExecutionRow.select().where(ExecutionRow.incident_id == incident_id, ExecutionRow.recovered_at >= since).count()
-    )
+def recovered_in_episode(incident: IncidentRow, counted: Mapping[str, int]) -> int:
+    """How many chains of an incident recovered since it last came up: those of before prove nothing of now.
+
+    Args:
+        counted: all its chains (see `count_chains`).
+    """
+    if not counted.get(ExecutionState.RECOVERED):
+        return 0
+    since = ExecutionRow.recovered_at >= incident.episode_at
+    return ExecutionRow.select().where(ExecutionRow.incident_id == incident.id, since).count()
 
 
 def find_waiting(incident_id: int, limit: int = 200) -> list[ExecutionRow]:

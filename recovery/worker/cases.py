@@ -88,7 +88,7 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         seen_at=component.seen_at if component else None,
         healthy=bool(component and _last_said(component) == "healthy"),
         failing=bool(component and _last_said(component) == "unhealthy"),
-        recovered=counted.get("recovered", 0),
+        recovered=executions.recovered_in_episode(case.incident, counted),
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )
 

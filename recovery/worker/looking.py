@@ -165,7 +165,7 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
         **_kind_of(row),
         waiting=counted.get("waiting", 0),
         retrying=counted.get("retrying", 0),
-        recovered=executions.count_recovered_since(row.id, row.episode_at) if counted.get("recovered") else 0,
+        recovered=executions.recovered_in_episode(row, counted),
         left_alone=counted.get("left_alone", 0),
         asking=counted["asking"],
         **_of_component(row, known.components.get(row.component)),

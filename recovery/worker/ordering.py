@@ -125,6 +125,7 @@ def _skip_stage(case: Case) -> str:
         raise Refused(f"the recovery is {recovery.state}")
     if recovery.stage >= len(thaw(recovery.playbook).stages):
         raise Refused("it is the last stage")
+    executions.hold_back(case.incident.id)
     steps.give_up_steps(recovery.id, f"{case.who} skipped stage {recovery.stage}", case.now, case.who)
     because = f"{case.who} skipped stage {recovery.stage}: stage {recovery.stage + 1} begins now"
     recoveries.set_recovery(

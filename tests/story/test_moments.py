@@ -93,6 +93,39 @@ def test_a_canary_that_is_held_back_before_it_began_uses_no_attempt(
     assert moment.engine.chains() == {run: "recovered"} and moment.engine.recovery().attempts_made == 1
 
 
+def test_what_was_released_waits_for_the_canary_of_the_stage_that_a_person_skipped_to(
+    moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moment.n8n.flows["x"] = Flow("x", HOST)
+    runs = [moment.n8n.call(name) for name in "wwxx"]
+    moment.n8n.hosts.clear()
+    with monkeypatch.context() as busy:
+        moment.n8n.after_retry = lambda: busy.setitem(loop.STAGES, "executions", lambda ctx, now: None)
+        moment.hear(*runs)
+        assert moment.engine.recovery().replaying and moment.ours() == 1
+        moment.order(OrderWhat.SKIP_STAGE)
+        moment.engine.tick()
+    moment.n8n.after_retry = lambda: None
+    moment.n8n.hosts[HOST] = 503
+    moment.engine.run(3)
+    canaries = [state for name, state in moment.engine.steps() if name == "retry_executions"]
+    assert canaries == ["succeeded", "failed", "failed"] and moment.ours() == 3
+
+
+def test_what_recovered_before_is_no_proof_when_it_comes_back(moment: Moment) -> None:
+    moment.n8n.flows["x"] = Flow("x", HOST, tags=("medic:no-retry",))
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.hear(run)
+    moment.engine.run(15)
+    assert moment.engine.incident().state == "resolved"
+    moment.n8n.hosts[HOST] = 503
+    moment.hear(moment.n8n.call("x"))
+    moment.engine.run(5)
+    incident = moment.engine.incident()
+    assert (incident.episode, incident.state) == (2, "needs_human") and "may be retried" in incident.because
+
+
 def test_what_a_person_resolved_while_n8n_was_looked_at_is_left_alone(moment: Moment) -> None:
     run = moment.fail()
     moment.n8n.hosts.clear()
