@@ -20,7 +20,6 @@ from recovery.sources.shapes import (
 )
 
 SOURCE = "generic"
-SECONDS_BELOW = 1e11  # a number below it is in seconds since 1970, above in milliseconds
 
 
 def receive(plan: SourcePlan, payload: Any, delivery: str | None = None) -> list[Signal]:
@@ -92,8 +91,8 @@ def _seen(plan: SourcePlan, message: Mapping[str, Any], where: str) -> datetime 
     told = find(message, plan.observed_at) if plan.observed_at else None
     if told is None or told == "":
         return None
-    number = whole(told) if not isinstance(told, float) else told
-    found = moment(number * 1000 if number < SECONDS_BELOW else number) if number is not None else moment(told)
+    digits = whole(told) if isinstance(told, str) else None
+    found = moment(told if digits is None else digits)
     if found is None:
         raise BadPayload(f"{_told(where, plan.observed_at, plan)} must be an ISO 8601 time or seconds since 1970")
     return found

@@ -49,7 +49,7 @@ def _receive_one(result: Any, where: str, delivery: str | None) -> Signal:
     observed = result.get("observed_at")
     seen = moment(observed)
     if observed is not None and seen is None:
-        raise BadPayload(f"{where}observed_at must be an ISO 8601 time")
+        raise BadPayload(f"{where}observed_at must be an ISO 8601 time, or seconds since 1970")
     key = f"probe:{component}:{seen.isoformat()}" if seen else ""
     kept = {name: value for name, value in result.items() if name not in OURS}
     if result.get("silent_after") is not None:

@@ -8,6 +8,7 @@ from recovery.model import Severity, Signal, SignalKind, hidden_in, without_hidd
 
 MOST_PER_CALL = 1_000
 MOST_NUMBER = 1e12
+SECONDS_BELOW = 1e11  # a time below it is in seconds since 1970, above in milliseconds
 MOST_TEXT = 1e300  # Python refuses to write out integers of thousands of digits
 
 SEVERITIES = {
@@ -89,9 +90,9 @@ def number(value: Any) -> float | None:
 
 
 def moment(value: Any) -> datetime | None:
-    """A time given as ISO 8601 text, or as milliseconds since 1970; None for anything else."""
+    """A time given as ISO 8601 text, or as seconds or milliseconds since 1970; None for anything else."""
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 4e12:
-        return datetime.fromtimestamp(value / 1000, tz=UTC)
+        return datetime.fromtimestamp(value if value < SECONDS_BELOW else value / 1000, tz=UTC)
     if not isinstance(value, str) or len(value) > 40:
         return None
     try:

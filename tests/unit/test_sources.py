@@ -174,6 +174,15 @@ def test_a_probe_result_counts_once_per_component_and_time_of_observation():
     assert probe.receive({"component": "a", "healthy": True})[0].key == ""
 
 
+@pytest.mark.parametrize("told", [1795489200, 1795489200.0, 1795489200000, "2026-11-24T03:00:00Z"])
+def test_a_probe_may_be_observed_at_a_unix_time(told):
+    """In seconds, as `date +%s` prints it: read as milliseconds it was of 1970, and so older than any other."""
+    (signal,) = probe.receive({"component": "a", "healthy": False, "observed_at": told})
+    observed = probe.read_reading(signal.body).observed_at
+    assert observed and observed.isoformat() == "2026-11-24T03:00:00+00:00"
+    assert signal.key == "probe:a:2026-11-24T03:00:00+00:00"
+
+
 @pytest.mark.parametrize(("told", "seconds"), [(120, 120), ("2m", 120), (30.5, 30.5), ("1d", 86_400), (0, 0)])
 def test_a_probe_may_say_how_soon_its_silence_counts(told, seconds):
     (signal,) = probe.receive({"component": "a", "healthy": True, "silent_after": told})
