@@ -17,9 +17,9 @@ from recovery.model import (
 from recovery.store import components, executions, recoveries, sites, steps
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, SiteRow, StepRow
 from recovery.worker.context import Context
+from recovery.worker.reading_n8n import REFUSALS
 
 TRY_REFUSED_AGAIN = timedelta(minutes=5)
-BLOCKING = ("unauthorized", "forbidden", "too_old")
 
 
 class Case(NamedTuple):
@@ -110,7 +110,7 @@ def _blocked(case: Case, known: dict[str, SiteRow]) -> str:
 
 def why_blocked(site: SiteRow | None, now: datetime) -> str:
     """Why this n8n cannot be asked to retry anything, however often; "" where it can."""
-    if site is None or site.state not in BLOCKING:
+    if site is None or site.state not in REFUSALS.values():
         return ""
     refused_at = sites.refused_at(site)  # a key that was given its scope is found out by trying
     return "" if refused_at and now - refused_at >= TRY_REFUSED_AGAIN else site.detail

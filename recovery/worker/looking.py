@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from recovery.decide import incidents as decide
 from recovery.decide.holding import Hold
+from recovery.decide.planner import AT_REST
 from recovery.decide.readings import FLAPPING
 from recovery.model import AlertKind, CauseClass, FailureType, IncidentState, Outlook, Playbook, RecoveryState, Severity
 from recovery.redact import redact
@@ -19,7 +20,6 @@ from recovery.worker.holding import LOOK_AGAIN, hold_of
 from recovery.worker.learning import as_taken, order_learned
 
 NEEDED_AGAIN, SEEN_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
-AT_REST = (RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL)
 
 
 def look_at_incidents(ctx: Context, now: datetime) -> None:

@@ -13,7 +13,7 @@ from recovery.sources.shapes import moment, text
 from recovery.store import database, executions, renumbering, signals, sites
 from recovery.store.tables import SiteRow
 from recovery.worker.context import Context, now_for_effect
-from recovery.worker.reading_n8n import executions_since, number_of, read_details_or
+from recovery.worker.reading_n8n import executions_since, number_of, read_details_or, site_state
 
 log = logging.getLogger("medic.worker")
 DEEP_EVERY = timedelta(minutes=10)
@@ -23,7 +23,6 @@ BATCH = 50
 MOST_OLD_PAGES = 200
 MOST_SUCCESS_PAGES = 10
 OVERLAP = timedelta(minutes=1)
-STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
 
 
 def poll_sites(ctx: Context) -> None:
@@ -46,7 +45,7 @@ def poll_site(ctx: Context, site: str) -> None:
             return
         _poll(ctx, site, door)
     except N8nError as problem:
-        _note(site, STATES.get(problem.kind, "unreachable"), str(problem))
+        _note(site, site_state(problem), str(problem))
 
 
 def _poll(ctx: Context, site: str, door: N8nDoor) -> None:

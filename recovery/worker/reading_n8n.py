@@ -18,8 +18,14 @@ MOST_PAGES = 40
 MOST_SAVED, MOST_LOOKED_AT = 20, 5
 CLOCKS_APART = timedelta(minutes=10)
 UNREADABLE = "unreadable"
+REFUSALS = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}  # by the kind of error
 
 log = logging.getLogger("medic.worker")
+
+
+def site_state(problem: N8nError) -> str:
+    """What an error of an n8n's says of the n8n itself."""
+    return REFUSALS.get(problem.kind, "unreachable")
 
 
 def read_details(door: N8nDoor, execution_id: str) -> Mapping[str, Any] | None:

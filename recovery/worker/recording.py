@@ -9,12 +9,11 @@ from recovery.sources import n8n_execution as source
 from recovery.store import database, executions, incidents, recoveries, replays, signals, sites, steps
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
-from recovery.worker.reading_n8n import UNREADABLE, read_details_or
+from recovery.worker.reading_n8n import UNREADABLE, read_details_or, site_state
 
 SOON = timedelta(seconds=5)
 WAITING, LEFT_ALONE = ExecutionState.WAITING, ExecutionState.LEFT_ALONE
 MOST_UNREAD = 5
-STATES = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}
 
 
 def leave(row: ExecutionRow, because: str, chain: Chain | None = None, asks: bool = False) -> None:
@@ -125,7 +124,7 @@ def put_aside(row: ExecutionRow, because: str) -> None:
 
 def refuse_site(site: str, problem: N8nError) -> None:
     """Asking that n8n again cannot help, until a person has put its key, or n8n, right."""
-    state = STATES.get(problem.kind, "unreachable")
+    state = site_state(problem)
     with database.write():
         if problem.kind in ("forbidden", "too_old"):  # it answers all the same, so that a poll must not call it well
             sites.refuse(site, state, str(problem), now_for_effect())
