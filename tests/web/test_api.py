@@ -9,11 +9,13 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from recovery.model import IncidentState, OrderWhat, RecoveryState, Severity
+from recovery.sources import probe
 from recovery.store import orders, replays
 from recovery.store.tables import OrderRow
 from tests.web.conftest import API_TOKEN, make_config
 from tests.web.seed import add_component, add_execution, add_incident, add_recovery, seed_story
 from webhook_server import api as api_room
+from webhook_server import senders, webhooks
 from webhook_server.app import create_app
 
 
@@ -336,6 +338,21 @@ def test_the_documentation_names_every_address(app):
         and re.sub("<(incident|replay)_id>", "{id}", rule.rule).replace("<path:name>", "{name}") not in text
     ]
     assert missing == []
+
+
+def test_the_documentation_tells_senders_every_webhook_and_header():
+    text = (Path(api_room.__file__).parents[1] / "docs" / "api.md").read_text()
+    wanted = [*webhooks.MONITORS, *(first for first, _ in webhooks.TAKERS), *read_for_senders()]
+    assert [word for word in wanted if word not in text] == []
+
+
+def read_for_senders() -> list[str]:
+    """The headers that senders may send, and what a probe may say, as the code reads them."""
+    headers = set(re.findall(r'"(X-Medic-[A-Za-z]+)"', Path(senders.__file__).read_text()))
+    fields = set(re.findall(r'(?:body|result)\.get\("(\w+)"\)', Path(probe.__file__).read_text()))
+    ours = {"certain", "permanent", "mark", "began", "failure_type"}
+    assert {"X-Medic-Signature", "X-Medic-Delivery"} <= headers and "latency_ms" in fields
+    return sorted(headers | (fields - ours))
 
 
 def test_an_execution_with_odd_ids_makes_no_odd_link(api, now):
