@@ -129,7 +129,7 @@ def _digest(text: str) -> str:
 
 def _check_address(address: str) -> None:
     if not _ADDRESS.fullmatch(address):
-        raise ValueError(f"{address!r} is no mail address")
+        raise ValueError("a mail address, such as ops@example.com")
 
 
 def _is_loopback(host: str) -> bool:

@@ -8,15 +8,10 @@ from typing import Any, TextIO
 
 from pythonjsonlogger.json import JsonFormatter
 
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+from recovery.config.environment import log_level
+
 NOISY = ("schedule", "urllib3", "werkzeug", "peewee", "peewee_migrate.logs", "twilio.http_client")
 READABLE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
-
-def log_level(env: Mapping[str, str] = os.environ) -> str:
-    """The level that `MEDIC_LOG` asks for; INFO where it asks for none that exists."""
-    asked = env.get("MEDIC_LOG", "").strip().upper()
-    return asked if asked in LEVELS else "INFO"
 
 
 def make_formatter(is_terminal: bool) -> logging.Formatter:
@@ -45,7 +40,7 @@ def set_up_logging(stream: TextIO | None = None, env: Mapping[str, str] = os.env
 def gunicorn_logging() -> dict[str, Any]:
     """gunicorn's `logconfig_dict`, so that the web processes' lines look like all others."""
     handler = {"class": "logging.StreamHandler", "formatter": "ours", "stream": "ext://sys.stderr"}
-    level = log_level()
+    level = log_level(os.environ)
     quiet = {"level": "WARNING", "handlers": ["ours"], "propagate": False}
     return {
         "version": 1,

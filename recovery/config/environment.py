@@ -38,6 +38,7 @@ VARIABLES = (
     *(Variable(scope.variable, (scope.setting,), f"who shows it may {scope.meaning}", True) for scope in SCOPES),
     Variable("MEDIC_DRY_RUN", ("dry_run",), "true: decide and record everything, do nothing"),
 )
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 OTHERS = {
     "MEDIC_CONFIG": "the YAML file; default: medic.yaml in the working directory, where there is one",
     "MEDIC_LOG": "how much is logged: DEBUG, INFO, WARNING or ERROR; default: INFO",
@@ -136,9 +137,19 @@ def _default_n8n(data: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return len(found) - 1, found[-1]
 
 
-def notice_unknown(env: Mapping[str, str]) -> list[str]:
-    """A line for each variable that begins with MEDIC_ and means nothing here: likely a slip."""
+def log_level(env: Mapping[str, str]) -> str:
+    """The level that `MEDIC_LOG` asks for; INFO where it asks for none that exists."""
+    asked = env.get("MEDIC_LOG", "").strip().upper()
+    return asked if asked in LOG_LEVELS else "INFO"
+
+
+def notice_slips(env: Mapping[str, str]) -> list[str]:
+    """A line for each variable that begins with MEDIC_ and means nothing here, or has a value that means nothing."""
     known = {variable.name for variable in VARIABLES} | set(OTHERS)
     known |= {f"{variable.name}_FILE" for variable in VARIABLES if variable.is_secret}
     strange = sorted(name for name in env if name.startswith("MEDIC_") and name not in known)
-    return [f"{name} is set and means nothing here. {suggest(name, known)}".strip() for name in strange]
+    slips = [f"{name} is set and means nothing here. {suggest(name, known)}".strip() for name in strange]
+    asked = env.get("MEDIC_LOG", "").strip()
+    if asked.upper() not in ("", *LOG_LEVELS):
+        slips.append(f"MEDIC_LOG is {asked[:40]!r}, which is none of {', '.join(LOG_LEVELS)}: it counts as INFO.")
+    return slips

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from recovery import checks
 from recovery.config.components import Component
-from recovery.config.environment import notice_unknown
+from recovery.config.environment import notice_slips
 from recovery.config.plans import every_seconds, hosts_of, only_hears
 from recovery.config.settings import Config
 from recovery.model.durations import write_duration
@@ -12,7 +12,7 @@ from recovery.model.durations import write_duration
 
 def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is valid but may not be meant."""
-    return [*_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_unknown(env)]
+    return [*_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_slips(env)]
 
 
 def _on_n8n(config: Config) -> Iterator[str]:

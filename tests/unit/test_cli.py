@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from recovery.cli import main
-from recovery.cli.logs import log_level, set_up_logging
+from recovery.cli.logs import set_up_logging
 from recovery.cli.moments import read_moment
 from recovery.clock import utc_now
 from recovery.config import Config, ensure_secrets
+from recovery.config.environment import log_level, notice_slips
 from recovery.config.settings import SECRET_NAMES
 from recovery.model.scopes import SCOPES
 
@@ -319,7 +320,8 @@ def test_log_lines_are_readable_on_a_terminal() -> None:
     assert out.getvalue().rstrip().endswith("DEBUG   medic.x: seen")
 
 
-def test_a_log_level_that_does_not_exist_is_info() -> None:
+def test_a_log_level_that_does_not_exist_is_info_and_is_told() -> None:
+    assert [len(notice_slips({"MEDIC_LOG": text})) for text in ("", "loud", "warning")] == [0, 1, 0]
     assert [log_level({"MEDIC_LOG": text}) for text in ("", "loud", "warning")] == ["INFO", "INFO", "WARNING"]
 
 
