@@ -17,7 +17,7 @@ from recovery.worker.context import Auditing, Context
 from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
 from recovery.worker.looks import Looks
-from recovery.worker.loop import Loop
+from recovery.worker.pacing import Loop
 from recovery.worker.removed import let_go_of_removed
 from recovery.worker.reporting import plan_reports
 

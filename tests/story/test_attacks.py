@@ -11,7 +11,7 @@ from recovery.model import CauseClass, N8nError, OrderWhat, ReplayLimits
 from recovery.redact import redact, redact_text
 from recovery.store import database, due, orders, steps
 from recovery.store.tables import AlertRow, ComponentRow, EventRow, SignalRow, StepRow
-from recovery.worker import loop
+from recovery.worker import loop, pacing
 from recovery.worker.housekeeping import drop_old
 from recovery.worker.ordering import carry_out_orders
 from recovery.worker.polling import poll_sites
@@ -650,7 +650,7 @@ def test_full_pools_do_not_make_the_loop_spin(fake_clock: FakeClock, monkeypatch
     monkeypatch.setattr(sending, "send_alert", send)
     real = due.read_agenda
     monkeypatch.setattr(loop.due, "read_agenda", lambda: looks.append(1) or real())
-    running = loop.Loop()
+    running = pacing.Loop()
     ctx = Context("test", engine.policy, engine.outside, running.wake, engine.ctx.channels)
     threading.Timer(2, running.stop).start()
     before = time.process_time()

@@ -14,8 +14,8 @@ from recovery.clock import utc_now
 from recovery.model import OrderWhat
 from recovery.store import database, executions, orders
 from recovery.worker import recording, retrying
-from recovery.worker.loop import Loop
 from recovery.worker.ordering import carry_out_orders
+from recovery.worker.pacing import Loop
 from tests.conftest import FakeClock
 from tests.store.test_two_workers import Other
 from tests.story.engine import item

@@ -14,8 +14,9 @@ from recovery.model import IncidentState, OrderWhat
 from recovery.sources import n8n_execution, probe
 from recovery.store import bulk, database, incidents, orders
 from recovery.store.tables import EventRow, ExecutionRow, IncidentRow, OrderRow, RecoveryRow, SignalRow, StepRow
-from recovery.worker import looking, loop, ordering, planning, triaging
-from recovery.worker.loop import STAGES, Loop
+from recovery.worker import looking, loop, ordering, pacing, planning, triaging
+from recovery.worker.loop import STAGES
+from recovery.worker.pacing import Loop
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, item, restartable
 
@@ -116,8 +117,8 @@ def test_periodic_work_goes_on_while_every_tick_fails(engine: Engine, monkeypatc
     def broken(ctx: Any, now: Any) -> bool:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(loop, "tick", broken)
-    monkeypatch.setattr(loop, "LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(pacing, "tick", broken)
+    monkeypatch.setattr(pacing, "LONGEST_WAIT", 0.01)
     beats: list[int] = []
     running = Loop()
 
