@@ -124,8 +124,11 @@ def test_chains_are_counted_by_state_and_those_that_ask_once_more(store):
     add_chain("4", state=RECOVERED, recovered_at=NOW)
     add_chain("5", incident_id=2)
     assert counts(1, "waiting", "left_alone", "recovered", "asking") == [1, 2, 1, 1]
-    assert executions.count_recovered_since(1, NOW) == 1
-    assert executions.count_recovered_since(1, NOW + timedelta(microseconds=1)) == 0
+    mine = IncidentRow(id=1, episode_at=NOW)
+    assert executions.recovered_in_episode(mine, {"recovered": 1}) == 1
+    mine.episode_at = NOW + timedelta(microseconds=1)
+    assert executions.recovered_in_episode(mine, {"recovered": 1}) == 0, "it recovered before"
+    assert executions.recovered_in_episode(mine, {"waiting": 1}) == 0
 
 
 def test_those_that_wait_come_oldest_first(store):
