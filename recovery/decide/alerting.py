@@ -21,6 +21,7 @@ __all__ = [
 ]
 
 ALL = tuple(Severity)
+LESS_WOKEN_FIRST = (Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.CRITICAL)
 SEVERITIES_BY_KIND = {
     "sms": (Severity.CRITICAL,),
     "email": (Severity.CRITICAL, Severity.HIGH),
@@ -29,6 +30,7 @@ SEVERITIES_BY_KIND = {
 
 FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 300.0
+LONGEST_WAIT_OF_CALLS_SECONDS = 60.0
 LONGEST_ASKED_SECONDS = 3_600.0
 PERSON_WAIT_SECONDS = 900.0  # a password or an address is put right by a person, in minutes rather than seconds
 PERMANENT_DAY_SECONDS = 86_400.0
@@ -69,10 +71,13 @@ def picked_for(severity: Severity, channels: Sequence[ChannelPlan]) -> list[Chan
 
 def callable_channels(severity: Severity, channels: Sequence[ChannelPlan]) -> list[ChannelPlan]:
     """The channels that call a person: those that take the severity, and those that would take a high one by their
-    kind. Where there are none, all for which the configuration does not say otherwise: a call is never lost."""
+    kind. Where there are none, all for which the configuration does not say otherwise; where it does for each, those
+    that take another severity. A call is never lost: only where there is no channel nobody is told."""
     usual = [plan for plan in channels if plan.severities is None]
     picked = [*picked_for(severity, channels), *(plan for plan in usual if Severity.HIGH in _severities(plan))]
-    return [plan for plan in channels if plan in (picked or usual)]
+    others = (picked_for(one, channels) for one in LESS_WOKEN_FIRST)
+    found = picked or usual or next(filter(None, others), channels)
+    return [plan for plan in channels if plan in found]
 
 
 def with_ways_around(
@@ -93,21 +98,23 @@ def _severities(plan: ChannelPlan) -> tuple[Severity, ...]:
 
 
 def retry_at(
-    now: datetime, tries: int, key: str, error_kind: str, retry_after_seconds: float | None = None
+    now: datetime, tries: int, key: str, error_kind: str, retry_after_seconds: float | None = None, calls: bool = False
 ) -> datetime:
     """When an alert that was not taken is tried again.
 
-    After 2 s, doubled each time up to 5 min, less up to a quarter, so that many do not come at once: how much
+    After 2 s, doubled each time up to 5 min (a minute for what calls a person), less up to a quarter, so that many do not come at once: how much
     depends on the key alone, so asking twice gives one answer. What only a person can put right (kinds "auth" and
     "client") waits 15 min. Never before the time that the receiver asked for, where that is within an hour.
 
     Args:
         tries: how often it was tried so far, at least 1.
+        calls: it calls a person, or what does waits behind it.
     """
     if error_kind in FOR_A_PERSON:
         wait = PERSON_WAIT_SECONDS
     else:
-        wait = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(max(tries, 1) - 1, 16))
+        longest = LONGEST_WAIT_OF_CALLS_SECONDS if calls else LONGEST_WAIT_SECONDS
+        wait = min(longest, FIRST_WAIT_SECONDS * 2.0 ** min(max(tries, 1) - 1, 16))
     share = _share(f"{key}/{tries}")
     asked = _asked(retry_after_seconds)
     return now + timedelta(seconds=max(wait * (1 - share / 4), min(asked * (1 + share / 10), LONGEST_ASKED_SECONDS)))

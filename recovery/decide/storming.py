@@ -11,7 +11,8 @@ __all__ = ["LOOK_AGAIN", "StormView", "Update", "budget_of", "is_part", "room_at
 LOOK_AGAIN = timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 RINGING = "sms"  # a phone rings for each message: a few are a storm there
-BUDGETS = {RINGING: Budget(6, 3_600.0), "email": Budget(60, 3_600.0)}
+CHAT = Budget(120, 3_600.0)
+BUDGETS = {RINGING: Budget(6, 3_600.0), "email": Budget(60, 3_600.0), "slack": CHAT, "apprise": CHAT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ class OpenDoors:
 
     def __init__(self, config: Addresses):
         self.background = Background()
-        self.http: HttpDoor = Http(background=self.background)
+        self._http = Http(background=self.background)
+        self.http: HttpDoor = self._http
         self.shell: Any = Shell()
         self.machine: MachineDoor = Machine()
         self.processes: ProcessDoor = Processes()
@@ -69,6 +70,10 @@ class OpenDoors:
         self._n8n: Mapping[str, N8n] = {
             one.name: N8n(one.name, str(one.url), _plain(one.api_key)) for one in config.n8n if one.api_key
         }
+
+    def get_ready(self) -> None:
+        """Do now what the first to ask would wait for, and everybody else behind it."""
+        self._http.get_ready()
 
     def n8n(self, site: str) -> N8n | None:
         """The n8n of that name, or None where none is configured."""

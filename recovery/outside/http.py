@@ -69,6 +69,10 @@ class Http:
         context.load_verify_locations(certifi.where())
         return context
 
+    def get_ready(self) -> None:
+        """Read the certificates that are trusted, which takes longer than most answers."""
+        assert self._trust
+
     def _session(self) -> aiohttp.ClientSession:
         """One for each question, which costs next to nothing and leaves nothing to be closed at the end."""
         if self._connector is None:

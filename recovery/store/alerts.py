@@ -145,19 +145,12 @@ def carried_since(channel: str, since: datetime, limit: int) -> list[datetime]:
 
 def claim_alerts(now: datetime, lease_until: datetime, worker: str, limit: int) -> list[AlertRow]:
     """Claim alerts that are due, oldest first."""
-    query = AlertRow.select().where(AlertRow.run_at <= now).order_by(AlertRow.run_at, AlertRow.id).limit(limit)
-    claimed = []
-    for row in database.skip_locked(query):
-        row.fence, row.tries = row.fence + 1, row.tries + 1
-        AlertRow.update(
-            fence=row.fence,
-            lease_until=lease_until,
-            worker=worker,
-            run_at=None,
-            state=AlertState.SENDING,
-            tries=row.tries,
-        ).where(AlertRow.id == row.id).execute()
-        claimed.append(row)
+    more = f"ORDER BY run_at, id LIMIT {int(limit)} {bulk.passing_over()}"
+    claimed = bulk.find_rows(AlertRow, "run_at <= ?", now, more=more)
+    for row in claimed:
+        row.fence, row.tries, row.state = row.fence + 1, row.tries + 1, AlertState.SENDING
+        held = {"lease_until": lease_until, "worker": worker, "run_at": None}
+        bulk.set_row(AlertRow, row.id, {"fence": row.fence, "tries": row.tries, "state": row.state, **held})
     return claimed
 
 
@@ -198,6 +191,18 @@ def find_to_pass_on(row: AlertRow, kinds: Collection[AlertKind], before: datetim
     late = (AlertRow.released_at <= before) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
     query = AlertRow.select().where(waits, late, AlertRow.kind.in_(list(kinds)), ~AlertRow.passed_over)
     return list(query.order_by(AlertRow.id)) if row.thread_id is not None else []
+
+
+def holds_up(row: AlertRow, kinds: Collection[AlertKind]) -> bool:
+    """Whether a message of these kinds waits until this one is taken."""
+    waits = (AlertRow.thread_id == row.thread_id) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
+    return row.thread_id is not None and AlertRow.select().where(waits, AlertRow.kind.in_(list(kinds))).exists()
+
+
+def hurry_those_before(row: AlertRow, now: datetime) -> None:
+    """What is told before it is tried at once, however long it was to rest."""
+    mine = (AlertRow.thread_id == row.thread_id) & (AlertRow.id < row.id)
+    AlertRow.update(run_at=now).where(mine, AlertRow.state == AlertState.QUEUED, AlertRow.run_at > now).execute()
 
 
 def find_late(now: datetime, limit: int = 200) -> list[AlertRow]:

@@ -87,6 +87,11 @@ def find_row(table: type[Row], where: str, *values: Any) -> Row | None:
     return found[0] if found else None
 
 
+def passing_over() -> str:
+    """The end of a query that locks what it finds and passes over what another worker holds, as `skip_locked` does."""
+    return "" if database.is_sqlite() else "FOR UPDATE SKIP LOCKED"
+
+
 def select(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     """What a query finds. `?` stands for each of the values, and after IN for a whole list of them."""
     plain: list[Any] = []

@@ -22,10 +22,9 @@ def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
     wanted = list(set(fingerprints))
     found: dict[str, IncidentRow] = {}
     for first in range(0, len(wanted), 500):
-        part = wanted[first : first + 500]
-        newest = pw.fn.MAX(IncidentRow.id)
-        ids = IncidentRow.select(newest).where(IncidentRow.fingerprint.in_(part)).group_by(IncidentRow.fingerprint)
-        found.update({row.fingerprint: row for row in IncidentRow.select().where(IncidentRow.id.in_(ids))})
+        newest = "id IN (SELECT MAX(id) FROM incidents WHERE fingerprint IN ? GROUP BY fingerprint)"
+        rows = bulk.find_rows(IncidentRow, newest, wanted[first : first + 500])
+        found.update({row.fingerprint: row for row in rows})
     return found
 
 
@@ -242,8 +241,8 @@ def sign_incidents(signs: Mapping[int, datetime], now: datetime) -> None:
 
 def find_due_incidents(now: datetime, limit: int = 200) -> list[IncidentRow]:
     """Incidents to look at now."""
-    query = IncidentRow.select().where(IncidentRow.wake_at <= now).order_by(IncidentRow.wake_at).limit(limit)
-    return list(database.skip_locked(query))
+    more = f"ORDER BY wake_at LIMIT {int(limit)} {bulk.passing_over()}"
+    return bulk.find_rows(IncidentRow, "wake_at <= ?", now, more=more)
 
 
 def recent_recurrences(row: IncidentRow) -> tuple[datetime, ...]:

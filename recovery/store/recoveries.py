@@ -100,9 +100,8 @@ def set_aside(recovery_id: int, until: datetime) -> None:
 
 def hurry_recoveries(incident_ids: list[int], because: str, now: datetime) -> None:
     """Their component has just become healthy: an attempt that waits for its time begins now."""
-    for row in RecoveryRow.select().where(
-        RecoveryRow.active_key.in_(incident_ids), RecoveryRow.state == RecoveryState.WAITING
-    ):
+    where = "active_key IN ? AND state = ?"
+    for row in bulk.find_rows(RecoveryRow, where, incident_ids, RecoveryState.WAITING) if incident_ids else ():
         set_recovery(row, because, now, state=RecoveryState.RUNNING, next_at=now, wake_at=now)
 
 

@@ -27,7 +27,7 @@ def find_sites() -> dict[str, SiteRow]:
 
 def find_contacts() -> dict[str, datetime]:
     """First contact with each n8n."""
-    return {row.name: row.contact_at for row in SiteRow.select() if row.contact_at}
+    return {row.name: row.contact_at for row in bulk.find_rows(SiteRow, "contact_at IS NOT NULL")}
 
 
 def set_site(name: str, state: str, detail: str, now: datetime, **changes: Any) -> None:

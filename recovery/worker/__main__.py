@@ -20,6 +20,7 @@ from recovery.worker.looks import Looks
 from recovery.worker.pacing import Loop
 from recovery.worker.removed import let_go_of_removed
 from recovery.worker.reporting import plan_reports
+from recovery.worker.sending import get_ready
 
 if TYPE_CHECKING:
     from recovery.config import Config
@@ -50,6 +51,7 @@ def main(config: "Config") -> None:
     ctx.failures_kept = kept.failures
     prepare(ctx)
     periodic = make_schedule(ctx, config.poll_every.total_seconds(), kept.failures, kept.successes)
+    ctx.pool("alerts").run(get_ready, ctx)
     log.info("the worker is ready", extra={"worker": ctx.worker, "dry_run": config.dry_run})
     try:
         loop.run(ctx, periodic)
@@ -78,6 +80,7 @@ def hold_database() -> TextIO | None:
 def make_context(config: "Config", loop: Loop) -> Context:
     """What the parts of the worker are given."""
     doors = OpenDoors(config)
+    doors.get_ready()
     plans = config.channel_plans()
     auditing = Auditing(
         {n8n.name: config.audit_plan(n8n.name) for n8n in config.n8n if n8n.api_key}, config.audit.every

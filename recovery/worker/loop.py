@@ -37,6 +37,7 @@ STAGES: dict[str, Stage] = {
     "lost alerts": take_over_lost_alerts,
     "lost replays": take_over_lost_replays,
     "lost audits": take_over_lost_audits,
+    "alerts": send_alerts,  # what is owed is under way before more is decided: whoever waits is a person
     "orders": carry_out_orders,
     "requests": follow_requests,
     "signals": triage_signals,
@@ -49,7 +50,6 @@ STAGES: dict[str, Stage] = {
     "calls": remind,
     "held alerts": release_held,
     "late alerts": pass_on_late,
-    "alerts": send_alerts,
     "audits": run_audits,
 }
 MOST_ROUNDS = 8

@@ -57,6 +57,8 @@ def release(ctx: Context, row: AlertRow, thread: ThreadRow, incident: IncidentRo
             _hold_back(row, incident, until, now)
             return
     alerts.release_alert(row, now, pass_on_at=pass_on_at(ctx, row.channel, row.kind in CALLS, now))
+    if row.after_id and row.kind in CALLS:
+        alerts.hurry_those_before(row, now)
     threads.set_thread(thread, told_at=now, called=incident.asked if row.kind in CALLS else thread.called)
 
 

@@ -5,12 +5,22 @@ from typing import Any
 
 from recovery import alerts as plugins
 from recovery.alerts.messages import render
+from recovery.alerts.messages.samples import sample_facts
 from recovery.decide import alerting
-from recovery.model import AlertState, ChannelPlan, Done, DoorError
+from recovery.decide.telling import CALLS
+from recovery.model import AlertKind, AlertState, ChannelPlan, Done, DoorError
 from recovery.store import alerts, bundles, channels, database, threads
 from recovery.store.tables import AlertRow
 from recovery.worker import calling, passing
 from recovery.worker.context import Context, now_for_effect
+
+
+def get_ready(ctx: Context) -> None:
+    """Put a message into words that nobody is told, in the thread that will send the first: templates are compiled,
+    and the database is open there, before somebody waits for it."""
+    now = now_for_effect()
+    with database.read():
+        render(sample_facts(AlertKind.OPENED, now, ctx.language), key="", now=now, templates=ctx.templates)
 
 
 def send_alerts(ctx: Context, now: datetime) -> None:
@@ -78,9 +88,11 @@ def _not_taken(ctx: Context, row: AlertRow, problem: DoorError, ours: bool = Fal
     now = now_for_effect()
     age = (now - (row.released_at or row.created_at)).total_seconds()
     ends = alerting.give_up(row.tries, problem.permanent, age)
-    again = None if ends else alerting.retry_at(now, row.tries, row.key, problem.kind, problem.retry_after_seconds)
     because = f"given up after {row.tries} tries: {problem}" if ends else str(problem)
     with database.decide():
+        calls = row.kind in CALLS or bool(row.facts.get("needs_human")) or alerts.holds_up(row, CALLS)
+        asked = problem.retry_after_seconds
+        again = None if ends else alerting.retry_at(now, row.tries, row.key, problem.kind, asked, calls)
         if alerts.finish_alert(row, AlertState.FAILED if ends else AlertState.QUEUED, because, now, again):
             passing.note_failure(ctx, row, problem, now)
             if ours or _is_its_own_fault(row, problem):

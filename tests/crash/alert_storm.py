@@ -23,7 +23,7 @@ from tests.story.medic import Medic
 
 GONE = Reply(403, "no such hook")
 SEVERITIES, HEALED = ("critical", "high", "medium", "low"), 12
-FINISHED = ("delivered", "folded")
+FINISHED, READY = ("delivered", "folded"), b"the worker is ready"
 
 
 class FlakyReceiver(SlowReceiver):
@@ -45,7 +45,7 @@ class AlertStorm:
         self.hook = FlakyReceiver(random.Random(seed)).start()
         self.url = f"sqlite:///{folder}/medic/data/medic.db"
         self.medic = Medic(folder / "medic", self._config(), self.url)
-        self.folder, self.kills, self.count = folder, 0, 0
+        self.folder, self.kills, self.caught, self.count = folder, 0, 0, 0
         self.failing: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
         self._over = threading.Event()
@@ -87,13 +87,14 @@ class AlertStorm:
         self._load.join(30)
         self.kill()
         if exc[0]:
-            print(self.log())
+            print(self.log_bytes()[-5_000:].decode(errors="replace"))
         self.hook.stop()
         database.close_database()
 
-    def log(self) -> str:
-        """The end of what the workers said."""
-        return (self.folder / "log").read_text(errors="replace")[-5_000:]
+    def log_bytes(self) -> bytes:
+        """What the workers said."""
+        path = self.folder / "log"
+        return path.read_bytes() if path.exists() else b""
 
     # -- the load
 
@@ -120,6 +121,7 @@ class AlertStorm:
 
     def start(self) -> None:
         """A worker comes, as `serve` would start one."""
+        self.ready = self.log_bytes().count(READY)
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "recovery", "worker"],
@@ -133,15 +135,26 @@ class AlertStorm:
             self.process.wait(10)
 
     def kill_often(self, times: int) -> None:
-        """Each time a moment after a message came, or after nothing did."""
+        """Each time a moment after a message came, or after nothing did; one in ten while it still begins."""
         for _ in range(times):
+            if self.chance.random() < 0.9:
+                self._await_ready()
             before, until = len(self.hook.requests), time.monotonic() + 5
-            while len(self.hook.requests) <= before + self.chance.randrange(4) and time.monotonic() < until:
+            wanted = before + self.chance.randrange(4)
+            while len(self.hook.requests) <= wanted and time.monotonic() < until:
                 time.sleep(0.005)
             time.sleep(self.chance.choice((0, 0, 0.02, 0.1, 0.3)))
             self.kill()
             self.kills += 1
+            self.caught += AlertRow.select().where(AlertRow.lease_until.is_null(False)).exists()
             self.start()
+
+    def _await_ready(self) -> None:
+        """On a busy machine a worker needs long to begin, and one that has not begun loses nothing."""
+        until = time.monotonic() + 60
+        while self.log_bytes().count(READY) <= self.ready:
+            assert time.monotonic() < until, "no worker is ready after a minute"
+            time.sleep(0.01)
 
     def drain(self, seconds: float) -> None:
         """No more comes; wait until all is told that can be."""
@@ -210,4 +223,5 @@ class AlertStorm:
         came = self.came()
         twice = len(came) - len({one["key"] for one in came})
         incidents = IncidentRow.select().count()
-        return f"{self.kills} kills, {incidents} incidents; delivered: {told}; {twice} posted again with the same key"
+        hit = f"{self.kills} kills ({self.caught} of a worker that was sending), {incidents} incidents"
+        return f"{hit}; delivered: {told}; {twice} posted again with the same key"

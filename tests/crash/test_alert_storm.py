@@ -10,7 +10,7 @@ from tests.crash.alert_storm import AlertStorm
 
 KILLS = int(os.environ.get("KILLS") or 100)
 SEED = int(os.environ.get("SEED") or random.SystemRandom().randrange(1_000_000))
-AT_ONCE = 20
+AT_ONCE = 50  # with many at once less time goes into waiting until all is told
 BATCHES = [min(AT_ONCE, KILLS - first) for first in range(0, KILLS, AT_ONCE)]
 
 

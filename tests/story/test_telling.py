@@ -2,8 +2,10 @@
 
 import pytest
 
+from recovery.alerts.messages import words
 from recovery.model import AlertPolicy, ChannelPlan, Match, RoutePlan, Severity
 from recovery.store.tables import AlertRow, BundleRow
+from recovery.worker import sending
 from tests.conftest import FakeClock
 from tests.story.desk import ALL, Desk, plan
 from tests.story.engine import restartable
@@ -167,3 +169,11 @@ def test_a_channel_is_handed_what_it_remembered_of_the_same_incident(fake_clock,
         ("a", "needs_human"), ("b", "needs_human"), ("a", "recovered"),
     ]  # fmt: skip
     assert desk.memories == [None, None, {"number": 1}]
+
+
+def test_a_worker_makes_ready_to_tell_without_telling_anybody(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch)
+    words._ours.cache_clear()
+    sending.get_ready(desk.engine.ctx)
+    assert words._ours.cache_info().currsize == 1, "the templates are there when the first is told"
+    assert desk.told == [] and not AlertRow.select().exists()
