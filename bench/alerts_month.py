@@ -159,20 +159,25 @@ def report(month: Month, causes: list[Cause]) -> None:
             cause = month.by_name.get(one.about)
             pages.setdefault(cause.kind if cause else one.kind, Counter())[one.channel] += 1
     kinds = sorted({one.kind for one in causes})
-    rows = [_row(kind, [one for one in causes if one.kind == kind], pages.get(kind, Counter())) for kind in kinds]
-    rows += [[kind, "", "", max(counted.values()), "", ""] for kind, counted in pages.items() if kind not in kinds]
+    needed = Counter(month.by_name[row.component].kind for row in IncidentRow.select().where(IncidentRow.asked > 0))
+    rows = [
+        _row(kind, [one for one in causes if one.kind == kind], needed[kind], pages.get(kind, Counter()))
+        for kind in kinds
+    ]
+    rows += [[kind, "", "", "", max(counted.values()), "", ""] for kind, counted in pages.items() if kind not in kinds]
     total = sum((counted for counted in pages.values()), Counter[str]())
-    heads = ["type", "failures", "causes", "pages", "per failure", "per cause"]
-    show("A month of failures: pages at the busiest channel", heads, [*rows, _row("all", causes, total)])
+    heads = ["type", "failures", "causes", "calls", "pages", "per failure", "per cause"]
+    whole = _row("all", causes, needed.total(), total)
+    show("A month of failures: pages at the busiest channel, and how many needed a person", heads, [*rows, whole])
     sent = Counter((one.channel, one.kind) for one in month.desk.told)
     show("What came", ["channel", "kind", "messages"], [[*key, number] for key, number in sorted(sent.items())])
     called = IncidentRow.select().where(IncidentRow.asked > 0).count()
     print(f"Calls for a person: {called}; of these nobody was told of {len(missed(month.desk))}.")
 
 
-def _row(kind: str, causes: list[Cause], pages: Counter[str]) -> list[Any]:
+def _row(kind: str, causes: list[Cause], calls: int, pages: Counter[str]) -> list[Any]:
     failures, most = sum(one.failures for one in causes), max(pages.values(), default=0)
-    return [kind, failures, len(causes), most, f"{most / failures:.3f}", f"{most / len(causes):.3f}"]
+    return [kind, failures, len(causes), calls, most, f"{most / failures:.3f}", f"{most / len(causes):.3f}"]
 
 
 def missed(desk: Desk) -> list[int]:

@@ -130,6 +130,7 @@ def check_config(schema: bool) -> None:
     """
     from recovery.cli.alert_tries import faults_of_templates
     from recovery.cli.summary import describe
+    from recovery.cli.telling import notes_on_calls
     from recovery.config.load import config_path
     from recovery.config.notes import notes_on
     from recovery.config.schema import render_schema
@@ -141,7 +142,7 @@ def check_config(schema: bool) -> None:
     found = config_path(None, os.environ)
     click.echo(f"{found} is valid." if found else "There is no medic.yaml; the defaults and the environment are valid.")
     click.echo(f"\n{describe(config)}")
-    notes = notes_on(config, os.environ)
+    notes = [*notes_on(config, os.environ), *notes_on_calls(config)]
     if notes:
         click.echo("\nWorth a look:\n" + "\n".join(f"  - {note}" for note in notes))
     if faults := faults_of_templates(config):

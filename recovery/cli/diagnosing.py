@@ -9,6 +9,7 @@ from pathlib import Path
 from recovery.cli.access import TO_CONNECT, TO_HEAL
 from recovery.cli.reaching import open_http, open_n8n
 from recovery.cli.serving import why_not_opened
+from recovery.cli.telling import notes_on_calls
 from recovery.clock import utc_now
 from recovery.config import Config, N8n
 from recovery.config.load import config_path
@@ -54,7 +55,7 @@ def _host(config: Config, is_new: bool, trouble: str) -> HostFacts:
         public_url=config.public_url,
         public=_public(config),
         file=str(found) if found else "",
-        notes=tuple(notes_on(config, os.environ)),
+        notes=(*notes_on(config, os.environ), *notes_on_calls(config)),
         database=trouble,
         is_new=is_new,
         worker_at=sites.latest_beat("worker") if knows else None,

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from recovery.config import Config
 from recovery.decide import escalating, storming
+from recovery.decide.alerting import callable_channels, picked_for
 from recovery.decide.incidents import is_about_n8n
 from recovery.decide.telling import Subject, Telling, plan_telling
 from recovery.model import AlertKind, AlertPolicy, Budget, FailureType, Severity
@@ -16,6 +17,20 @@ from recovery.store import incidents, views
 from recovery.store.tables import IncidentRow
 
 MOST_TOLD = 20
+
+
+def notes_on_calls(config: Config) -> Iterator[str]:
+    """Who is called where no channel says that it takes it, and where somebody said that nobody is."""
+    channels, policy = config.channel_plans(), config.alert_policy()
+    for severity in Severity:
+        if channels and not any(plan.severities is None for plan in channels) and not picked_for(severity, channels):
+            names = ", ".join(plan.name for plan in callable_channels(severity, channels))
+            yield f"No channel takes severity {severity}: of it only what needs a person is told, over {names}."
+    at_once = escalating.begin_call(policy)
+    for route in policy.routes:
+        if route.channels == () and not at_once:
+            then = "until a step of the escalation is due" if policy.escalation else "it is seen on the pages only"
+            yield f"The route {route.name!r} has no channels: where a person is needed nobody is called, {then}."
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ class Channel(PluginUse):
     """Its messages travel through n8n, so it is never the only one that hears of n8n's own trouble."""
     budget: Amount | None = None
     """How many messages it carries, such as 6/h; the others are told of together afterwards. Default: sms 6/h, email
-    60/h, any other as many as there are."""
+    60/h, slack and apprise 120/h, any other as many as there are."""
 
 
 class Retention(Settings):

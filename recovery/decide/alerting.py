@@ -76,7 +76,7 @@ def callable_channels(severity: Severity, channels: Sequence[ChannelPlan]) -> li
     usual = [plan for plan in channels if plan.severities is None]
     picked = [*picked_for(severity, channels), *(plan for plan in usual if Severity.HIGH in _severities(plan))]
     others = (picked_for(one, channels) for one in LESS_WOKEN_FIRST)
-    found = picked or usual or next(filter(None, others), channels)
+    found = picked or usual or next(filter(None, others), list(channels))
     return [plan for plan in channels if plan in found]
 
 
@@ -102,9 +102,9 @@ def retry_at(
 ) -> datetime:
     """When an alert that was not taken is tried again.
 
-    After 2 s, doubled each time up to 5 min (a minute for what calls a person), less up to a quarter, so that many do not come at once: how much
-    depends on the key alone, so asking twice gives one answer. What only a person can put right (kinds "auth" and
-    "client") waits 15 min. Never before the time that the receiver asked for, where that is within an hour.
+    After 2 s, doubled each time up to 5 min (a minute for what calls a person), less up to a quarter, so that many do
+    not come at once: how much depends on the key alone, so asking twice gives one answer. What only a person can put
+    right (kinds "auth" and "client") waits 15 min. Never before the time that the receiver asked for, where that is within an hour.
 
     Args:
         tries: how often it was tried so far, at least 1.

@@ -19,7 +19,7 @@ class AlertRow(Lease):
     created_at = TimeField(index=True)
     held_until = TimeField(null=True)
     released_at = TimeField(null=True)  # it was to be sent from then on
-    after_id = pw.BigIntegerField(null=True)  # the message of its thread that must be told before it
+    after_id = pw.BigIntegerField(null=True)  # the message on its incident that must be told before it
     thread_id = pw.BigIntegerField(null=True)
     bundle_id = pw.BigIntegerField(null=True)
     pass_on_at = TimeField(null=True)  # it calls a person: another channel carries it too, if it was not taken by then

@@ -52,7 +52,7 @@ def hold_alert(
 def release_alert(
     row: AlertRow, now: datetime, facts: dict[str, Any] | None = None, pass_on_at: datetime | None = None
 ) -> None:
-    """Have it sent: now, or as soon as what its thread or bundle is told before it has been taken.
+    """Have it sent: now, or as soon as what its channel is told before it of its incident or bundle has been taken.
 
     Args:
         pass_on_at: when another channel carries it too, if it was not taken by then.
@@ -73,14 +73,21 @@ def release_alert(
 
 
 def _unfinished_before(row: AlertRow) -> int | None:
-    """The last message of the same thread, or bundle, that is still being told."""
-    for column, value in (("thread_id", row.thread_id), ("bundle_id", row.bundle_id)):
+    """The last message on the same incident over the channel, in whatever episode, or of the same bundle, that is
+    still being told."""
+    for column, value in (("incident_id", row.incident_id or None), ("bundle_id", row.bundle_id)):
         if value is not None:
-            sql = f"SELECT MAX(id) FROM alerts WHERE {column} = ? AND id <> ? AND state IN ?"  # noqa: S608 our own
-            found = bulk.select(sql, value, row.id, list(UNFINISHED))[0][0]
+            where = f"{column} = ? AND channel = ? AND id <> ? AND state IN ?"
+            sql = f"SELECT MAX(id) FROM alerts WHERE {where}"  # noqa: S608 our own
+            found = bulk.select(sql, value, row.channel, row.id, list(UNFINISHED))[0][0]
             if found:
                 return int(found)
     return None
+
+
+def _of_the_same(row: AlertRow) -> Any:
+    """Is on the same incident, over the same channel."""
+    return (AlertRow.incident_id == row.incident_id) & (AlertRow.channel == row.channel)
 
 
 def set_facts(row: AlertRow, facts: dict[str, Any]) -> None:
@@ -179,30 +186,31 @@ def was_taken_since(channel: str, since: datetime) -> bool:
 
 
 def requeue_lost_alerts(now: datetime) -> None:
-    """Delivered at least once: what was lost while being sent is sent again, with the same key."""
-    AlertRow.update(run_at=now, lease_until=None, state=AlertState.QUEUED, fence=AlertRow.fence + 1).where(
-        AlertRow.lease_until <= now
-    ).execute()
+    """Delivered at least once: what was lost while being sent is sent again, with the same key.
+
+    A try that was lost says nothing of the channel, so it makes no later wait longer.
+    """
+    changes = {"run_at": now, "lease_until": None, "state": AlertState.QUEUED, "fence": AlertRow.fence + 1}
+    AlertRow.update(tries=AlertRow.tries - 1, **changes).where(AlertRow.lease_until <= now).execute()
 
 
 def find_to_pass_on(row: AlertRow, kinds: Collection[AlertKind], before: datetime) -> list[AlertRow]:
     """What waits behind a message that was not taken, calls a person, and has waited since before then."""
-    waits = (AlertRow.thread_id == row.thread_id) & (AlertRow.channel == row.channel)
     late = (AlertRow.released_at <= before) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
-    query = AlertRow.select().where(waits, late, AlertRow.kind.in_(list(kinds)), ~AlertRow.passed_over)
-    return list(query.order_by(AlertRow.id)) if row.thread_id is not None else []
+    query = AlertRow.select().where(_of_the_same(row), late, AlertRow.kind.in_(list(kinds)), ~AlertRow.passed_over)
+    return list(query.order_by(AlertRow.id)) if row.incident_id else []
 
 
 def holds_up(row: AlertRow, kinds: Collection[AlertKind]) -> bool:
     """Whether a message of these kinds waits until this one is taken."""
-    waits = (AlertRow.thread_id == row.thread_id) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
-    return row.thread_id is not None and AlertRow.select().where(waits, AlertRow.kind.in_(list(kinds))).exists()
+    waits = _of_the_same(row) & (AlertRow.state == AlertState.QUEUED) & (AlertRow.id > row.id)
+    return bool(row.incident_id) and AlertRow.select().where(waits, AlertRow.kind.in_(list(kinds))).exists()
 
 
 def hurry_those_before(row: AlertRow, now: datetime) -> None:
     """What is told before it is tried at once, however long it was to rest."""
-    mine = (AlertRow.thread_id == row.thread_id) & (AlertRow.id < row.id)
-    AlertRow.update(run_at=now).where(mine, AlertRow.state == AlertState.QUEUED, AlertRow.run_at > now).execute()
+    waits = (AlertRow.state == AlertState.QUEUED) & (AlertRow.run_at > now) & (AlertRow.id < row.id)
+    AlertRow.update(run_at=now).where(_of_the_same(row), waits).execute()
 
 
 def find_late(now: datetime, limit: int = 200) -> list[AlertRow]:

@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import peewee as pw
-
 from recovery.clock import from_micros, to_micros
 from recovery.model import DOWN, Cause, CauseClass, IncidentState
 from recovery.store import bulk, database

@@ -31,7 +31,7 @@ def tell(
     if kind is AlertKind.NEEDS_HUMAN:
         ways, mark = _call(ctx, incident, ways, because, link, hush, now), f".{incident.asked}"
     elif kind is AlertKind.WORSENED:
-        ways = _without_rung(ctx, incident, ways)
+        ways = _worth_telling(ctx, incident, ways, now)
     if hush:
         events.add_event(now, "alert", incident.id, f"{kind}: nobody told", hush.because, incident.id)
         return
@@ -55,11 +55,12 @@ def _call(
     return [*ways, *(Way(name, now) for name in steps if name not in known)]
 
 
-def _without_rung(ctx: Context, incident: IncidentRow, ways: list[Way]) -> list[Way]:
-    """No phone rings again because something that it rang for has become worse: it does when a person is needed."""
+def _worth_telling(ctx: Context, incident: IncidentRow, ways: list[Way], now: datetime) -> list[Way]:
+    """Who knows of it need not hear late that it has become worse: how it ends comes about as soon. And no phone rings
+    again for that: it does when a person is needed."""
     told = {thread.channel for thread in threads.find_threads(incident.id, incident.episode) if thread.told_at}
     ringing = {plan.name for plan in ctx.channels if plan.kind in NO_DIGEST}
-    return [way for way in ways if way.channel not in told & ringing]
+    return [way for way in ways if way.channel not in told or (way.channel not in ringing and way.at <= now)]
 
 
 def owe_all(

@@ -1,5 +1,7 @@
 """A channel that fails: nothing is lost or told twice, what calls a person goes another way, and people hear of it."""
 
+from datetime import timedelta
+
 import pytest
 
 from recovery.model import AlertPolicy, ChannelPlan, DoorError, Severity
@@ -94,6 +96,25 @@ def test_a_call_that_waits_behind_another_message_goes_over_the_next_channel_as_
     desk.wait(600, 10)
     kinds = desk.kinds("team")
     assert kinds.index("opened") < kinds.index("needs_human")
+
+
+def test_a_call_over_the_only_channel_comes_within_a_minute_of_its_return_whatever_waits_before_it(
+    fake_clock, monkeypatch
+):
+    desk = Desk(
+        fake_clock, monkeypatch, (TEAM,), AlertPolicy(hold_seconds=0), escalate_after_seconds=1_800,
+        components={"a": restartable("a")},
+    )  # fmt: skip
+    desk.broken["team"] = down
+    desk.fail("a")
+    while desk.engine.incident("a").state != "needs_human":
+        desk.wait(10, 10)
+    opened, call = (AlertRow.get(AlertRow.kind == kind) for kind in ("opened", "needs_human"))
+    assert call.after_id and opened.run_at - fake_clock.now <= timedelta(minutes=1), "tried for the sake of the call"
+    desk.wait(900, 20)
+    del desk.broken["team"]
+    desk.wait(60, 5)
+    assert [kind for kind in desk.kinds("team") if kind != "worsened"] == ["opened", "needs_human"]
 
 
 def test_a_channel_that_works_again_and_fails_again_is_told_of_anew(fake_clock, monkeypatch):

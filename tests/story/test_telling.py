@@ -105,6 +105,13 @@ def test_a_second_stage_in_vain_is_told_once_and_rings_no_phone_again(fake_clock
     assert "stage 2 did not heal it" in desk.of("team", "worsened")[0].facts["because"]
 
 
+def test_of_a_second_stage_in_vain_nobody_hears_late_who_knows_that_it_fails(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch, components=orders(Severity.HIGH))
+    desk.fail("orders")
+    desk.wait(1_000, 5)
+    assert desk.kinds("team") == ["opened", "needs_human"], "and not a third one, held until just before the call"
+
+
 def test_a_severity_that_rises_is_told_to_those_who_did_not_know_yet(fake_clock, monkeypatch):
     desk = Desk(fake_clock, monkeypatch, sites=("default",))
     from tests.story.memory_n8n import Flow, MemoryN8n

@@ -73,6 +73,11 @@ def test_waits_double_from_two_seconds_to_five_minutes_less_a_quarter_at_most():
         assert longest * 0.75 <= wait <= longest
 
 
+def test_what_calls_a_person_is_tried_every_minute():
+    later = [retry_at(NOW, tries, "k", "timeout", calls=True) - NOW for tries in (6, 60)]
+    assert all(timedelta(seconds=45) <= wait <= timedelta(minutes=1) for wait in later)
+
+
 def test_the_same_question_has_the_same_answer_and_another_key_another():
     assert waits() == waits()
     assert waits() != waits(key="another")

@@ -53,6 +53,20 @@ def test_who_is_told_is_explained_for_any_moment(run: Run) -> None:
     assert "hook: at once" in critical and "kim: at once" in critical and "s3cret" not in critical
 
 
+def test_calls_that_reach_nobody_or_go_where_nobody_said_are_worth_a_look(run: Run, tmp_path: Path) -> None:
+    hook = '    - {name: hook, kind: webhook, url: "https://x.example.com/s3cret"}'
+    (tmp_path / "medic.yaml").write_text(
+        FILE.replace(hook, hook.replace("}", ", severities: [critical, high]}"))
+        + "  routes: [{name: toys, match: {component: [toy]}, channels: []}]\n"
+    )
+    told = run("check-config").output
+    assert "No channel takes severity low: of it only what needs a person is told, over hook." in told
+    assert "No channel takes severity high" not in told
+    assert "The route 'toys' has no channels: where a person is needed nobody is called, until a step" in told
+    (tmp_path / "medic.yaml").write_text(FILE)
+    assert "takes severity" not in run("check-config").output
+
+
 def test_what_was_told_of_an_incident_is_shown(run: Run, history: None) -> None:
     row = add_incident("orders", state=IncidentState.NEEDS_HUMAN)
     assert f"incident {row.id} is needs_human" in run("alerts", "explain", str(row.id)).output

@@ -141,8 +141,28 @@ def test_a_digest_goes_over_no_phone_and_says_how_long_it_may_take():
 def test_a_call_takes_the_ways_that_its_severity_would_not():
     assert callable_channels(Severity.LOW, ALL) == [TEAM, MAIL, HOOK]
     assert callable_channels(Severity.LOW, [PHONE]) == [PHONE]
-    only = ChannelPlan("boss", "webhook", (Severity.CRITICAL,))
-    assert callable_channels(Severity.LOW, [only]) == [], "the configuration says otherwise"
+
+
+def test_a_call_reaches_somebody_even_where_no_channel_takes_its_severity():
+    boss = ChannelPlan("boss", "webhook", (Severity.CRITICAL,))
+    chat = ChannelPlan("chat", "slack", (Severity.CRITICAL, Severity.HIGH))
+    assert callable_channels(Severity.LOW, [boss]) == [boss]
+    assert callable_channels(Severity.LOW, [boss, chat]) == [chat], "and wakes the fewest"
+    assert callable_channels(Severity.LOW, [boss, HOOK]) == [HOOK], "one of which nothing is said comes first"
+
+
+@given(
+    severity=st.sampled_from(list(Severity)),
+    channels=st.lists(
+        st.builds(
+            ChannelPlan, st.just("x"), st.sampled_from(["sms", "email", "slack", "webhook"]),
+            st.none() | st.lists(st.sampled_from(list(Severity)), min_size=1, unique=True).map(tuple),
+        ),
+        min_size=1, max_size=4,
+    ),
+)  # fmt: skip
+def test_whatever_the_channels_take_a_person_is_called_over_one_of_them(severity, channels):
+    assert callable_channels(severity, channels)
 
 
 def test_a_storm_begins_with_the_eleventh_within_a_minute_and_with_the_second_on_a_phone():
@@ -184,7 +204,8 @@ def test_half_of_a_budget_is_kept_for_calls():
     assert room_at(six, carried, False, NOW) == NOW + timedelta(minutes=10)
     assert room_at(six, carried * 2, True, NOW) is not None
     assert room_at(Budget(1, 60), [], False, NOW) is None
-    assert budget_of(PHONE) == six and budget_of(TEAM) is None
+    assert budget_of(PHONE) == six and budget_of(HOOK) is None
+    assert budget_of(TEAM) == budget_of(ChannelPlan("push", "apprise")) == Budget(120, 3_600), "chats ring too"
     assert budget_of(ChannelPlan("p", "sms", budget=Budget(1, 60))) == Budget(1, 60)
 
 
