@@ -104,7 +104,8 @@ def retry_at(
 
     After 2 s, doubled each time up to 5 min (a minute for what calls a person), less up to a quarter, so that many do
     not come at once: how much depends on the key alone, so asking twice gives one answer. What only a person can put
-    right (kinds "auth" and "client") waits 15 min. Never before the time that the receiver asked for, where that is within an hour.
+    right (kinds "auth" and "client") waits 15 min. Never before the time that the receiver asked for, where that is
+    within an hour.
 
     Args:
         tries: how often it was tried so far, at least 1.

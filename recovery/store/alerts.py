@@ -144,6 +144,11 @@ def hasten(bundle_id: int, until: datetime) -> None:
         hold_until(row, until)
 
 
+def hasten_from(until: datetime, now: datetime) -> None:
+    """A silence that was to end then has ended now: what it held is looked at."""
+    AlertRow.update(held_until=now).where(AlertRow.held_until == until, AlertRow.state == AlertState.HELD).execute()
+
+
 def carried_since(channel: str, since: datetime, limit: int) -> list[datetime]:
     """When a channel was given its last messages, oldest first."""
     query = AlertRow.select(AlertRow.released_at).where(AlertRow.channel == channel, AlertRow.released_at > since)

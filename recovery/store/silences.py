@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from recovery.store import calls, wake
+from recovery.store import alerts, calls, wake
 from recovery.store.database import write
 from recovery.store.events import add_event
 from recovery.store.tables import SilenceRow
@@ -23,12 +23,13 @@ def add_silence(
 
 
 def end_silence(silence_id: int, who: str, now: datetime) -> SilenceRow | None:
-    """End it now: those who were not called because of it are called. None where it is none, or over already."""
+    """End it now: who was not told or called because of it is. None where it is none, or over already."""
     with write():
         row = SilenceRow.get_or_none(SilenceRow.id == silence_id)
         if row is None or row.ends_at <= now:
             return None
         calls.hasten_from(row.ends_at, now)
+        alerts.hasten_from(row.ends_at, now)
         row.ends_at = now
         SilenceRow.update(ends_at=now).where(SilenceRow.id == silence_id).execute()
         add_event(now, "silence", row.id, "ended", f"{who} ended it", who=who)

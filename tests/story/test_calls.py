@@ -162,6 +162,20 @@ def test_a_message_that_is_held_when_a_silence_begins_is_not_told(fake_clock, mo
     assert desk.told == []
 
 
+@pytest.mark.parametrize("ended_early", [False, True])
+def test_what_a_silence_held_is_told_when_it_ends_if_it_is_still_true(fake_clock, monkeypatch, ended_early):
+    desk = Desk(fake_clock, monkeypatch, TEAM, components={"a": restartable("a")}, escalate_after_seconds=7_200)
+    desk.engine.ctx.alerting = AlertPolicy(remind_seconds=86_400)
+    desk.fail("a")
+    number = silenced(desk, 350 if not ended_early else 86_400, component=["a"])
+    desk.wait(320, 10)
+    assert desk.told == []
+    if ended_early:
+        silences.end_silence(number, "kim", fake_clock.now)
+    desk.wait(40, 10)
+    assert desk.kinds() == ["opened"]
+
+
 NIGHT = Hours(22 * 60, 7 * 60, timezone="Asia/Seoul")
 
 
