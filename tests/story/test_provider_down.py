@@ -3,15 +3,16 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
 from recovery.alerts import REGISTRY
-from recovery.model import AlertPolicy, ChannelPlan, Severity
+from recovery.model import AlertPolicy, ChannelPlan, DoorError, HttpAnswer, Severity
 from recovery.store.tables import AlertRow
 from recovery.worker import sending
 from tests.conftest import FakeClock
-from tests.plugins.telling import DOORS
+from tests.plugins.telling import DOORS, QuickHttp
 from tests.standins.receiver import Posted, Receiver, Reply, twilio_took
 from tests.standins.smtp import SmtpReceiver
 from tests.story.desk import Desk
@@ -66,6 +67,19 @@ class Provider(Receiver):
         }[kind]
 
 
+class Web(QuickHttp):
+    """The real door to the provider; of the components one is well when the test says so."""
+
+    well = ""
+
+    async def ask(self, method: str, url: str, **more: Any) -> HttpAnswer:
+        if ".example.com" not in url:
+            return await super().ask(method, url, **more)
+        if self.well and self.well in url:
+            return HttpAnswer(200, "ok", 1.0)
+        raise DoorError("connection refused", "refused")
+
+
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     with Provider() as started, started.mail:
@@ -86,12 +100,14 @@ def test_whatever_was_owed_arrives_in_order_and_once_when_the_provider_is_back(
     monkeypatch.setattr(sending, "_hand_over", hand_over)
     args = REGISTRY.find(channel.kind).args.model_validate(provider.settings(kind))
     desk.engine.ctx.channel_args = {"it": args}
-    for door in ("http", "mail", "sms", "slack", "apprise"):
+    web = desk.engine.outside.http = Web()
+    for door in ("mail", "sms", "slack", "apprise"):
         setattr(desk.engine.outside, door, getattr(DOORS, door))
     provider.set(up=False)
 
     desk.fail(*SEVERITIES)
     desk.wait(120, 30)
+    web.well = "healed"
     desk.heal("healed")
     desk.wait(300, 60)
     for number in range(13):
