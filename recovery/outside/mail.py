@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from yagmail.message import prepare_message
 
 from recovery.model import DoorError
+from recovery.outside.trust import trust_in
 
 QUIT_SECONDS = 2.0
 
@@ -66,7 +67,7 @@ class Mail:
 
     def _client(self) -> yagmail.SMTP:
         smtp = self._settings.smtp
-        trust = ssl.create_default_context(cafile=smtp.ca_file)
+        trust = trust_in(smtp.ca_file)
         return yagmail.SMTP(
             user={self._address: self._name or self._address},
             host=smtp.host,

@@ -13,6 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from recovery.model import DoorError
 from recovery.outside.bounded import Bounded
+from recovery.outside.trust import trust_in
 from recovery.redact import redact_text
 
 __all__ = ["Slack", "SlackRefusal"]
@@ -63,7 +64,7 @@ class Slack:
         return WebClient(
             token=_plain(self._settings.bot_token),
             timeout=math.ceil(self._settings.timeout),
-            ssl=ssl.create_default_context(),
+            ssl=trust_in(),
             logger=_silent,
             retry_handlers=[],  # trying again belongs to the outbox
             **more,
