@@ -53,5 +53,8 @@ class Period(Shown):
     healed_share: float | None
     by_type: list[dict[str, Any]]
     top: list[dict[str, Any]]
+    failing: list[dict[str, Any]]
     items: list[dict[str, Any]]
+    found: int
+    findings: list[dict[str, Any]]
     advice: list[str]

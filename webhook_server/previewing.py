@@ -60,5 +60,5 @@ def _asked() -> tuple[str, str]:
 def _message(kind: str, spoken: str) -> Message:
     config: Any = current_app.config["MEDIC"]
     now = clock.utc_now()
-    facts = sample_facts(kind, now, spoken, config.public_url)
+    facts = sample_facts(kind, now, spoken, config.public_url) | {"timezone": config.alerts.timezone}
     return render(facts, spoken, key="preview", now=now, templates=config.alerts.templates)

@@ -67,13 +67,13 @@ def check_body(template: str) -> str:
 # What an alert of another kind knows is empty in this one, so that one template fits them all.
 _TEXTS = """
 component failure_type severity site opened_at resolved_at message because advice link ack_link language
-acknowledged_by since until channel period
+acknowledged_by since until channel period timezone
 """
 _NUMBERS = """
-incident_id attempts executions asks escalation updates count needs_human failed healed healed_share
+incident_id attempts executions asks escalation updates count needs_human failed healed healed_share found
 """
 _NOTHING: dict[str, Any] = dict.fromkeys(_TEXTS.split(), "") | dict.fromkeys(_NUMBERS.split(), 0)
-_NOTHING |= {name: [] for name in ("failing", "items", "by_type", "top")} | {"dry_run": False}
+_NOTHING |= {name: [] for name in ("failing", "items", "by_type", "top", "tried", "findings")} | {"dry_run": False}
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

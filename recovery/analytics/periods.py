@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from recovery.store import report, report_items
+from recovery.store import audits, report, report_items
 
 MOST_TOP, MOST_ITEMS, MOST_ADVICE = 5, 50, 5
 OFTEN = 5
@@ -13,7 +13,9 @@ def count_period(period: str, since: datetime, until: datetime) -> dict[str, Any
     """Count what failed at or after `since` and before `until`, and what became of it so far.
 
     `healed`: it is resolved and nobody was called; `needs_human`: a person was called; `healed_share` is between 0 and
-    1, None where nothing failed. `items`: what was told to nobody one by one: low severity, or healed quietly.
+    1, None where nothing failed. `failing`: what needs a person now, whenever it opened. `items`: what was told to
+    nobody one by one: low severity, or healed quietly. `findings`: what audits found in the range for the first time,
+    of which there are `found`.
     """
     by_type = report_items.count_by_type(since, until)
     failed, healed = sum(one["count"] for one in by_type), sum(one["healed"] for one in by_type)
@@ -21,6 +23,7 @@ def count_period(period: str, since: datetime, until: datetime) -> dict[str, Any
         {"component": component, "count": count}
         for component, count, _ in report.count_failures("component", since, until)[:MOST_TOP]
     ]
+    found, findings = audits.find_new_findings(since, until, MOST_ITEMS)
     return {
         "period": period,
         "since": since.isoformat(),
@@ -31,8 +34,11 @@ def count_period(period: str, since: datetime, until: datetime) -> dict[str, Any
         "healed_share": round(healed / failed, 4) if failed else None,
         "by_type": by_type,
         "top": top,
+        "failing": report_items.find_needing(MOST_ITEMS),
         "items": report_items.find_quiet(since, until, MOST_ITEMS),
         "advice": advise(top, report_items.count_advice(since, until, MOST_ADVICE)),
+        "found": found,
+        "findings": findings,
     }
 
 

@@ -52,7 +52,7 @@ def try_channel(config: Config, plan: ChannelPlan, kind: str, language: str) -> 
     from recovery.outside.doors import OpenDoors
 
     now, spoken = utc_now(), language or config.alerts.language
-    facts = sample_facts(kind, now, spoken) | {"test": True, "link": f"{config.public_url}/"}
+    facts = sample_facts(kind, now, spoken) | {"test": True, "link": f"{config.public_url}/", **_zone(config)}
     facts |= {"channel": plan.name} if kind == "test" else {}
     key = f"test.{int(now.timestamp())}.{plan.name}"
     message = render(facts, spoken, key=key, now=now, templates=config.alerts.templates)
@@ -78,8 +78,12 @@ def made_up(config: Config, kind: str, language: str, file: Path | None) -> Mess
         ValueError: the file holds no facts of an alert.
     """
     now, spoken = utc_now(), language or config.alerts.language
-    facts = _read_facts(file) if file else sample_facts(kind, now, spoken, config.public_url)
+    facts = _read_facts(file) if file else sample_facts(kind, now, spoken, config.public_url) | _zone(config)
     return render(facts, language, key="preview", now=now, templates=config.alerts.templates)
+
+
+def _zone(config: Config) -> dict[str, Any]:
+    return {"timezone": config.alerts.timezone}
 
 
 def show(message: Message, channel: str) -> str:

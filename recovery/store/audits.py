@@ -5,8 +5,8 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.clock import to_micros
-from recovery.model import Audit, AuditFinding
+from recovery.clock import from_micros, to_micros
+from recovery.model import Audit, AuditFinding, AuditSeverity
 from recovery.redact import redact_text
 from recovery.store import wake
 from recovery.store.database import skip_locked, write
@@ -29,6 +29,21 @@ def plan_audits(sites: Mapping[str, datetime | None]) -> None:
 def find_audits() -> list[AuditRow]:
     """The last audit of each n8n, by name."""
     return list(AuditRow.select().order_by(AuditRow.site))
+
+
+def find_new_findings(since: datetime, until: datetime, limit: int) -> tuple[int, list[dict[str, Any]]]:
+    """How many findings of the last audits were found in the range for the first time, and the worst of them.
+
+    Each is a mapping with `site`, `workflow` ("" for n8n itself), `rule`, `severity`, `because` and `at`.
+    """
+    first, end = to_micros(since), to_micros(until)
+    found = [(row.site, one) for row in find_audits() for one in row.findings if first <= one["since"] < end]
+    found.sort(key=lambda pair: list(AuditSeverity).index(pair[1]["severity"]))
+    shown = ("workflow", "rule", "severity", "because")
+    return len(found), [
+        {"site": site, **{name: one[name] for name in shown}, "at": from_micros(one["since"]).isoformat()}
+        for site, one in found[:limit]
+    ]
 
 
 def ask_for_audit(site: str, who: str, now: datetime) -> bool:

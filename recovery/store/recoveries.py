@@ -6,10 +6,10 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import RecoveryState
+from recovery.model import RecoveryState, StepKind
 from recovery.store import bulk, database, steps
 from recovery.store.events import add_event
-from recovery.store.tables import RecoveryRow
+from recovery.store.tables import RecoveryRow, StepRow
 
 ENDED = (RecoveryState.SUCCEEDED, RecoveryState.FAILED, RecoveryState.CANCELLED)
 
@@ -131,3 +131,12 @@ def count_attempts(incident_id: int) -> int:
     """How many attempts the incident's recoveries have made, over all of them."""
     made = pw.fn.COALESCE(pw.fn.SUM(RecoveryRow.attempts_made), 0)
     return int(RecoveryRow.select(made).where(RecoveryRow.incident_id == incident_id).scalar())
+
+
+def find_tried(incident_id: int) -> list[tuple[str, int]]:
+    """Which actions were really run for the incident, and how often; in the order in which they were first tried."""
+    row = StepRow
+    query = row.select(row.name, pw.fn.COUNT(row.id)).where(
+        row.incident_id == incident_id, row.kind == StepKind.ACTION, row.started_at.is_null(False), ~row.dry
+    )
+    return [(name, int(times)) for name, times in query.group_by(row.name).order_by(pw.fn.MIN(row.id)).tuples()]

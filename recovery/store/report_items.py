@@ -6,6 +6,7 @@ from typing import Any
 import peewee as pw
 
 from recovery.model import IncidentState, Severity
+from recovery.store.bundles import WORST_FIRST
 from recovery.store.tables import IncidentRow, ThreadRow
 
 NOT_CALLED = IncidentRow.asked == 0
@@ -29,6 +30,24 @@ def count_by_type(since: datetime, until: datetime) -> list[dict[str, Any]]:
 def count_called(since: datetime, until: datetime) -> int:
     """For how many a person was called."""
     return IncidentRow.select().where(_opened(since, until), IncidentRow.asked > 0).count()
+
+
+def find_needing(limit: int) -> list[dict[str, Any]]:
+    """What needs a person now, whenever it opened: the worst first, and of these the oldest."""
+    query = IncidentRow.select().where(IncidentRow.state == IncidentState.NEEDS_HUMAN)
+    rows = query.order_by(pw.Case(None, WORST_FIRST, 9), IncidentRow.id).limit(limit)
+    return [
+        {
+            "component": row.component,
+            "severity": row.severity,
+            "state": row.state,
+            "at": row.episode_at.isoformat(),
+            "message": row.cause,
+            "acknowledged_by": row.acknowledged_by or "",
+            "incident_id": row.id,
+        }
+        for row in rows
+    ]
 
 
 def count_advice(since: datetime, until: datetime, limit: int) -> list[tuple[str, str, int]]:

@@ -43,7 +43,7 @@ def facts_of(
         "opened_at": incident.episode_at.isoformat(),
         "resolved_at": incident.resolved_at.isoformat() if incident.resolved_at else None,
         "message": incident.cause,
-        "attempts": recoveries.count_attempts(incident.id),
+        **_tries(incident),
         "executions": sum(count for state, count in counted.items() if state != "asking"),
         "asks": counted["asking"],
         "because": because,
@@ -55,8 +55,16 @@ def facts_of(
         "ack_link": ctx.answer_link(answer) if kind in WITH_ANSWER else "",
         "link": ctx.link(incident.id),
         "language": ctx.language,
+        "timezone": ctx.alerting.timezone,
         **more,
     }
+
+
+def _tries(incident: IncidentRow) -> dict[str, Any]:
+    """How many attempts were made, and which actions were run in them."""
+    attempts = recoveries.count_attempts(incident.id)
+    tried = recoveries.find_tried(incident.id) if attempts else []
+    return {"attempts": attempts, "tried": [{"name": name, "times": times} for name, times in tried]}
 
 
 def storm_facts(ctx: Context, bundle: BundleRow, counted: dict[str, int]) -> dict[str, Any]:
@@ -120,4 +128,5 @@ def trouble_facts(ctx: Context, channel: str, message: str) -> dict[str, Any]:
 
 
 def _common(ctx: Context) -> dict[str, Any]:
-    return {"link": f"{ctx.public_url.rstrip('/')}/alerts", "language": ctx.language, "dry_run": ctx.dry_run}
+    told = {"language": ctx.language, "timezone": ctx.alerting.timezone, "dry_run": ctx.dry_run}
+    return {"link": f"{ctx.public_url.rstrip('/')}/alerts", **told}

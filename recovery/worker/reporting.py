@@ -54,7 +54,8 @@ def send_report(ctx: Context, row: AlertRow, now: datetime) -> None:
     plan = next((one for one in ctx.alerting.reports if one.period == period), None)
     since = due - timedelta(days=7 if period == "weekly" else 1)
     facts = report_facts(ctx, period, since, due) | {"key": row.key}
-    if plan is None or not (facts["failed"] or plan.empty):
+    tells = any(facts[name] for name in ("failed", "failing", "findings"))
+    if plan is None or not (tells or plan.empty):
         alerts.fold_alert(row, "nothing failed: there is nothing to report", now)
     else:
         alerts.release_alert(row, now, facts)
@@ -66,6 +67,7 @@ def report_facts(ctx: Context, period: str, since: datetime, until: datetime) ->
     """What a report tells."""
     base = ctx.public_url.rstrip("/")
     counted = count_period(period, since, until)
-    for item in counted["items"]:
+    for item in (*counted["items"], *counted["failing"]):
         item["link"] = f"{base}/incidents/{item.pop('incident_id')}"
-    return {"kind": str(REPORT), **counted, "link": f"{base}/reports", "language": ctx.language, "dry_run": ctx.dry_run}
+    told = {"language": ctx.language, "timezone": ctx.alerting.timezone, "dry_run": ctx.dry_run}
+    return {"kind": str(REPORT), **counted, "link": f"{base}/reports", **told}

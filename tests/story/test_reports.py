@@ -1,10 +1,11 @@
 """Reports come at their hour by the clock on the wall, once, count what happened, and stay away where nothing did."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from recovery.model import AlertPolicy, ReportPlan, Severity
+from recovery.model import AlertPolicy, Audit, AuditFinding, AuditSeverity, Fix, ReportPlan, Severity
+from recovery.store import audits
 from recovery.store.tables import AlertRow
 from recovery.worker.reporting import next_report_at, plan_reports
 from tests.story.desk import ALL, Desk, plan
@@ -44,6 +45,26 @@ def test_a_day_without_a_failure_is_not_reported_and_the_next_one_is_planned(fak
     desk.wait(3 * 86_400, 3_600)
     assert desk.told == []
     assert AlertRow.select().where(AlertRow.state == "held").count() == 2, "the next one of each channel"
+
+
+def test_what_still_needs_a_person_and_what_an_audit_found_is_reported_though_nothing_failed(fake_clock, monkeypatch):
+    desk = reporting(fake_clock, monkeypatch, components=plan("a"))
+    desk.fail("a")
+    desk.wait(21 * 3_600, 3_600)
+    assert [item["component"] for item in desk.of("team", "report")[0].facts["failing"]] == ["a"]
+    found = [finding("Orders", AuditSeverity.INFO), finding("", AuditSeverity.BAD)]
+    earlier, now = fake_clock.now - timedelta(days=9), fake_clock.now
+    audits.keep_audit(Audit("default", earlier, 1, 50, tuple(found[:1])), earlier, "medic")
+    audits.keep_audit(Audit("default", now, 1, 50, tuple(found)), now, "medic")
+    desk.wait(24 * 3_600, 3_600)
+    again = desk.of("team", "report")[1].facts
+    assert (again["failed"], [item["component"] for item in again["failing"]]) == (0, ["a"])
+    assert again["failing"][0]["link"].startswith("http://medic.test/incidents/")
+    assert (again["found"], [one["workflow"] for one in again["findings"]]) == (1, [""]), "the other is known"
+
+
+def finding(workflow: str, severity: AuditSeverity) -> AuditFinding:
+    return AuditFinding(workflow and "w1", workflow, "no_timeout", severity, "because", Fix.NONE, "")
 
 
 def test_a_report_that_fell_due_while_nobody_worked_comes_once_afterwards(fake_clock, monkeypatch):

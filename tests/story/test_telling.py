@@ -44,6 +44,17 @@ def test_each_severity_is_told_at_its_hour(
     assert told() == after_half_an_hour
 
 
+def test_who_is_called_reads_what_was_tried_and_at_what_hour_of_their_own_clock(fake_clock, monkeypatch):
+    policy = AlertPolicy(timezone="Asia/Seoul")
+    desk = Desk(fake_clock, monkeypatch, alerting=policy, components=orders(Severity.CRITICAL))
+    desk.fail("orders")
+    assert desk.of("team", "opened")[0].facts["tried"] == []
+    desk.wait(600, 10)
+    facts = desk.of("team", "needs_human")[0].facts
+    assert facts["tried"] == [{"name": "run_command", "times": facts["attempts"]}] and facts["attempts"] > 1
+    assert facts["timezone"] == "Asia/Seoul"
+
+
 def test_what_was_healed_within_the_hold_pages_nobody_and_is_one_line_of_a_digest(fake_clock, monkeypatch):
     desk = Desk(fake_clock, monkeypatch, components=orders(Severity.HIGH))
     desk.engine.outside.heals_on_restart = True

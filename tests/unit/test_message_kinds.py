@@ -15,6 +15,7 @@ from recovery.alerts.messages.samples import sample_facts
 from recovery.alerts.messages.short import measure
 from recovery.alerts.previews import kinds_of_channels, preview
 from recovery.alerts.slack_blocks import payload
+from recovery.decide.auditing import RULES
 from recovery.model import AlertKind
 
 NOW = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
@@ -99,9 +100,52 @@ def test_a_reminder_names_who_has_taken_it_over():
 
 
 def test_a_report_without_failures_lets_people_sleep():
-    said = say("report", failed=0, healed=0, needs_human=0, healed_share=None, by_type=[], top=[], advice=[])
+    nothing = dict.fromkeys(("by_type", "top", "advice", "failing", "items", "findings"), [])
+    said = say("report", failed=0, healed=0, needs_human=0, healed_share=None, **nothing)
     assert said.body.startswith("Nothing failed. Sleep well.")
     assert "By failure type" not in said.text and "%" not in said.text
+
+
+def test_a_report_names_what_needs_a_person_what_was_quiet_and_what_an_audit_found():
+    said = say("report").body
+    assert "Still needs a person\n\n• orders-api: critical, since 2026-11-24 00:05:00 UTC, orders.example.com" in said
+    assert "• browserless: healed by itself (medium, 2026-11-23 23:05:00 UTC) browserless is healthy" in said
+    assert "New in the audit of n8n\n\n• Orders: no error workflow\n• n8n itself: the API key ends" in said
+    assert "Still needs a person: orders-api" in say("report").short
+    korean = say("report", "ko", found=7).body
+    assert "아직 대응이 필요한 장애\n\n• orders-api: critical, 2026-11-24 00:05:00 UTC 발생" in korean
+    assert "• Orders: 오류 워크플로 없음" in korean and "외 5건" in korean
+    old = say("report", failed=0, healed=0, needs_human=0, healed_share=None).body
+    assert old.startswith("Nothing new failed.\nPlease look at what still needs a person.")
+
+
+@every_language
+def test_every_rule_of_an_audit_has_words(language):
+    for rule in RULES:
+        found = [{"site": "shop", "workflow": "Orders", "rule": rule.name}]
+        said = say("report", language, findings=found, found=1).body
+        assert f"• Orders: {rule.name}" not in said and "(n8n shop)" in said
+
+
+def test_what_was_tried_is_said_with_how_often():
+    assert "• Tried: restart 3 times, scale_up 3 times\n" in say("needs_human").text
+    assert "• 시도한 조치: restart 3회, scale_up 3회\n" in say("needs_human", "ko").text
+    assert "Tried" not in say("opened").text
+
+
+@pytest.mark.parametrize(
+    ("zone", "shown"),
+    [
+        ("Asia/Seoul", "2026-11-24 11:49:00 KST"),
+        ("America/Sao_Paulo", "2026-11-23 23:49:00 UTC-03"),
+        ("UTC", "2026-11-24 02:49:00 UTC"),
+        ("No/Where", "2026-11-24 02:49:00 UTC"),
+        ("../../etc/passwd", "2026-11-24 02:49:00 UTC"),
+        (None, "2026-11-24 02:49:00 UTC"),
+    ],
+)
+def test_times_are_those_of_the_clock_on_the_wall(zone, shown):
+    assert f"• Since: {shown}\n" in say("needs_human", timezone=zone).text
 
 
 def test_a_storm_of_more_than_are_listed_says_how_many_more():

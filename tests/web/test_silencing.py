@@ -127,6 +127,8 @@ def test_the_reports_count_a_day_and_a_week(either_api, now):
         ("healed", "healed_quietly"),
         ("leaf", "opened"),
     }
+    assert [(one["component"], one["state"]) for one in day["failing"]] == [("called", "needs_human")]
+    assert (day["found"], day["findings"]) == (0, [])
     assert day["advice"] == ["called: renew the credential"]
     assert either_api.get("/api/v1/reports/weekly").get_json()["failed"] == 4
     empty = either_api.get("/api/v1/reports/daily?until=2001-01-01").get_json()

@@ -3,8 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 # Letters that show as nothing; they are no format characters, so their category does not give them away.
 _BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800\u034f"))
@@ -77,10 +78,25 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def readable(value: Any) -> str:
-    """ISO text as people read it: `2026-11-24 03:04:05 UTC`; what is no time stays as it is."""
+def readable(value: Any, timezone: str = "UTC") -> str:
+    """ISO text as people read it by the clock of a time zone: `2026-11-24 12:04:05 KST`; what is no time stays."""
     found = moment(value)
-    return f"{found:%Y-%m-%d %H:%M:%S} UTC" if found else one_line(value, 40)
+    if not found:
+        return one_line(value, 40)
+    try:
+        local = found.astimezone(zone_of(timezone))
+    except OverflowError:  # the year 1, or 9999
+        local = found
+    name = local.tzname() or ""
+    return f"{local:%Y-%m-%d %H:%M:%S} {f'UTC{name}' if name[:1] in '+-' else name}"
+
+
+def zone_of(timezone: Any) -> tzinfo:
+    """The time zone of that name; UTC where there is none."""
+    try:
+        return ZoneInfo(str(timezone or "UTC"))
+    except (ValueError, OSError, KeyError):
+        return UTC
 
 
 def plain_facts(value: Any, depth: int = 6) -> Any:

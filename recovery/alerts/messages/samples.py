@@ -43,7 +43,8 @@ def _incident(kind: str, now: datetime, language: str, base: str) -> dict[str, A
         "opened_at": opened.isoformat(),
         "resolved_at": now.isoformat() if kind == AlertKind.RECOVERED else None,
         "message": _CAUSES[language],
-        "attempts": 1 if kind == AlertKind.OPENED else 6,
+        "attempts": 0 if kind == AlertKind.OPENED else 6,
+        "tried": [] if kind == AlertKind.OPENED else [{"name": "restart", "times": 3}, {"name": "scale_up", "times": 3}],
         "executions": 23,
         "because": _BECAUSE.get(kind, ""),
         "link": base and f"{base}/incidents/42",
@@ -111,8 +112,21 @@ def _report(kind: str, now: datetime, language: str, base: str) -> dict[str, Any
             {"failure_type": "database_connection", "count": 8, "healed": 7},
         ],
         "top": [{"component": "orders-api", "count": 9}, {"component": "orders-database", "count": 8}],
+        "failing": [_still_failing(now, language, base)],
+        "items": [one for one in _digest(kind, now, language, base)["items"] if one["what"] in ("healed_quietly", "recovered")],
+        "found": 2,
+        "findings": [
+            {"site": "default", "workflow": "Orders", "rule": "unwired", "severity": "bad", "at": now.isoformat()},
+            {"site": "default", "workflow": "", "rule": "key_ends", "severity": "warn", "at": now.isoformat()},
+        ],
         "advice": [_ADVICE],
     }
+
+
+def _still_failing(now: datetime, language: str, base: str) -> dict[str, Any]:
+    opened = (now - timedelta(hours=3)).isoformat()
+    told = {"component": "orders-api", "severity": "critical", "state": "needs_human", "at": opened}
+    return told | {"message": _CAUSES[language], "link": base and f"{base}/incidents/42"}
 
 
 def _channel_trouble(kind: str, now: datetime, language: str, base: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ LINE_LIMITS = {
     "period": 20,
 }
 TRANSLATED = ("because", "advice")
-COUNTS = ("attempts", "executions", "asks", "escalation", "updates", "count", "needs_human", "failed", "healed")
+COUNTS = ("attempts", "executions", "asks", "escalation", "updates", "count", "needs_human", "failed", "healed", "found")
 LISTED = 15
 ENTRY_LIMITS = {
     "component": 60,
@@ -32,8 +32,13 @@ ENTRY_LIMITS = {
     "what": 30,
     "message": 160,
     "failure_type": 60,
+    "name": 60,
+    "site": 60,
+    "workflow": 120,
+    "rule": 40,
+    "acknowledged_by": 60,
 }
-ENTRY_COUNTS = ("count", "healed")
+ENTRY_COUNTS = ("count", "healed", "times")
 DECIDES = "/decide/"  # in a link: where a person says yes or no, not only reads
 
 
@@ -77,30 +82,35 @@ def each_text(value: Any, change: Callable[[str], str]) -> Any:
 
 def _times(facts: Mapping[str, Any]) -> dict[str, Any]:
     opened, resolved = moment(facts.get("opened_at")), moment(facts.get("resolved_at"))
+    zone = _zone(facts)
     return {
-        "opened_at": readable(facts.get("opened_at")) or "?",
+        "opened_at": readable(facts.get("opened_at"), zone) or "?",
         "took_seconds": int((resolved - opened).total_seconds()) if opened and resolved else -1,
-        **{name: readable(facts.get(name)) for name in ("resolved_at", "since", "until")},
+        **{name: readable(facts.get(name), zone) for name in ("resolved_at", "since", "until")},
     }
+
+
+def _zone(facts: Mapping[str, Any]) -> str:
+    return one_line(facts.get("timezone"), 60) or "UTC"
 
 
 def _lists(facts: Mapping[str, Any], language: str) -> dict[str, list[dict[str, Any]]]:
     """`items` is called `entries`, for a mapping has `items` of its own in a template."""
-    named = {"entries": "items", "failing": "failing", "by_type": "by_type", "top": "top"}
-    return {ours: _entries(facts.get(theirs), language) for ours, theirs in named.items()}
+    named = {name: name for name in ("failing", "by_type", "top", "findings", "tried")} | {"entries": "items"}
+    return {ours: _entries(facts.get(theirs), language, _zone(facts)) for ours, theirs in named.items()}
 
 
-def _entries(value: Any, language: str) -> list[dict[str, Any]]:
-    return [_entry(one, language) for one in _mappings(value)[:LISTED]]
+def _entries(value: Any, language: str, zone: str) -> list[dict[str, Any]]:
+    return [_entry(one, language, zone) for one in _mappings(value)[:LISTED]]
 
 
-def _entry(one: Mapping[str, Any], language: str) -> dict[str, Any]:
+def _entry(one: Mapping[str, Any], language: str, zone: str) -> dict[str, Any]:
     shown: dict[str, Any] = {name: one_line(one.get(name), limit) for name, limit in ENTRY_LIMITS.items()}
     shown |= {name: whole(one.get(name)) for name in ENTRY_COUNTS}
     return shown | {
         "component": shown["component"] or "?",
         "message": said_in(language, shown["message"]),
-        "at": readable(one.get("at")),
+        "at": readable(one.get("at"), zone),
     }
 
 
