@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from jinja2 import StrictUndefined, Undefined
-from jinja2.sandbox import ImmutableSandboxedEnvironment
-from markupsafe import Markup
+from jinja2.utils import htmlsafe_json_dumps
 
 from recovery.alerts.messages import Message, render
 from recovery.alerts.messages.samples import sample_facts
+from recovery.alerts.messages.sandbox import Budget, Sandbox
 from recovery.alerts.messages.words import why_broken
 from recovery.model import AlertKind
 
@@ -37,7 +37,8 @@ def body_of(template: str, message: Message) -> Any:
     """
     known = alert_body(message)
     try:
-        text = _environment().from_string(template).render({**_NOTHING, **_without_nulls(known), "facts": known})
+        with Budget().spending():
+            text = _environment().from_string(template).render({**_NOTHING, **_without_nulls(known), "facts": known})
     except Exception as problem:
         raise ValueError(why_broken("the template", problem)) from None
     if len(text) > LONGEST:
@@ -76,9 +77,15 @@ _NOTHING: dict[str, Any] = dict.fromkeys(_TEXTS.split(), "") | dict.fromkeys(_NU
 _NOTHING |= {name: [] for name in ("failing", "items", "by_type", "top", "tried", "findings")} | {"dry_run": False}
 
 
-def _environment() -> ImmutableSandboxedEnvironment:
+class _Json(str):
+    """JSON that `tojson` has written. What other filters call safe is a text like any other here."""
+
+
+def _environment() -> Sandbox:
     finalize: Callable[[Any], str] = _written
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, finalize=finalize, autoescape=False)
+    made = Sandbox(undefined=StrictUndefined, finalize=finalize, autoescape=False)
+    made.filters["tojson"] = lambda value, indent=None: _Json(htmlsafe_json_dumps(value, indent=indent))
+    return made
 
 
 def _without_nulls(known: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +93,6 @@ def _without_nulls(known: dict[str, Any]) -> dict[str, Any]:
 
 
 def _written(value: Any) -> str:
-    if isinstance(value, Undefined | Markup):  # it complains of itself, or `tojson` has written it
+    if isinstance(value, Undefined | _Json):  # it complains of itself, or is written already
         return str(value)
     return json.dumps(value)[1:-1] if isinstance(value, str) else json.dumps(value)

@@ -147,6 +147,14 @@ def test_no_payload_gets_out_of_its_place_in_the_body(receiver, hostile):
     assert "49" not in body["by"]
 
 
+@pytest.mark.parametrize("how", ["e", "escape", "safe", "upper | safe", "replace('a', 'b') | e"])
+@pytest.mark.parametrize("hostile", ['", "admin": "yes', "\\", '\\"'])
+def test_no_filter_opens_a_way_out_of_its_place(receiver, how, hostile):
+    template = '{"text": "{{ message | HOW }}", "why": "{{ because | HOW }}"}'.replace("HOW", how)
+    run("webhook", hook(receiver, template=template), message(message=hostile, because=', "admin": "yes'))
+    assert set(receiver.requests[0].json) == {"text", "why"}
+
+
 @pytest.mark.parametrize(
     ("template", "what"),
     [
@@ -155,7 +163,9 @@ def test_no_payload_gets_out_of_its_place_in_the_body(receiver, hostile):
         ('{"text": "{{ title }"}', "line 1"),
         ('{"x": "{{ \'\'.__class__.__mro__ }}"}', "unsafe"),
         ('{% for x in range(10000000) %}{% endfor %}"x"', "Range too big"),
-        ('{"n": {{ 1 // attempts }}}', "for storm"),
+        ("{% for x in range(90000) %}" * 3 + "{% endfor %}" * 3 + '"x"', "does not come to an end"),
+        ('"{{ "x" * 10 ** 12 }}"', "more than a message can hold"),
+        ('{"n": {{ 1 // attempts }}}', "for opened"),
     ],
 )
 def test_a_template_that_makes_no_json_is_found_when_the_settings_are_read(template, what):

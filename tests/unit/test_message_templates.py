@@ -1,5 +1,7 @@
 """Words of the user's own: they are used where they can be, and an alert goes out whatever they do."""
 
+import sys
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -75,6 +77,14 @@ BROKEN = {
     "a title of two lines": "{% macro title(f) %}a\nb{% endmacro %}",
     "no title": "{% macro title(f) %} {% endmacro %}",
     "an endless loop": "{% macro title(f) %}{% for x in range(10 ** 9) %}{% endfor %}{% endmacro %}",
+    "a loop in a loop": "{% macro title(f) %}"
+    + "{% for x in range(90000) %}" * 3
+    + "{% endfor %}" * 3
+    + "{% endmacro %}",
+    "a macro that calls itself": "{% macro title(f) %}{{ title(f) }}{% endmacro %}",
+    "a huge title": "{% macro title(f) %}{{ 'x' * 10 ** 12 }}{% endmacro %}",
+    "a title of many words": "{% macro title(f) %}{% for x in range(30000) %}x {% endfor %}{% endmacro %}",
+    "a huge number": "{% macro title(f) %}{{ 9 ** 9999999 }}{% endmacro %}",
     "a change of the facts": "{% macro title(f) %}{{ f.update({}) }}{% endmacro %}",
 }
 
@@ -89,6 +99,45 @@ def test_an_alert_is_never_lost_by_a_template(folder, text):
     assert "(A template of yours could not be used" in said.body
     assert said.short == ours().short
     assert template_problems(own) != []
+
+
+def test_a_template_that_does_not_end_holds_no_alert_up(folder):
+    loops = "{% for x in range(90000) %}" * 3 + "{% endfor %}" * 3
+    own = folder(
+        en__incident_j2="".join(
+            f"{{% macro {name}(f) %}}{loops}{{% endmacro %}}" for name in ("title", "body", "short")
+        ),
+        mail_html=loops,
+    )
+    begin = time.process_time()
+    said = say(own)
+    assert time.process_time() - begin < 20, "seconds of a whole processor, traced: it would take a year"
+    assert (said.title, said.short, said.html) == (ours().title, ours().short, ours().html)
+    assert "does not come to an end" in said.faults[0]
+    assert sys.gettrace() is None or "coverage" in repr(sys.gettrace()), "nothing is traced any more"
+
+
+@pytest.mark.parametrize("what", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+def test_a_folder_that_cannot_be_read_loses_no_alert(folder, monkeypatch, what):
+    own = folder(en__incident_j2="{% macro title(f) %}x{% endmacro %}")
+
+    def refuse(path):
+        raise what
+
+    monkeypatch.setattr("pathlib.Path.is_file", refuse)
+    said = say(own)
+    assert said.title == ours().title and what.strerror in said.faults[0]
+
+
+def test_a_file_that_is_no_text_loses_no_alert(folder):
+    own = folder(en__incident_j2="x")
+    (own / "en" / "incident.j2").write_bytes(b"\xff\xfe\x00")
+    assert say(own).title == ours().title and "UnicodeDecodeError" in say(own).faults[0]
+
+
+def test_a_mail_that_says_too_much_is_ours(folder):
+    own = folder(mail_html="{% for x in range(90000) %}xxx{% endfor %}")
+    assert say(own).html == ours().html and say(own).faults == ("mail.html: says too much",)
 
 
 def test_a_broken_template_is_told_in_the_language_of_the_message(folder):

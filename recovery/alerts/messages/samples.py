@@ -44,7 +44,9 @@ def _incident(kind: str, now: datetime, language: str, base: str) -> dict[str, A
         "resolved_at": now.isoformat() if kind == AlertKind.RECOVERED else None,
         "message": _CAUSES[language],
         "attempts": 0 if kind == AlertKind.OPENED else 6,
-        "tried": [] if kind == AlertKind.OPENED else [{"name": "restart", "times": 3}, {"name": "scale_up", "times": 3}],
+        "tried": []
+        if kind == AlertKind.OPENED
+        else [{"name": "restart", "times": 3}, {"name": "scale_up", "times": 3}],
         "executions": 23,
         "because": _BECAUSE.get(kind, ""),
         "link": base and f"{base}/incidents/42",
@@ -113,7 +115,9 @@ def _report(kind: str, now: datetime, language: str, base: str) -> dict[str, Any
         ],
         "top": [{"component": "orders-api", "count": 9}, {"component": "orders-database", "count": 8}],
         "failing": [_still_failing(now, language, base)],
-        "items": [one for one in _digest(kind, now, language, base)["items"] if one["what"] in ("healed_quietly", "recovered")],
+        "items": [
+            one for one in _digest(kind, now, language, base)["items"] if one["what"] in ("healed_quietly", "recovered")
+        ],
         "found": 2,
         "findings": [
             {"site": "default", "workflow": "Orders", "rule": "unwired", "severity": "bad", "at": now.isoformat()},

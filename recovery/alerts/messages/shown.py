@@ -22,7 +22,18 @@ LINE_LIMITS = {
     "period": 20,
 }
 TRANSLATED = ("because", "advice")
-COUNTS = ("attempts", "executions", "asks", "escalation", "updates", "count", "needs_human", "failed", "healed", "found")
+COUNTS = (
+    "attempts",
+    "executions",
+    "asks",
+    "escalation",
+    "updates",
+    "count",
+    "needs_human",
+    "failed",
+    "healed",
+    "found",
+)
 LISTED = 15
 ENTRY_LIMITS = {
     "component": 60,

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
-from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from recovery.alerts.messages.clean import one_line
+from recovery.alerts.messages.sandbox import Budget, Sandbox
 from recovery.model import AlertKind
 
 __all__ = ["LANGUAGES", "MAIL", "OURS", "Words", "file_of", "names_of_files", "why_broken"]
@@ -20,6 +20,7 @@ __all__ = ["LANGUAGES", "MAIL", "OURS", "Words", "file_of", "names_of_files", "w
 LANGUAGES = ("en", "ko")
 MAIL = "mail.html"
 OURS = Path(__file__).parent
+LONGEST, LONGEST_MAIL = 20_000, 200_000  # letters
 _OF_ITS_OWN = frozenset(AlertKind) - {"opened", "worsened", "needs_human", "reminder", "recovered"}
 
 
@@ -43,15 +44,18 @@ class Words:
     def __init__(self, language: str, folder: Path | None = None):
         self.faults: list[str] = []
         self._language, self._folder = language, folder
+        self._budget = Budget()
 
     def text(self, name: str, kind: str, shown: dict[str, Any], fits: Callable[[str], bool] = bool) -> str:
         """What the macro `name` of the kind's template makes of the facts; of ours, where the user's has none."""
         file = file_of(kind, self._language)
         own = self._own(file, lambda template: _macro(template, name, shown))
-        if own is not None and fits(own):
+        if own is not None and len(own) <= LONGEST and fits(own):
             return own
         if own is not None:
-            self.faults.append(f"{file}: `{name}` says nothing that can be sent")
+            self.faults.append(
+                f"{file}: `{name}` says {'too much' if len(own) > LONGEST else 'nothing that can be sent'}"
+            )
         return _macro(_ours().get_template(file), name, shown) or ""
 
     def term(self, name: str) -> str:
@@ -75,14 +79,19 @@ class Words:
     def mail(self, **values: Any) -> str:
         """The HTML of a mail."""
         own = self._own(MAIL, lambda template: template.render(**values))
-        return own if own is not None and own.strip() else _ours().get_template(MAIL).render(**values)
+        if own is not None and len(own) > LONGEST_MAIL:
+            self.faults.append(f"{MAIL}: says too much")
+        elif own is not None and own.strip():
+            return own
+        return _ours().get_template(MAIL).render(**values)
 
     def _own(self, file: str, use: Callable[[Any], str | None]) -> str | None:
         """What the user's template gives; None where there is none, or it fails."""
-        if self._folder is None or not (self._folder / file).is_file():
-            return None
         try:
-            return use(_over(self._folder).get_template(file))
+            if self._folder is None or not (self._folder / file).is_file():
+                return None
+            with self._budget.spending():
+                return use(_over(self._folder).get_template(file))
         except Exception as problem:  # whatever a user's template does, the alert goes out
             self.faults.append(why_broken(file, problem))
             return None
@@ -110,7 +119,7 @@ def _ours() -> Environment:
 def _over(folder: Path) -> Environment:
     """The user's templates; they may import ours, and reach nothing but the facts."""
     loader = ChoiceLoader([FileSystemLoader(folder), FileSystemLoader(OURS)])
-    return ImmutableSandboxedEnvironment(loader=loader, autoescape=select_autoescape(["html"]), **_HOW)
+    return Sandbox(loader=loader, autoescape=select_autoescape(["html"]), **_HOW)
 
 
 _HOW: dict[str, Any] = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
