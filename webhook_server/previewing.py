@@ -7,6 +7,7 @@ from flask_login import login_required
 
 from recovery import clock
 from recovery.alerts.messages import LANGUAGES, Message, render
+from recovery.alerts.messages.columns import in_columns
 from recovery.alerts.messages.samples import sample_facts
 from recovery.alerts.messages.short import measure
 from recovery.model import AlertKind
@@ -32,6 +33,7 @@ def preview() -> Response:
         languages=LANGUAGES,
         spoken=spoken,
         message=message,
+        text=in_columns(message.text),
         sms=measure(message.short),
     )
     answer = make_response(page)

@@ -12,7 +12,8 @@ from recovery.model.secrets import SecretFields
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9_+.-]*://\S+")
 _WAYS: list[JsonValue] = [{"required": [key]} for key in ("url", "url_file", "urls", "urls_file")]
-_MENTION = re.compile(r"@(?=\w)|<(?=[@!#&:])")
+_LANGUAGE = re.compile(r"@(?=\w)|<(?=\S)|\](?=\()|&(?=#?\w{1,32};)")
+_HARMLESS = {"@": "＠", "<": "‹", "]": "] ", "&": "＆"}
 TONES = {
     AlertKind.RECOVERED: "success",
     AlertKind.OPENED: "warning",
@@ -68,13 +69,15 @@ def tell_apprise(args: Args, message: Message, doors: Doors) -> Done:
     """Hands the message to each service; done where one has taken it. Apprise says little about why one has not."""
     door, urls = doors.apprise(args), args.named
     tone = TONES.get(AlertKind(message.facts["kind"]), "info")
-    title, body = _mentionless(message.title), _mentionless(message.text.removeprefix(message.title).strip())
-    return tell_each(list(urls), lambda name: door.send(urls[name].get_secret_value(), title, body, tone))
+    title, body = _harmless(message.title), _harmless(message.text.removeprefix(message.title).strip())
+    links = [button.link for button in message.buttons]
+    return tell_each(list(urls), lambda name: door.send(urls[name].get_secret_value(), title, body, tone, links))
 
 
-def _mentionless(text: str) -> str:
-    """Services have languages of their own; what all of them wake people by is a @ or a < before a name."""
-    return _MENTION.sub(lambda found: {"@": "＠", "<": "‹"}[found[0]], text)
+def _harmless(text: str) -> str:
+    """Services have languages of their own. What all of them wake people, make links or markup by is an @ or < before
+    a word, `](` and `&...;`, whether or not Apprise escapes them for this one."""
+    return _LANGUAGE.sub(lambda found: _HARMLESS[found[0]], text)
 
 
 def _checked(value: SecretStr) -> SecretStr:

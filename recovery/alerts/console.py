@@ -6,9 +6,10 @@ from pydantic import BaseModel, ConfigDict
 
 from recovery.alerts import channel
 from recovery.alerts.messages import Message
+from recovery.alerts.messages.columns import WIDTH, in_columns
 from recovery.model import Done, DoorError, Doors
 
-FRAME = "-" * 72
+FRAME = "-" * WIDTH
 
 
 class Args(BaseModel):
@@ -21,7 +22,7 @@ class Args(BaseModel):
 def tell_console(args: Args, message: Message, doors: Doors) -> Done:
     """Prints the message to the worker's standard output."""
     try:
-        print(f"\n{FRAME}\n{message.text}{FRAME}\n", flush=True)
+        print(f"\n{FRAME}\n{in_columns(message.text)}{FRAME}\n", flush=True)
     except (OSError, ValueError, AttributeError) as gone:
         raise DoorError(f"the standard output cannot be written to: {gone}", "network") from None
     return Done("printed" if sys.stdout.isatty() else "printed, to a standard output that is no terminal")

@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, field_validator
 
 from recovery.alerts import channel
 from recovery.alerts.messages import Message
+from recovery.alerts.messages.columns import in_columns
 from recovery.model import Done, Doors
 from recovery.model.secrets import SecretFields
 
@@ -91,7 +92,7 @@ class Args(SecretFields):
 def tell_by_email(args: Args, message: Message, doors: Doors) -> Done:
     """Sends one mail to all addresses. Its Message-ID is made of the key, so that a repeat is known as one."""
     headers = mail_headers(message, parseaddr(args.sender)[1].rpartition("@")[2])
-    refused = doors.mail(args).send(args.to, message.title, message.text, message.html, headers)
+    refused = doors.mail(args).send(args.to, message.title, in_columns(message.text), message.html, headers)
     told = [address for address in args.to if address not in refused]
     missed = "; ".join(f"{address}: {why}" for address, why in refused.items())
     memory = {"first": message.thread.get("first") or headers["Message-ID"], "last": headers["Message-ID"]}

@@ -5,6 +5,7 @@ import json
 from recovery.alerts import REGISTRY
 from recovery.alerts.bodies import alert_body
 from recovery.alerts.messages import Message
+from recovery.alerts.messages.columns import in_columns
 from recovery.alerts.messages.short import measure
 from recovery.alerts.slack_blocks import payload
 
@@ -30,8 +31,8 @@ def preview(message: Message, channel: str) -> str:
     if channel in ("webhook", "n8n"):
         return _as_json(alert_body(message))
     if channel == "email":
-        return f"Subject: {message.title}\n\n{message.text}"
-    return message.text
+        return f"Subject: {message.title}\n\n{in_columns(message.text)}"
+    return in_columns(message.text) if channel == "console" else message.text
 
 
 def segments(message: Message) -> str:

@@ -1,5 +1,6 @@
 """The doors through which people are told, as channels see them."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 __all__ = ["AppriseDoor", "MailDoor", "SlackDoor", "SmsDoor"]
@@ -29,8 +30,8 @@ class SlackDoor(Protocol):
 class AppriseDoor(Protocol):
     """Whatever Apprise knows."""
 
-    def send(self, url: str, title: str, body: str, tone: str) -> str:
+    def send(self, url: str, title: str, body: str, tone: str, links: Sequence[str] = ()) -> str:
         """Hand one message over to the service that the URL names; the service's name. Raises DoorError.
 
-        `tone` is "failure", "warning", "success" or "info".
+        `tone` is "failure", "warning", "success" or "info"; `links` are the addresses in the body that stay links.
         """

@@ -3,7 +3,7 @@
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -60,8 +60,10 @@ class Apprise:
     def __init__(self, settings: Any):
         self._settings = settings
 
-    def send(self, url: str, title: str, body: str, tone: str) -> str:
+    def send(self, url: str, title: str, body: str, tone: str, links: Sequence[str] = ()) -> str:
         """Hand one message over to the service that the URL names; the service's name.
+
+        What is in title and body is shown as it is, whatever language the service has; `links` stay links.
 
         Raises:
             DoorError: it was not taken. After a timeout nobody knows whether it was.
@@ -71,12 +73,14 @@ class Apprise:
             _log.setLevel(logging.DEBUG)
         scheme = url.partition("://")[0]
         seconds = float(self._settings.timeout) + SPARE
-        taken, name, lines = Bounded().call(scheme, lambda: self._send(url, title, body, tone), seconds)
+        taken, name, lines = Bounded().call(scheme, lambda: self._send(url, title, body, tone, links), seconds)
         if taken:
             return str(name)
         raise _refusal(name or scheme, name is not None, lines, _secrets_of(url))
 
-    def _send(self, url: str, title: str, body: str, tone: str) -> tuple[bool, str | None, list[str]]:
+    def _send(
+        self, url: str, title: str, body: str, tone: str, links: Sequence[str]
+    ) -> tuple[bool, str | None, list[str]]:
         import apprise  # it loads a hundred services, which nobody waits for who does not use it
 
         with _heard.listening() as lines:
@@ -87,9 +91,24 @@ class Apprise:
             service.socket_connect_timeout = service.socket_read_timeout = float(self._settings.timeout) / 2
             if "overflow=" not in url:
                 service.overflow_mode = apprise.OverflowMode.TRUNCATE  # one message that is cut beats none
-            kinds = {"body_format": apprise.NotifyFormat.TEXT, "notify_type": apprise.NotifyType(tone)}
-            taken = service.notify(title=title, body=body, **kinds)
+            taken = service.notify(**_written(service, title, body, links), notify_type=apprise.NotifyType(tone))
             return bool(taken), str(service.service_name), list(lines)
+
+
+def _written(service: Any, title: str, body: str, links: Sequence[str]) -> dict[str, Any]:
+    """Title and body as the service is to be given them. Of plain text Apprise itself would make Markdown in which
+    each dot of a link is escaped, and so no link."""
+    from apprise import NotifyFormat
+    from apprise.conversion import text_to_markdown
+
+    if service.resolve_format(NotifyFormat.TEXT) != NotifyFormat.MARKDOWN:
+        return {"title": title, "body": body, "body_format": NotifyFormat.TEXT}
+    kept = {text_to_markdown(link): f"<{link}>" for link in sorted(links, key=len, reverse=True)}
+    escaped = text_to_markdown(body)
+    if kept:
+        escaped = re.sub("|".join(map(re.escape, kept)), lambda found: kept[found[0]], escaped)
+    head = text_to_markdown(title) if service.title_maxlen <= 0 else title  # else it is no part of the Markdown
+    return {"title": head, "body": escaped, "body_format": NotifyFormat.MARKDOWN}
 
 
 def _refusal(name: str, is_known: bool, lines: list[str], secrets: list[str]) -> DoorError:

@@ -1,7 +1,9 @@
 """Apprise itself against local addresses: what was taken, and the reason that it tells only its log."""
 
+import importlib
 import json
 import logging
+import re
 import threading
 import time
 
@@ -62,6 +64,45 @@ def test_what_came_from_outside_mentions_nobody_and_makes_no_link(receiver):
     assert "@" not in sent and "<!" not in sent and "<@" not in sent
     assert "evil.example" not in sent and "a < b" in sent
     assert sent.count("https://") == 1
+
+
+# The real code of services with languages of their own: Markdown, HTML, Slack's, plain text.
+SERVICES = {
+    "discord": ("notify_url", "", "discord://111111111111111111/" + "a" * 60),
+    "telegram": ("notify_url", "/bot", "tgram://123456789:abcdefghijklmnopqrstuvwxyz_ABCDEFGH/12345"),
+    "google_chat": ("notify_url", "/spaces/{workspace}/messages", "gchat://room/key/token"),
+    "slack": ("webhook_url", "/services", "slack://TAAAAAAAA/BAAAAAAAA/" + "a" * 24 + "/#ops"),
+    "mattermost": ("", "", "mmost://HOST/" + "a" * 26),
+    "rocketchat": ("", "", "rocket://" + "a" * 24 + "/" + "b" * 43 + "@HOST/#ops"),
+    "gotify": ("", "", "gotify://HOST/abcdefghijklmno"),
+}
+IN_ALL_LANGUAGES = (
+    "<!channel> <@U1> @here [Open](evil.example) <evil.example|Open> <b>bold</b> &lt;i&gt; https://evil.example/x"
+)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_in_no_language_of_a_service_a_payload_says_more_than_words_and_our_link_is_whole(
+    receiver, monkeypatch, service
+):
+    attribute, path, url = SERVICES[service]
+    if attribute:
+        plugin = importlib.import_module(f"apprise.plugins.{service}")
+        (kind,) = [
+            found for name, found in vars(plugin).items() if name.startswith("Notify") and attribute in vars(found)
+        ]
+        monkeypatch.setattr(kind, attribute, f"{receiver.url}{path}")
+    receiver.usual = Reply(200, '{"ok": true}' if service == "telegram" else "ok", {"Content-Type": "application/json"})
+    link = "https://medic.example.com/answer/WzEs.EE_x-y"
+    said = message("en", component=IN_ALL_LANGUAGES, message=IN_ALL_LANGUAGES, ack_link=link)
+    run("apprise", apprise.Args(url=url.replace("HOST", receiver.url.removeprefix("http://")), timeout=5), said)
+    sent = receiver.requests[-1].body.decode()
+    posted = json.dumps(json.loads(sent), ensure_ascii=False) if sent.startswith("{") else sent
+    posted = posted.replace("\\r", "")
+    assert f"{link}\\n" in posted or f"<{link}>\\n" in posted, "the address by itself, with nothing escaped in it"
+    assert "](" not in posted.replace("\\\\", "") and "<!" not in posted and "@here" not in posted
+    assert not re.search(r"<(?!https://medic|b>🚨|/b>)", posted), "no markup, and no link, but ours"
+    assert "evil.example/x" not in posted
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from recovery.alerts.messages import LANGUAGES, render
 from recovery.alerts.messages.clean import defang
+from recovery.alerts.messages.columns import in_columns
 from recovery.alerts.messages.html import Button
 from recovery.alerts.messages.samples import sample_facts
 from recovery.alerts.messages.short import measure
@@ -159,6 +161,22 @@ def test_a_part_that_is_left_out_leaves_no_gap():
     for kind in AlertKind:
         for language in LANGUAGES:
             assert "\n\n\n" not in say(kind, language).text
+
+
+@every_kind
+@every_language
+def test_text_is_read_in_seventy_two_columns_with_its_addresses_whole(kind, language):
+    long = f"{BASE}/answer/{'x' * 90}"
+    said = say(kind, language, ack_link=long, message="결제 서버에 연결할 수 없습니다 " * 12).text
+    shown = in_columns(said)
+    wide = [line for line in shown.split("\n") if _width(line) > 72 and "https://" not in line]
+    assert wide == [], wide
+    assert " ".join(shown.split()) == " ".join(said.split()), "no word is lost or broken"
+    assert kind == "recovered" or long not in said or f"\n  {long}\n" in shown
+
+
+def _width(line):
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
 # --- what people press ---------------------------------------------------------------------------------------------

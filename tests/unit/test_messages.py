@@ -180,6 +180,7 @@ NASTY = [
     "\u3164",
     "{{ 7 * 7 }}{% raw %}",
     "%s %(x)s {0}",
+    "[Open the incident](evil.example)",
     "é" * 40,
     "🚨" * 300,
 ]
@@ -230,6 +231,7 @@ def test_no_text_from_outside_adds_a_line_a_link_a_mention_or_markup(given_facts
     sent = payload(said)
     assert re.findall(r"<[^>]*>", sent["text"]) == [f"<{LINK}|{said.open_words}>"]
     assert not re.search(r"@(channel|here|everyone)\b", sent["text"], re.IGNORECASE)
+    assert "](" not in sent["text"], "no link in the Markdown of look-alikes"
     assert all(text["type"] == "plain_text" for text in texts_in(sent["blocks"]))
     assert [found["url"] for found in pressed_in(sent["blocks"])] == [LINK]
     json.dumps(said.facts).encode()

@@ -109,6 +109,7 @@ def plain_facts(value: Any, depth: int = 6) -> Any:
 
 
 def for_slack(text: str) -> str:
-    """Text that Slack, and what speaks its language, shows as it is: no link, no mention, no broadcast."""
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text that Slack, and what speaks its language, shows as it is: no link (nor one of Mattermost's Markdown), no
+    mention, no broadcast."""
+    escaped = text.replace("](", "] (").replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MENTION.sub("＠", escaped)
