@@ -7,6 +7,7 @@ from flask_login import login_required
 
 from recovery import clock
 from recovery.alerts.messages import LANGUAGES, Message, render
+from recovery.alerts.messages.checking import template_problems
 from recovery.alerts.messages.columns import in_columns
 from recovery.alerts.messages.samples import sample_facts
 from recovery.alerts.messages.short import measure
@@ -33,6 +34,7 @@ def preview() -> Response:
         languages=LANGUAGES,
         spoken=spoken,
         message=message,
+        faults=_faults(),
         text=in_columns(message.text),
         sms=measure(message.short),
     )
@@ -57,6 +59,12 @@ def _asked() -> tuple[str, str]:
     if kind not in list(AlertKind) or spoken not in LANGUAGES:
         abort(404)
     return kind, spoken
+
+
+def _faults() -> list[str]:
+    """What is wrong with the user's own templates, of whatever kind of message."""
+    folder = current_app.config["MEDIC"].alerts.templates
+    return template_problems(folder) if folder else []
 
 
 def _message(kind: str, spoken: str) -> Message:

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _
 
 from recovery import clock
 from recovery.alerts.messages.phrases import said_in
+from recovery.model import hidden_in
 
 LABELS = {
     "incident": {
@@ -279,8 +280,16 @@ def write_countdown(moment: datetime) -> str:
     return gettext("in %(span)s", span=write_span(seconds)) if seconds > 0 else gettext("any moment now")
 
 
+def show(value: Any) -> Any:
+    """What a template is about to show, without signs that hide or turn round what follows, as texts of others have."""
+    if type(value) is not str or value.isprintable():
+        return value
+    return "".join(sign for sign in value if sign in "\n\t" or not hidden_in(sign))
+
+
 def teach(app: Flask) -> None:
     """Give the templates these words."""
+    app.jinja_env.finalize = show
     app.jinja_env.filters.update(
         said=say, moment=write_moment, ago=write_ago, countdown=write_countdown, span=write_span, tone=tone
     )

@@ -300,6 +300,18 @@ REASONS = [
     "21 executions recovered, 2 were left alone, orders is healthy",
     "kim resolved it",
     "healing begins: first failure of this cause: looked at orders: 127.0.0.1:80 refuses the connection",
+    "healing begins: first failure of this cause: looked at orders: 10.0.0.1:80 refuses the connection; what usually"
+    " helps against server_unresponsive: restart, then scale_up",
+    "healing begins: it is no longer held; the playbook shop is for it",
+    "now something can be done: waiting for a replay: 3 executions",
+    "a sign of health: one execution tries it",
+    "its severity rose from medium to critical: looked at orders: answered 503, expected 200",
+    "stage 2 did not heal it: run_command failed: the command ended with exit code 1, without a word",
+    "all 3 stages are used up; at last run_command failed: the command ended with exit code 7: boom",
+    "maintenance until 2026-01-01 10:00 UTC: disks; not resolved within 15 minutes; what is under way goes on",
+    "nobody knows whether restart_service happened: lost",
+    "flapping: changed 12 times in the last 21 looks; looked at orders: answered 503",
+    "orders needs db, which is down: that comes first",
 ]
 
 
@@ -308,6 +320,7 @@ def test_reasons_are_said_in_korean(reason):
     said = render({**FACTS, "because": reason}, "ko", key="k", now=NOW).text
     line = next(one for one in said.splitlines() if one.startswith("• 이유: "))
     assert re.search("[가-힣]", line.removeprefix("• 이유: ")), line
+    assert not re.search(r"\b(the|of|is|was|are|it|its|no|for|by|again|with|did|this)\b", line), line
     assert reason in render({**FACTS, "because": reason}, "en", key="k", now=NOW).text
 
 
@@ -321,6 +334,6 @@ def test_every_advice_is_said_in_korean():
 
 
 def test_a_dry_run_does_not_say_that_it_heals():
-    for language, words in (("en", "nothing is done"), ("ko", "아무것도 하지 않습니다")):
+    for language, words in (("en", "nothing is done"), ("ko", "아무것도 실행하지 않습니다")):
         said = render({**FACTS, "kind": "opened", "dry_run": True}, language, key="k", now=NOW).text
         assert words in said and "under way" not in said and "시도 중" not in said

@@ -52,6 +52,25 @@ def test_the_headline_says_the_worst_thing_first(admin, now):
     assert headline(admin) == "1 problem needs you"
 
 
+def test_no_sign_of_a_payload_turns_a_page_round_or_hides(admin, now):
+    hidden = "exe.\u202egnp \u2066x\u200b\x1b[31m"
+    incident = add_incident(now, component=f"c{hidden}", cause=hidden, because=hidden, advice=hidden)
+    add_event(incident, now, before="", after="open", because=hidden)
+    add_component(f"c{hidden}", now, health="unhealthy", because=hidden)
+    for path in ("/", "/override", f"/incidents/{incident.id}"):
+        text = admin.get(path).text
+        assert "exe.gnp" in text and not set(text) & set("\u202e\u2066\u200b\x1b"), path
+
+
+def test_reasons_are_said_in_the_language_of_the_page(admin, now):
+    reason = "all 3 stages are used up; at last run_command failed: the command ended with exit code 1, without a word"
+    incident = add_incident(now, because=reason, state=IncidentState.NEEDS_HUMAN)
+    add_event(incident, now, before="", after="open", because=reason)
+    korean = admin.get(f"/incidents/{incident.id}?lang=ko").text
+    assert korean.count("3단계를 모두 시도했습니다. 마지막 결과: run_command 실패") == 2 and "used up" not in korean
+    assert reason in admin.get(f"/incidents/{incident.id}?lang=en").text
+
+
 def test_with_no_n8n_the_page_says_what_to_do(tmp_path, now):
     app = create_app(make_config(tmp_path, n8n=[], components=[]))
     client = app.test_client()

@@ -52,3 +52,12 @@ def test_words_of_ones_own_are_shown_and_so_is_what_is_wrong_with_them(app, tmp_
     own.write_text("{% macro title(f) %}{{ f.componet }}{% endmacro %}")
     text = client.get("/alerts/preview").text
     assert "A template of yours could not be used: en/incident.j2" in text and "🚨 Recovery failed" in text
+
+
+def test_a_broken_template_is_named_whatever_is_previewed(app, tmp_path):
+    own = tmp_path / "words" / "ko" / "storm.j2"
+    own.parent.mkdir(parents=True)
+    own.write_text("{% macro title(f) %}{{ f.nosuch }}{% endmacro %}")
+    client = create_app(make_config(tmp_path, alerts={"templates": tmp_path / "words"})).test_client()
+    log_in(client)
+    assert "ko/storm.j2" in client.get("/alerts/preview?kind=opened&language=en").text
