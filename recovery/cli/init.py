@@ -9,10 +9,11 @@ from urllib.parse import quote
 import click
 
 from recovery.cli.answers import NONE, Answers, ask, ask_which, choose, read_given
+from recovery.cli.channel_templates import CHANNELS
 from recovery.cli.first_file import CannotWrite, refusal, write_checked
 from recovery.cli.itself import medic
 from recovery.cli.pieces import Piece, Template, write_file
-from recovery.cli.templates import CHANNELS, COMPONENTS, N8N
+from recovery.cli.templates import COMPONENTS, N8N
 from recovery.config import Config
 from recovery.config.load import DEFAULT_FILE
 

@@ -1,4 +1,4 @@
-"""Commented pieces of configuration for the usual components and channels, which `medic init` fills in."""
+"""Commented pieces of configuration for the usual components, which `medic init` fills in."""
 
 from recovery.cli.more_templates import FAR, NEAR, OF_N8N
 from recovery.cli.pieces import Slot, Template
@@ -160,68 +160,4 @@ COMPONENTS = (
     *NEAR,
     *FAR,
     *OF_N8N,
-)
-
-CHANNELS = (
-    Template(
-        "slack",
-        "Slack, or what takes Slack's incoming webhooks: hears of critical, high and medium.",
-        (Slot("webhook_url", "the incoming webhook's address", "", "/run/secrets/slack_webhook", "secret"),),
-        """
-        - name: $name
-          kind: slack
-          webhook_url_file: ${webhook_url}
-        """,
-    ),
-    Template(
-        "email",
-        "E-mail: hears of critical and high.",
-        (
-            Slot("to", "who is told, with commas", "", "ops@example.com", "list"),
-            Slot("sender", "who it comes from", "", "medic@example.com"),
-            Slot("host", "the SMTP server", "", "mail.example.com"),
-            Slot("port", "its port: 587 for STARTTLS, 465 for TLS", "587", "587", "number"),
-            Slot("user", "the SMTP user", "", "medic", optional=True),
-            Slot("password", "the SMTP password", "", "/run/secrets/smtp_password", "secret", True),
-        ),
-        """
-        - name: $name
-          kind: email
-          to: ${to}
-          sender: ${sender}
-          smtp:
-            host: ${host}
-            port: ${port}
-            user: ${user}
-            password_file: ${password}
-        """,
-    ),
-    Template(
-        "sms",
-        "SMS through Twilio: hears of critical.",
-        (
-            Slot("to", "the numbers with their country, with commas", "", "+15550100", "list"),
-            Slot("sender", "the number or name it comes from", "", "+15550199"),
-            Slot("account_sid", "Twilio's account SID", "", "/run/secrets/twilio_sid", "secret"),
-            Slot("auth_token", "Twilio's auth token", "", "/run/secrets/twilio_token", "secret"),
-        ),
-        """
-        - name: $name
-          kind: sms
-          to: ${to}
-          sender: ${sender}
-          account_sid_file: ${account_sid}
-          auth_token_file: ${auth_token}
-        """,
-    ),
-    Template(
-        "webhook",
-        "Any address that takes JSON: hears of everything.",
-        (Slot("url", "the address, which may hold a key", "", "/run/secrets/alert_webhook", "secret"),),
-        """
-        - name: $name
-          kind: webhook
-          url_file: ${url}
-        """,
-    ),
 )

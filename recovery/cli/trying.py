@@ -4,8 +4,9 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from recovery.cli.channel_templates import CHANNELS
 from recovery.cli.pieces import Piece, Slot, Template, write_file
-from recovery.cli.templates import CHANNELS, N8N
+from recovery.cli.templates import N8N
 from recovery.config import ConfigProblems, load_config
 from recovery.config.problems import Problem
 

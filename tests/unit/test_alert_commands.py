@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from recovery.cli import main
 from recovery.model import AlertKind
-from tests.standins.receiver import Receiver, Reply
+from tests.standins.receiver import Receiver, Reply, twilio_refused, twilio_took
 from tests.standins.smtp import SmtpReceiver
 
 FILE = """
@@ -64,6 +64,45 @@ def test_a_channel_that_does_not_take_it_is_told_with_what_the_provider_said(run
     assert "hook (webhook): NOT TAKEN (auth): 127.0.0.1 answered 403: invalid_token" in tried.output
     assert "trying again cannot help" in tried.output
     assert "hushhush" not in tried.output
+
+
+SLACK_TOOK = Reply(200, '{"ok": true, "channel": "C1", "ts": "1.2"}', {"Content-Type": "application/json"})
+SLACK_REFUSED = Reply(200, '{"ok": false, "error": "invalid_auth"}', {"Content-Type": "application/json"})
+# What each provider answers to a message that it takes, and to a wrong key.
+PROVIDERS = {
+    "slack": ("webhook_url: 'URL/services/hushhush'", Reply(200, "ok"), Reply(403, "invalid_token")),
+    "slack bot": ("bot_token: xoxb-hushhush, channel: C1, api_base: 'URL/api/'", SLACK_TOOK, SLACK_REFUSED),
+    "sms": (
+        "to: ['+15550100'], sender: '+15550199', account_sid: AC1, auth_token: hushhush, api_base: 'URL'",
+        twilio_took(),
+        twilio_refused(401, 20003, "Authenticate"),
+    ),
+    "apprise": ("url: 'jsonHOST/hushhush'", Reply(200), Reply(401, "no")),
+    "webhook": ("url: 'URL/hushhush'", Reply(204, ""), Reply(401, "who are you?")),
+    "n8n": (
+        "url: 'URL/webhook/x', token: hushhush",
+        Reply(200, '{"delivered": ["mail"], "skipped": []}'),
+        Reply(403, "Authorization data is wrong!"),
+    ),
+}
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_each_provider_said_is_printed(run, receiver, provider):
+    settings, took, refused = PROVIDERS[provider]
+    settings = settings.replace("URL", receiver.url).replace("HOST", receiver.url.removeprefix("http"))
+    file = f"alerts: {{channels: [{{name: one, kind: {provider.split()[0]}, {settings}}}]}}"
+    receiver.then(took, refused, Reply(429, "slow down", {"Retry-After": "30"}))
+    tried = [run("test-alert", "--channel", "one", file=file) for _ in range(3)]
+    receiver.stop()
+    tried.append(run("test-alert", "--channel", "one", file=file))
+    assert [one.exit_code for one in tried] == [0, 1, 1, 1]
+    well, key, busy, gone = (one.output for one in tried)
+    assert ": taken: " in well
+    assert "NOT TAKEN (auth)" in key and "trying again cannot help: correct the channel's settings" in key
+    assert "NOT TAKEN (rate_limited)" in busy and ("it asks for 30 s of patience" in busy or provider == "apprise")
+    assert "NOT TAKEN (refused)" in gone
+    assert "hushhush" not in well + key + busy + gone
 
 
 def test_all_channels_are_tried_though_one_fails(run, receiver):

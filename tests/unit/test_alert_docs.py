@@ -1,6 +1,7 @@
 """Every example of docs/alerts.md is a configuration, and every kind of channel has one."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import yaml
 from recovery.alerts import REGISTRY
 from recovery.alerts.messages.checking import template_problems
 from recovery.alerts.messages.words import names_of_files
+from recovery.alerts.posting import signature
+from recovery.cli.channel_templates import CHANNELS
 from recovery.config import load_config
 
 TEXT = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
@@ -52,6 +55,24 @@ def test_the_example_of_a_template_can_be_used(tmp_path):
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "incident.j2").write_text(example)
     assert template_problems(tmp_path) == []
+
+
+def test_the_example_that_checks_a_signature_believes_what_we_sign_and_nothing_else():
+    (example,) = re.findall(r"```python\n(import hashlib.*?)```", TEXT, re.DOTALL)
+    made: dict = {}
+    exec(example, made)
+    now, body = int(time.time()), '{"title": "주문 API"}'.encode()
+    signed = signature("s3cret", body, now)
+    assert made["is_ours"](signed, body, "s3cret")
+    assert not made["is_ours"](signed, body + b" ", "s3cret") and not made["is_ours"](signed, body, "another")
+    assert not made["is_ours"](signature("s3cret", body, now - 400), body, "s3cret"), "somebody sends it once more"
+    assert not made["is_ours"](signed.replace(f"t={now}", f"t={now + 1}"), body, "s3cret")
+    for wrong in ("", "t=,v1=", "v1=abc", "t=x,v1=y", ",,=", f"t={now}", f"t={now},v1=é", "t=²,v1=a"):
+        assert not made["is_ours"](wrong, body, "s3cret")
+
+
+def test_every_piece_that_init_has_for_a_channel_is_named():
+    assert [one.name for one in CHANNELS if f"`{one.name}`" not in TEXT and f"--channel {one.name}`" not in TEXT] == []
 
 
 def test_every_template_is_named():

@@ -19,7 +19,8 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "medic.example.yaml"
 
 
-URLS = {"slack_webhook": "https://hooks.example.com/x", "ntfy_url": "ntfy://ntfy.example.com/alerts"}
+URLS = {"slack_webhook": "https://hooks.example.com/x"}
+URLS |= {"telegram_url": "tgram://123456789:token/42", "discord_url": "https://discord.com/api/webhooks/1/token"}
 
 
 def whole_example(folder: Path) -> str:
@@ -46,7 +47,7 @@ def test_the_example_is_valid_with_everything_switched_on(secrets: Path) -> None
     config = load_config(secrets / "medic.yaml", env={})
     assert len(config.components) == 5
     assert [channel.kind for channel in config.alerts.channels] == [
-        *("slack", "webhook", "email", "sms", "slack", "apprise", "n8n", "console")
+        *("slack", "webhook", "email", "sms", "slack", "webhook", "apprise", "n8n", "console")
     ]
     assert config.n8n[0].api_key == "n8n_api_key-value-for-the-tests"
 

@@ -1,6 +1,7 @@
 """`medic init` makes a file that works, keeps secrets out of it, and replaces nothing that it was not told to."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,11 +10,13 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from recovery import checks
+from recovery import alerts, checks
+from recovery.alerts.bodies import check_body
 from recovery.cli import main
+from recovery.cli.channel_templates import CHANNELS
 from recovery.cli.first_file import CannotWrite, write_checked
 from recovery.cli.pieces import Piece, Template, write_file, write_value
-from recovery.cli.templates import CHANNELS, COMPONENTS
+from recovery.cli.templates import COMPONENTS
 from recovery.config import load_config
 
 Run = Callable[..., Result]
@@ -100,6 +103,14 @@ def test_every_check_has_a_template_and_none_is_critical_unasked() -> None:
     kinds = {yaml.safe_load(one.text)[0]["check"]["kind"] for one in COMPONENTS}
     assert kinds == {plugin.name for plugin in checks.REGISTRY.all()}
     assert all(yaml.safe_load(one.text)[0].get("severity") != "critical" for one in COMPONENTS)
+
+
+def test_every_kind_of_channel_has_a_template_and_what_it_offers_as_a_comment_can_be_used() -> None:
+    given = {one.name: yaml.safe_load(one.text)[0] for one in CHANNELS}
+    assert {one["kind"] for one in given.values()} == {plugin.name for plugin in alerts.REGISTRY.all()}
+    (webhook,) = (one for one in CHANNELS if one.name == "webhook")
+    shown = yaml.safe_load(re.sub(r"#(?=\w+: )", "", webhook.text))
+    assert check_body(shown[0]["template"]) and {"secret_file", "headers_file"} < set(shown[0])
 
 
 def test_a_person_may_say_no_and_nothing_is_left(run: Run, tmp_path: Path) -> None:
