@@ -8,7 +8,6 @@ from flask_login import login_required
 from recovery import clock
 from recovery.alerts.messages import LANGUAGES, Message, render
 from recovery.alerts.messages.checking import template_problems
-from recovery.alerts.messages.columns import in_columns
 from recovery.alerts.messages.samples import sample_facts
 from recovery.alerts.messages.short import measure
 from recovery.model import AlertKind
@@ -35,7 +34,6 @@ def preview() -> Response:
         spoken=spoken,
         message=message,
         faults=_faults(),
-        text=in_columns(message.text),
         sms=measure(message.short),
     )
     answer = make_response(page)
