@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from flask import Flask
+from flask import Flask, current_app
 from flask_babel import format_timedelta, get_locale, gettext
 from flask_babel import lazy_gettext as _
 
 from recovery import clock
+from recovery.alerts.messages.clean import readable
 from recovery.alerts.messages.phrases import said_in
 from recovery.model import hidden_in
 
@@ -254,8 +255,8 @@ def say(reason: str | None) -> str:
 
 
 def write_moment(moment: datetime) -> str:
-    """A time in full, in UTC."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    """A time in full, by the clock that messages go by."""
+    return readable(moment, current_app.config["MEDIC"].alerts.timezone)
 
 
 def write_ago(moment: datetime) -> str:

@@ -179,7 +179,8 @@ class AlertSettings(Settings):
     templates: FilePath | None = None
     """A folder with words of your own for the messages; default: those that come along."""
     timezone: Zone = "UTC"
-    """Whose clock reports, quiet hours, routes and rotations go by, where they do not say."""
+    """Whose clock reports, quiet hours, routes and rotations go by, where they do not say, and messages and pages tell
+    times by."""
     channels: tuple[Channel, ...] = ()
     """Where they go. With none, incidents are seen on the pages only."""
     hold: Duration = timedelta(minutes=5)

@@ -1,6 +1,6 @@
 """The pages: what they say first, what they offer, and what they escape."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -60,6 +60,15 @@ def test_no_sign_of_a_payload_turns_a_page_round_or_hides(admin, now):
     for path in ("/", "/override", f"/incidents/{incident.id}"):
         text = admin.get(path).text
         assert "exe.gnp" in text and not set(text) & set("\u202e\u2066\u200b\x1b"), path
+
+
+def test_times_are_those_of_the_clock_that_messages_go_by(app, tmp_path, now):
+    incident = add_incident(now)
+    add_event(incident, datetime(2026, 11, 29, 20, 30, 5, tzinfo=UTC), before="", after="open", because="x")
+    for zone, shown in (("UTC", "2026-11-29 20:30:05 UTC"), ("Asia/Seoul", "2026-11-30 05:30:05 KST")):
+        client = create_app(make_config(tmp_path, alerts={"timezone": zone})).test_client()
+        log_in(client)
+        assert shown in client.get(f"/incidents/{incident.id}").text
 
 
 def test_reasons_are_said_in_the_language_of_the_page(admin, now):
