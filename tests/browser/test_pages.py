@@ -93,7 +93,7 @@ def test_the_override_page_holds_every_open_incident_and_decides(enter, story):
 
 def test_the_pages_speak_korean(enter, story):
     page = enter(locale="ko-KR")
-    assert "문제" in page.locator("h1").inner_text()
+    assert "장애가 2건" in page.locator("h1").inner_text()
     keep_screenshot(page, "system-ko")
     page.goto(f"/incidents/{story['asking'].id}")
     because = page.locator("dt", has_text="이유").first.locator("xpath=following-sibling::dd[1]").inner_text()
