@@ -130,12 +130,10 @@ def reboot_host(args: Args, doors: Doors, about: About) -> Result:
 
 def _run_command(args: Args, words: list[str], doors: Doors) -> Result:
     ended = doors.shell.run(words, timeout_seconds=args.timeout, env=args.variables)
-    output = ended.output
-    for secret in filter(None, args.variables.values()):
-        output = output.replace(secret, "[redacted]")
+    output, env = ended.output, args.variables.values()
     if ended.timed_out or ended.code is None:
         how = f"did not end within {args.timeout:g} s and was ended: nobody knows whether the server restarts"
-        return Failed(with_output(how, output), permanent=True)
+        return Failed(with_output(how, output, env), permanent=True)
     if ended.code == 0:
-        return Done(with_output("ended with exit code 0", output))
-    return Failed(with_output(f"ended with exit code {ended.code}", output))
+        return Done(with_output("ended with exit code 0", output, env))
+    return Failed(with_output(f"ended with exit code {ended.code}", output, env))

@@ -63,7 +63,7 @@ def run_command(args: Args, doors: Doors, about: About) -> Result:
     and after 2 seconds ended (KILL). Its output is kept, cut and without secrets. A service that the command leaves
     running in the background stays; it should write its output elsewhere (`>/dev/null 2>&1`), as nobody reads it any
     more. It must be safe to repeat: after a crash of the worker it may be run a second time, once every survivor of the
-    first has been ended. Restarting a service is. Whatever it does, it counts as a restart of something on this
+    first has been ended. Restarting a service is. Of `env` the names alone are stored and shown. Whatever it does, it counts as a restart of something on this
     machine, and one such runs there at a time.
     """
     try:
@@ -74,8 +74,8 @@ def run_command(args: Args, doors: Doors, about: About) -> Result:
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     if ended.code == 0 and not ended.timed_out:
-        return Done(with_output("ended with exit code 0", ended.output))
-    return Failed(with_output(_how_it_failed(args, ended), ended.output))
+        return Done(with_output("ended with exit code 0", ended.output, args.env.values()))
+    return Failed(with_output(_how_it_failed(args, ended), ended.output, args.env.values()))
 
 
 def _how_it_failed(args: Args, ended: ShellResult) -> str:

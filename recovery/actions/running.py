@@ -1,5 +1,6 @@
 """What actions that run a command of the configuration share: its words, and how its end is told."""
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, StrictStr
@@ -8,6 +9,7 @@ from recovery.model import About, fill_in, unknown_fields
 from recovery.model.acting import FIELDS
 
 KEPT_CHARACTERS = 4_000
+SHORTEST_SECRET = 4  # what is shorter stands in most texts
 
 Words = Annotated[list[StrictStr], Field(min_length=1)]
 
@@ -26,8 +28,14 @@ def filled_words(words: list[str], about: About) -> list[str]:
     return [fill_in(word, about) for word in words]
 
 
-def with_output(how: str, output: str) -> str:
-    """How a command ended, and the last of what it said."""
+def with_output(how: str, output: str, env: Iterable[str] = ()) -> str:
+    """How a command ended, and the last of what it said.
+
+    Args:
+        env: the values of its environment, any of which may be a secret: a command that prints one does not give it away.
+    """
+    for value in sorted((one for one in env if len(one) >= SHORTEST_SECRET), key=len, reverse=True):
+        output = output.replace(value, "[redacted]")
     output = output.strip()
     if len(output) > KEPT_CHARACTERS:
         output = "[cut] " + output[-KEPT_CHARACTERS:]

@@ -13,6 +13,7 @@ from recovery.config.sections import Channel
 from recovery.config.shapes import Model
 from recovery.config.translate import Translator
 from recovery.model import Registry
+from recovery.redact import redact
 
 CHANNEL_KEYS = frozenset(Channel.model_fields)
 CHECK_KEYS = frozenset({"kind"})
@@ -75,7 +76,7 @@ def check_plugins(data: dict[str, Any], translator: Translator) -> list[Problem]
     found: list[Problem] = []
     for registry, path, mapping, ours in used_plugins(data):
         found += _check_one(registry, path, mapping, ours, translator)
-    return found + _check_restarts(data, translator)
+    return found + _check_restarts(data, translator) + _find_look_alikes(data, translator)
 
 
 def _check_one(
@@ -101,6 +102,22 @@ def check_arguments(
     except ValidationError as error:
         return translator.problems(error, model, path, ours)
     return []
+
+
+def _find_look_alikes(data: dict[str, Any], translator: Translator) -> list[Problem]:
+    """Actions of one component, or one playbook, that no row could tell apart: rows are stored without secrets."""
+    found: list[Problem] = []
+    seen: dict[str, dict[str, Any]] = {}
+    for registry, path, mapping, ours in used_plugins(data):
+        if registry is not actions.REGISTRY or not isinstance(mapping.get("kind"), str):
+            continue
+        args = {key: value for key, value in mapping.items() if key not in ours}
+        stored = repr((path[:2], mapping["kind"], redact(args)))
+        if seen.setdefault(stored, args) != args:
+            way_out = "let a word differ too, such as its timeout"
+            told = "it differs from another one in a secret, or in a value of `env`, alone"
+            found.append(translator.problem(path, told, "actions that can be told apart without their secrets", way_out))
+    return found
 
 
 def _check_restarts(data: dict[str, Any], translator: Translator) -> list[Problem]:

@@ -2,7 +2,7 @@
 
 import re
 
-INNOCENT, SECRET, SECRET_TEXT, PAIRS, ITSELF, SHAPED, PAIR = range(7)
+INNOCENT, SECRET, SECRET_TEXT, PAIRS, ITSELF, SHAPED, PAIR, VALUES = range(8)
 
 _SECRET_WORDS = frozenset(
     "password passwd pwd passphrase passcode secret secrets authorization cookie cookies token apikey"
@@ -32,6 +32,7 @@ _ABOUT = frozenset(
 SENT_NAMES = frozenset("key appid auth code".split())
 LOOKS_RANDOM = re.compile(r"(?=[^0-9]*[0-9])(?=[^A-Za-z]*[A-Za-z])[\w+/=.~-]{16,}", re.ASCII)
 _WHOLE = {"headers": PAIRS, "rawheaders": PAIRS, "auth": PAIR, "key": SHAPED}
+_WHOLE |= dict.fromkeys(("env", "environ", "environment"), VALUES)  # of these the names are all that is ever kept
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _BETWEEN_WORDS = re.compile(r"[^a-z]+")
 

@@ -6,11 +6,11 @@ from binascii import Error as NotBase64
 from functools import lru_cache
 from typing import Any
 
+from recovery.redact.commands import MARK, STEMS, hide_in_text
 from recovery.redact.names import INNOCENT, ITSELF, KOREAN, SECRET, SECRET_TEXT, SENT_NAMES, verdict_of_words, words_of
 
 __all__ = ["MARK", "redact_text"]
 
-MARK = "[redacted]"
 MAX_TEXT = 200_000
 
 _LONGEST_NAME = 128
@@ -19,7 +19,7 @@ _LONGEST_NAME = 128
 @lru_cache(maxsize=8192)
 def verdict_of(name: Any) -> int:
     """What a name says of its value: INNOCENT, SECRET, SECRET_TEXT (a secret where it is text), SHAPED (where it looks
-    random), PAIR (of user and password), PAIRS of a header list, or ITSELF: the name must be looked at as a text,
+    random), PAIR (of user and password), PAIRS of a header list, VALUES (an environment: all of them), or ITSELF: the name must be looked at as a text,
     because it holds a secret or is longer than any name."""
     if not isinstance(name, str):
         return INNOCENT
@@ -123,6 +123,8 @@ def _searched(text: str) -> str:
         text = _ELEMENT.sub(rf"\g<1>{MARK}", text)
     if " is " in low or " was " in low:
         text = _SAID.sub(_without_said, text)
+    if "-" in low and any(map(low.__contains__, STEMS)):
+        text = hide_in_text(text)
     if "-u" in low and ":" in low:
         text = _CURL_USER.sub(rf"\1{MARK}", text)
     if "bearer" in low or "basic" in low:

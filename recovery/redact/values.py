@@ -3,6 +3,7 @@
 from itertools import pairwise
 from typing import Any
 
+from recovery.redact.commands import hide_in_words
 from recovery.redact.names import (
     INNOCENT,
     ITSELF,
@@ -13,6 +14,7 @@ from recovery.redact.names import (
     SECRET_TEXT,
     SENT_NAMES,
     SHAPED,
+    VALUES,
 )
 from recovery.redact.texts import MARK, redact_text, verdict_of
 
@@ -44,14 +46,18 @@ def _walk(value: Any, room: int) -> Any:
 def _sequence(items: Any, room: int) -> list[Any]:
     fresh = [item if item is None or type(item) in _PLAIN else _walk(item, room) for item in items]
     for place, (option, word) in enumerate(pairwise(items), 1):
-        if isinstance(option, str) and option.startswith("-") and isinstance(word, str) and _gives_away(option, word):
-            fresh[place] = MARK
+        if isinstance(option, str) and option.startswith("-") and isinstance(word, str):
+            fresh[place] = _after_option(option, word, fresh[place])
+    if fresh and isinstance(fresh[0], str) and all(isinstance(item, str) for item in items):
+        for place, word in hide_in_words(items).items():
+            fresh[place] = word
     return fresh
 
 
-def _gives_away(option: str, word: str) -> bool:
-    """Whether an option of a command line says that the word after it is a secret, as in `--token abc`."""
-    return bool(word) and redact_text(f"{option} {word}") == f"{option} {MARK}"
+def _after_option(option: str, word: str, fresh: str) -> str:
+    """What is kept of a command's word after an option that may say what it is, as in `--token abc`, `-u me:abc`."""
+    together = redact_text(f"{option} {word}")
+    return together[len(option) + 1 :] if together != f"{option} {word}" and together.startswith(f"{option} ") else fresh
 
 
 def _mapping(items: dict[Any, Any], room: int) -> dict[Any, Any]:
@@ -83,6 +89,8 @@ def _under_name(verdict: int, item: Any, room: int) -> Any:
     if verdict == PAIR:
         is_pair = isinstance(item, list) and len(item) == 2 and all(isinstance(one, str) for one in item)
         return [item[0], MARK] if is_pair else _walk(item, room)
+    if verdict == VALUES:
+        return _environment(item, room)
     if verdict == SHAPED:
         return MARK if isinstance(item, str) and LOOKS_RANDOM.fullmatch(item) else _walk(item, room)
     if item is None or isinstance(item, bool) or item in ("", [], {}):
@@ -90,6 +98,20 @@ def _under_name(verdict: int, item: Any, room: int) -> Any:
     if verdict == SECRET or isinstance(item, str):
         return MARK
     return [MARK] * len(item) if isinstance(item, list) and isinstance(item[0], str) else _walk(item, room)
+
+
+def _environment(item: Any, room: int) -> Any:
+    """The names of an environment's variables: any of its values may be a secret, whatever it is called."""
+    if isinstance(item, dict):
+        return {redact_text(str(name)): value if value in (None, "") else MARK for name, value in item.items()}
+    if isinstance(item, (list, tuple)):
+        return [_variable(one) if isinstance(one, str) else _walk(one, room) for one in item]
+    return _walk(item, room)
+
+
+def _variable(text: str) -> str:
+    name, equals, _ = text.partition("=")
+    return f"{name}={MARK}" if equals else redact_text(text)
 
 
 def _take_out_pair(fresh: dict[Any, Any], items: dict[Any, Any], room: int) -> None:

@@ -195,16 +195,18 @@ def test_arguments_of_ones_own_take_the_place_of_the_configured_ones(engine: Eng
 
 def test_a_secret_among_ones_own_arguments_is_refused_and_kept_nowhere(engine: Engine) -> None:
     with pytest.raises(orders.OrderRefused, match="env may hold a secret"):
-        ask(engine, given={"env": {"API_TOKEN": "s3cret-s3cret"}})
+        ask(engine, given={"env": {"SESSION": "s3cret-s3cret"}})
+    with pytest.raises(orders.OrderRefused, match="command may hold a secret"):
+        ask(engine, given={"command": ["mysqladmin", "-ps3cret-s3cret", "ping"]})
     assert OrderRow.select().count() == 0
 
 
 def test_secrets_of_the_configuration_are_used_and_kept_out_of_the_rows(store: str, fake_clock: FakeClock) -> None:
-    args = {"command": ["restart", "orders"], "env": {"API_TOKEN": "s3cret-s3cret"}}
+    args = {"command": ["restart", "orders"], "env": {"SESSION": "s3cret-s3cret"}}
     engine = Engine(fake_clock, components={"orders": plan_of(args=args)})
     order = ask(engine)
     engine.tick()
-    assert engine.outside.environments == [{"API_TOKEN": "s3cret-s3cret"}]
+    assert engine.outside.environments == [{"SESSION": "s3cret-s3cret"}]
     row, kept = steps.find_steps_by_hand(order.id)[0], orders.find_order(order.id)
     assert "s3cret" not in f"{row.args}{kept and kept.shown}"
 

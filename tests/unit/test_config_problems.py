@@ -406,3 +406,19 @@ def test_a_site_that_is_no_n8n_of_the_configuration_is_told_with_the_one_that_wa
 def test_a_plugins_own_words_are_told_without_those_of_a_library(problems: Problems, url: str) -> None:
     [told] = problems(f"components: [{{name: a, check: {{kind: http, url: '{url}'}}}}]")
     assert told.expected == "write a whole address, such as https://orders.example.com/health"
+
+
+def test_two_actions_that_only_a_secret_tells_apart_are_refused(problems: Problems) -> None:
+    text = """
+components:
+  - name: a
+    actions:
+      eu: {kind: run_command, command: [deploy], env: {REGION: eu}}
+      us: {kind: run_command, command: [deploy], env: {REGION: us}}
+      same: {kind: run_command, command: [deploy], env: {REGION: eu}}
+      slow: {kind: run_command, command: [deploy], env: {REGION: us}, timeout: 5m}
+  - {name: b, actions: {us: {kind: run_command, command: [deploy], env: {REGION: us}}}}
+"""
+    found = only(problems(text))
+    assert (found.line, found.where) == (6, "components[0].actions.us")
+    assert "alone" in found.seen and "timeout" in found.way_out

@@ -337,8 +337,56 @@ def test_a_planted_secret_never_survives(data, name, secret, noise, place):
         (["mysql", "--password", "hunter2hunter2", "-h", "db"], ["mysql", "--password", "[redacted]", "-h", "db"]),
         (["curl", "-o", "out.html", "--max-time", "5"], ["curl", "-o", "out.html", "--max-time", "5"]),
         (["systemctl", "--user", "restart", "orders"], ["systemctl", "--user", "restart", "orders"]),
+        (["curl", "-su", "me:hunter2", "https://x"], ["curl", "-su", "me:[redacted]", "https://x"]),
+        (["wget", "--user", "me:hunter2"], ["wget", "--user", "me:[redacted]"]),
+        (["mysqladmin", "-uroot", "-phunter2", "ping"], ["mysqladmin", "-uroot", "-p[redacted]", "ping"]),
+        (["docker", "exec", "db", "mysql", "-phunter2"], ["docker", "exec", "db", "mysql", "-p[redacted]"]),
+        (["/usr/bin/redis-cli", "-a", "hunter2", "ping"], ["/usr/bin/redis-cli", "-a", "[redacted]", "ping"]),
+        (["sshpass", "-p", "hunter2", "ssh", "box"], ["sshpass", "-p", "[redacted]", "ssh", "box"]),
+        (["docker", "login", "-u", "me", "-p", "hunter2"], ["docker", "login", "-u", "me", "-p", "[redacted]"]),
+        (["smbclient", "-U", "me%hunter2"], ["smbclient", "-U", "me%[redacted]"]),
+        (["sh", "-c", "mysql -phunter2 -e 'select 1'"], ["sh", "-c", "mysql -p[redacted] -e 'select 1'"]),
+        (["mysql", "-p", "orders"], ["mysql", "-p", "orders"]),
+        (["mysql", "--port", "3306", "-P3306"], ["mysql", "--port", "3306", "-P3306"]),
+        (["ssh", "-p22", "box", "mkdir", "-pv", "/srv/x"], ["ssh", "-p22", "box", "mkdir", "-pv", "/srv/x"]),
+        (["docker", "run", "-p", "80:80", "nginx"], ["docker", "run", "-p", "80:80", "nginx"]),
+        (["curl", "-u", "me", "-o", "x"], ["curl", "-u", "me", "-o", "x"]),
     ],
 )
 def test_the_word_after_an_option_that_holds_a_secret_is_taken_out(words, kept):
     assert redact({"command": words}) == {"command": kept}
     assert redact(redact(words)) == kept
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("run `mysqladmin -uroot '-phunt er2' ping`, for 5 s", "run `mysqladmin -uroot -p[redacted] ping`, for 5 s"),
+        ("run `mysql '-pa'\"'\"'b c' -e x`", "run `mysql -p[redacted] -e x`"),
+        ("`curl -fsS -u me:hunter2 https://x` failed", "`curl -fsS -u me:[redacted] https://x` failed"),
+        ("sshpass -phunter2 ssh box uptime", "sshpass -p[redacted] ssh box uptime"),
+        ('["mysql", "-phunter2", "orders"]', '["mysql", -p[redacted] "orders"]'),
+        ("mysql --version; ssh -p22 box", "mysql --version; ssh -p22 box"),
+        ("the login failed - please try again", "the login failed - please try again"),
+    ],
+)
+def test_a_password_among_the_options_of_a_command_in_a_text_is_taken_out(text, kept):
+    assert redact_text(text) == kept
+    assert redact_text(kept) == kept
+
+
+@pytest.mark.parametrize("name", ["env", "Env", "environment", "environ"])
+def test_of_an_environment_the_names_alone_are_kept(name):
+    assert redact({name: {"SESSION": "abc", "PORT": 80, "EMPTY": ""}}) == {
+        name: {"SESSION": MARK, "PORT": MARK, "EMPTY": ""}
+    }
+    assert redact({name: ["SESSION=abc", "PATH"]}) == {name: ["SESSION=[redacted]", "PATH"]}
+    assert redact({name: "production"}) == {name: "production"}
+    assert redact({"labels": {name: "prod", "env_name": "a"}}) == {"labels": {name: "prod", "env_name": "a"}}
+
+
+def test_a_text_of_nothing_but_programs_takes_no_longer_than_another():
+    began = time.perf_counter()
+    for piece in ("login - ", "mysql -p'", "curl -u ", "mysql\n", "'\"-p mysql "):
+        redact_text(piece * (200_000 // len(piece)))
+    assert time.perf_counter() - began < 10
