@@ -116,7 +116,9 @@ def _find_look_alikes(data: dict[str, Any], translator: Translator) -> list[Prob
         if seen.setdefault(stored, args) != args:
             way_out = "let a word differ too, such as its timeout"
             told = "it differs from another one in a secret, or in a value of `env`, alone"
-            found.append(translator.problem(path, told, "actions that can be told apart without their secrets", way_out))
+            found.append(
+                translator.problem(path, told, "actions that can be told apart without their secrets", way_out)
+            )
     return found
 
 

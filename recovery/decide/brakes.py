@@ -22,6 +22,7 @@ class Lately:
         doubt: an action on the component, or a restart on its host, of which nobody knows whether it happened, and when
             its time is over; None without one.
         in_vain: how many recoveries in a row acted on the component in vain.
+        starting: the server that another recovery had rebooted, and when it should be up; None without one.
     """
 
     same: Sequence[datetime] = ()
@@ -31,6 +32,7 @@ class Lately:
     restarting: str = ""
     doubt: tuple[str, datetime] | None = None
     in_vain: int = 0
+    starting: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,9 @@ def judge(name: str, lately: Lately, limits: Brakes, now: datetime, by_person: b
     spent = _spent(name, lately, limits, now)
     if spent:
         return Stop(spent)
+    if lately.starting and now < lately.starting[1]:
+        server, up_at = lately.starting
+        return Wait(up_at, f"{server} was rebooted, and has until {up_at:%H:%M:%S} (UTC) to come up")
     cool = timedelta(seconds=limits.cooldown_seconds)
     if lately.acted_at and now < lately.acted_at + cool:
         return Wait(

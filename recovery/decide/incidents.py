@@ -137,8 +137,8 @@ def is_overdue(view: IncidentView, now: datetime) -> bool:
     return bool(view.escalate_at and now >= view.escalate_at and not view.told)
 
 
-def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPerson | Leave:
-    """How a new (or recurring) incident is met."""
+def begin(view: IncidentView, policy: Policy, now: datetime, unwell: str = "") -> Begin | CallPerson | Leave:
+    """How a new (or recurring) incident is met; `unwell`: why one is met again whose recovery was believed to help."""
     if view.flapping:
         return CallPerson(f"it came back more than {policy.recurrences_per_hour} times within an hour")
     if view.outlook is Outlook.PERMANENT:
@@ -148,7 +148,7 @@ def begin(view: IncidentView, policy: Policy, now: datetime) -> Begin | CallPers
     parents_by = view.opened_at + PARENTS_WITHIN
     if helpless and view.parents_due and now < parents_by:
         return Leave(parents_by)
-    because = "it is no longer held" if view.held else view.because
+    because = unwell or ("it is no longer held" if view.held else view.because)
     return CallPerson(helpless) if helpless else Begin(playbook, f"healing begins: {because}")
 
 
@@ -209,7 +209,7 @@ def _unresolved(view: IncidentView, policy: Policy, unwell: str, now: datetime) 
     if view.state is IncidentState.RECOVERING and not view.healing and (view.waiting or fails):
         if view.begun_lately > policy.recurrences_per_hour:
             return CallPerson(f"it was healed {view.begun_lately} times within an hour, and fails again")
-        return begin(view, policy, now)
+        return begin(view, policy, now, unwell)
     if view.state is IncidentState.NEEDS_HUMAN and (view.waiting or fails) and _can_now(view, policy):
         return Begin(playbook_for(view, policy), f"now something can be done: {unwell}")
     if view.state is IncidentState.NEEDS_HUMAN and _may_try_again(view, policy):

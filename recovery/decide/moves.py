@@ -25,12 +25,16 @@ class AddCheck:
 
 @dataclass(frozen=True, slots=True)
 class AddAction:
-    """Run an action; `skip`: record that it is not needed instead; `ask`: once a person has said yes."""
+    """Run an action; `skip`: record that it is not needed instead; `ask`: once a person has said yes.
+
+    `confirm`: the check that looks anew first, because what it confirmed may be over by now; None: it was just confirmed.
+    """
 
     action: PlannedAction
     because: str
     skip: bool = False
     ask: bool = False
+    confirm: PlannedCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)

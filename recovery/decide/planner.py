@@ -21,6 +21,7 @@ from recovery.decide.wording import count_of
 from recovery.model import CANARY, PlannedAction, Playbook, RecoveryState, StepKind, StepState
 
 VERIFY_EVERY = timedelta(seconds=1)
+CONFIRMED_FOR = timedelta(seconds=30)  # then what was confirmed may be over: it may have waited for the brakes
 READING_WITHIN = timedelta(seconds=60)
 OVER = frozenset((StepState.SUCCEEDED, StepState.FAILED, StepState.SKIPPED, StepState.UNKNOWN))
 AT_REST = frozenset((RecoveryState.PAUSED, RecoveryState.HELD, RecoveryState.AWAITING_APPROVAL))
@@ -139,13 +140,15 @@ def _actions(view: RecoveryView, now: datetime) -> Move | None:
     if broken:
         return failed(view, now, f"{broken.name} failed: {broken.why}")
     if len(done) < len(actions):
-        return _next_action(view, actions, len(done), checks)
+        return _next_action(view, now, actions, len(done), checks)
     if done[-1].dry:
         return End(False, "; ".join(step.why for step in done if step.dry))
     return _verify(view, now, done[-1], checks)
 
 
-def _next_action(view: RecoveryView, actions: Sequence[PlannedAction], index: int, checks: Sequence[StepFacts]) -> Move:
+def _next_action(
+    view: RecoveryView, now: datetime, actions: Sequence[PlannedAction], index: int, checks: Sequence[StepFacts]
+) -> Move:
     action = actions[index]
     ask = action.needs_approval or (index == 0 and view.playbook.needs_approval(view.stage))
     if not checks and index == 0 and view.healthy:
@@ -156,7 +159,14 @@ def _next_action(view: RecoveryView, actions: Sequence[PlannedAction], index: in
         return AddAction(action, "pushed probes say that it fails (trust_probes), and it has no check", ask=ask)
     if index == 0 and checks[-1].state is StepState.SUCCEEDED:
         return AddAction(action, f"not needed: the check found it healthy ({checks[-1].why})", skip=True)
-    return AddAction(action, f"the check confirmed the failure: {checks[-1].why}", ask=ask)
+    told = f"the check confirmed the failure: {checks[-1].why}"
+    return AddAction(
+        action, told, ask=ask, confirm=view.playbook.check if index == 0 and _is_old(checks[-1], now) else None
+    )
+
+
+def _is_old(look: StepFacts, now: datetime) -> bool:
+    return look.finished_at is not None and now > look.finished_at + CONFIRMED_FOR
 
 
 def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequence[StepFacts]) -> Move | None:

@@ -57,7 +57,9 @@ def _sequence(items: Any, room: int) -> list[Any]:
 def _after_option(option: str, word: str, fresh: str) -> str:
     """What is kept of a command's word after an option that may say what it is, as in `--token abc`, `-u me:abc`."""
     together = redact_text(f"{option} {word}")
-    return together[len(option) + 1 :] if together != f"{option} {word}" and together.startswith(f"{option} ") else fresh
+    return (
+        together[len(option) + 1 :] if together != f"{option} {word}" and together.startswith(f"{option} ") else fresh
+    )
 
 
 def _mapping(items: dict[Any, Any], room: int) -> dict[Any, Any]:

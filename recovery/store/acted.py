@@ -9,6 +9,7 @@ from recovery.model import CANARY, RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
 MOST_DOUBTS = 10
+REBOOT = "reboot_host"  # ends everything on its host, not its component alone
 MOST_LOOKED_AT = 100  # recoveries of a component, of whatever playbook
 ACTED = (StepRow.kind == StepKind.ACTION) & (StepRow.name != CANARY) & (StepRow.dry == False)  # noqa: E712
 STARTED = StepRow.started_at.is_null(False)
@@ -66,15 +67,17 @@ def find_begun(component: str, name: str, since: datetime) -> list[datetime]:
     return [row.started_at for row in StepRow.select(StepRow.started_at).where(mine).order_by(StepRow.started_at)]
 
 
-def count_begun(since: datetime, lately: datetime) -> tuple[int, int]:
+def count_begun(since: datetime, lately: datetime, but: int = 0) -> tuple[int, int]:
     """How many actions were begun on all components, lately and since the earlier of the two times.
 
     What is allowed and has not begun yet counts in both: where many fail at once, all are planned before any begins.
+    `but`: the step that is asked for, which does not count.
     """
     is_late = pw.fn.SUM(pw.Case(None, [(StepRow.started_at > lately, 1)], 0))
     late, begun = StepRow.select(is_late, pw.fn.COUNT(StepRow.id)).where(REAL, StepRow.started_at > since).tuples()[0]
     # Two queries, each by an index of its own.
-    allowed = sum(StepRow.select().where(ALLOWED, column.is_null(False)).count() for column in DUE)
+    others = ALLOWED & (StepRow.id != but)
+    allowed = sum(StepRow.select().where(others, column.is_null(False)).count() for column in DUE)
     return int(late or 0) + allowed, begun + allowed
 
 
@@ -85,6 +88,16 @@ def last_acted(component: str, but_recovery: int) -> datetime | None:
     done = mine & STARTED & StepRow.finished_at.is_null(False)
     row = StepRow.select(StepRow.finished_at).where(done).order_by(StepRow.finished_at.desc()).first()
     return row.finished_at if row else None
+
+
+def find_rebooted(host: str | None, since: datetime, but_recovery: int) -> list[tuple[str, datetime]]:
+    """Which components another recovery, or a person, had a host rebooted for since then, and when that was done."""
+    if host is None:
+        return []
+    other = StepRow.recovery_id.is_null() | (StepRow.recovery_id != but_recovery)
+    mine = REAL & (StepRow.host == host) & (StepRow.name == REBOOT) & (StepRow.state == StepState.SUCCEEDED)
+    rows = StepRow.select(StepRow.component, StepRow.finished_at).where(mine, other, StepRow.finished_at > since)
+    return [(row.component, row.finished_at) for row in rows]
 
 
 def count_in_vain(component: str, playbook: str, most: int) -> int:

@@ -4,9 +4,12 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from recovery.model import PlannedCheck, StepKind
+from recovery.decide import brakes
 from recovery.redact import redact
-from recovery.store import acted, returns, steps
+from recovery.store import acted, recoveries, returns, steps
 from recovery.store.tables import StepRow
+from recovery.worker import planning
+from recovery.worker.braking import look_again
 from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context
 from recovery.worker.holding import hold_of
@@ -32,6 +35,13 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
     later = None if row.dry else _put_off(ctx, row, now)
     if later:
         steps.put_off_step(row, later.because, now, later.until)
+        return False
+    spent = None if row.dry or ctx.dry_run else _judge_again(ctx, row, now)
+    if isinstance(spent, brakes.Wait):
+        steps.put_off_step(row, spent.because, now, spent.until)
+        return False
+    if isinstance(spent, brakes.Stop):
+        planning.stop_short(ctx, row, spent.because, now)
         return False
     return steps.start_step(row, now, ctx.lease(now), dry=ctx.dry_run)
 
@@ -64,6 +74,15 @@ def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
         return too_early
     other = acted.find_in_the_way(row)
     return PutOff(now + IN_THE_WAY, f"one at a time: {other} is under way") if other else None
+
+
+def _judge_again(ctx: Context, row: StepRow, now: datetime) -> brakes.Word:
+    """What the brakes say now of what they allowed: until a person's yes, others may have used up the limits."""
+    if row.recovery_id is None or row.back:
+        return brakes.Go()
+    playbook = recoveries.find_recovery(row.recovery_id).playbook
+    lately = look_again(row, playbook.get("name", ""), ctx.policy, now)
+    return brakes.judge(row.name, lately, ctx.policy.brakes, now, playbook.get("by_person", False))
 
 
 def _too_early(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:

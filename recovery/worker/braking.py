@@ -1,10 +1,12 @@
 """What was done lately, as the brakes want to know it before an action is run."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from recovery.decide import brakes
 from recovery.model import PlannedAction, Policy
 from recovery.store import acted
+from recovery.store.tables import StepRow
 
 NO_RECOVERY = 0
 
@@ -22,16 +24,48 @@ def look_lately(
     Args:
         playbook, recovery: by which, and in which recovery, it is to be run; without them a person runs it by hand.
     """
-    host = host_of(action)
+    wanted = _Wanted(action.name, component, host_of(action), playbook, recovery)
+    under_way = acted.find_acting(component, now), acted.find_restarting(wanted.host, now)
+    return _look(wanted, policy, now, *under_way)
+
+
+def look_again(step: StepRow, playbook: str, policy: Policy, now: datetime) -> brakes.Lately:
+    """The same just before a step of a recovery begins. It is allowed already, so that it does not count itself."""
+    wanted = _Wanted(step.name, step.component, step.host, playbook, step.recovery_id, step.id)
+    return _look(wanted, policy, now)
+
+
+class _Wanted(NamedTuple):
+    """What is to be run: by which playbook, in which recovery, and as which step; `host`: where it restarts something."""
+
+    action: str
+    component: str
+    host: str | None
+    playbook: str
+    recovery: int
+    step: int = 0
+
+
+def _look(one: _Wanted, policy: Policy, now: datetime, acting: str = "", restarting: str = "") -> brakes.Lately:
     return brakes.Lately(
-        same=acted.find_begun(component, action.name, now - brakes.DAY),
-        all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR),
-        acted_at=acted.last_acted(component, recovery),
-        acting=acted.find_acting(component, now),
-        restarting=acted.find_restarting(host, now),
-        doubt=acted.find_doubt(component, host, now),
-        in_vain=acted.count_in_vain(component, playbook, policy.brakes.breaker),
+        same=acted.find_begun(one.component, one.action, now - brakes.DAY),
+        all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR, one.step),
+        acted_at=acted.last_acted(one.component, one.recovery),
+        acting=acting,
+        restarting=restarting,
+        doubt=acted.find_doubt(one.component, one.host, now),
+        in_vain=acted.count_in_vain(one.component, one.playbook, policy.brakes.breaker),
+        starting=_starting(one, policy, now),
     )
+
+
+def _starting(one: _Wanted, policy: Policy, now: datetime) -> tuple[str, datetime] | None:
+    """A server that was rebooted comes up within the time that the component has for which it was."""
+    ends = []
+    for component, at in acted.find_rebooted(one.host, now - brakes.HOUR, one.recovery):
+        playbook = policy.component(component).playbook
+        ends.append(at + timedelta(seconds=playbook.boot_grace_seconds if playbook else 0.0))
+    return (str(one.host), max(ends)) if ends else None
 
 
 def host_of(action: PlannedAction) -> str | None:

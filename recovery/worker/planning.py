@@ -102,6 +102,8 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
     if isinstance(word, brakes.Wait):
         case.set(word.because, wake_at=word.until)
         return False
+    if move.confirm:
+        return _add_check(case, moves.AddCheck(move.confirm, "confirm it anew: it waited since the last look"))
     asks = move.ask and not dry
     because = f"dry run, so it is only told what it would do: {move.because}" if dry else move.because
     step = case.add_step(
@@ -116,6 +118,16 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
         return _await_yes(case, step, because)
     case.run(because)
     return move.skip
+
+
+def stop_short(ctx: Context, step: StepRow, because: str, now: datetime) -> None:
+    """A step that was allowed, and may not begin any more, ends its recovery, and a person is called."""
+    recovery = recoveries.find_recovery(step.recovery_id)
+    if not steps.finish_step(step, StepState.SKIPPED, now, result=because) or recovery.active_key is None:
+        return  # another worker, or a person, was faster
+    incident = incidents.find_incident(recovery.incident_id)
+    case = Case(ctx, incident, recovery, thaw(recovery.playbook), now)
+    _end(case, moves.End(False, f"{step.name} was not begun: {because}"))
 
 
 def _brake(case: Case, action: PlannedAction) -> brakes.Word:

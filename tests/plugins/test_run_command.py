@@ -75,7 +75,9 @@ def test_secrets_do_not_get_into_the_record():
 
 
 def test_the_values_of_the_environment_are_not_shown():
-    answer = run(command="echo $SESSION; echo x${SESSION}y >&2; exit 1", shell=True, env={"SESSION": "hunter2", "A": "1"})
+    answer = run(
+        command="echo $SESSION; echo x${SESSION}y >&2; exit 1", shell=True, env={"SESSION": "hunter2", "A": "1"}
+    )
     assert answer == Failed("the command ended with exit code 1; it said:\n[redacted]\nx[redacted]y")
     assert "hunter2" not in repr(PLUGIN.args(command=["true"], env={"A": "hunter2"}))
 

@@ -96,7 +96,7 @@ class Promises:
 
     @staticmethod
     def _ordered(effect: Effect, world: World) -> bool:
-        return effect.recovery.playbook["by_person"] or (effect.recovery.id, effect.step.number) in world.yes
+        return bool(effect.recovery.playbook["by_person"])
 
     def _cool(self, effect: Effect) -> None:
         at = _planned(effect)

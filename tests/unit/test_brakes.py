@@ -55,6 +55,14 @@ def test_one_below_the_limit_it_may_be_run(lately: Lately):
     assert judge("restart", lately, LIMITS, NOW) == Go()
 
 
+def test_it_waits_for_a_server_that_was_rebooted_to_come_up():
+    starting = Lately(starting=("web1", NOW + timedelta(seconds=40)))
+    word = judge("run_command", starting, Brakes(), NOW)
+    assert isinstance(word, Wait) and word.until == NOW + timedelta(seconds=40) and "web1 was rebooted" in word.because
+    assert isinstance(judge("run_command", starting, Brakes(), NOW, by_person=True), Go)
+    assert isinstance(judge("run_command", starting, Brakes(), NOW + timedelta(seconds=40)), Go)
+
+
 def test_it_waits_for_the_end_of_the_cooldown():
     word = judge("restart", Lately(acted_at=ago(seconds=20)), LIMITS, NOW)
     assert isinstance(word, Wait) and word.until == NOW + timedelta(seconds=40)

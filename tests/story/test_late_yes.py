@@ -1,0 +1,165 @@
+"""What a yes that comes late finds: limits that others have used up meanwhile, a server that is still starting."""
+
+from dataclasses import replace
+
+import pytest
+
+from recovery.clock import utc_now
+from recovery.model import (
+    Brakes,
+    IncidentState,
+    Match,
+    PlannedAction,
+    PlaybookRule,
+    RecoveryState,
+    Stage,
+    StepKind,
+    StepState,
+)
+from recovery.store import database, orders
+from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
+from tests.conftest import FakeClock
+from tests.story.engine import Engine, restartable
+from tests.story.test_lifecycles import fail_component
+from tests.story.test_playbooks import awaiting, commands
+
+pytestmark = pytest.mark.usefixtures("store")
+
+ASKS = PlannedAction("run_command", {"command": ["careful"]}, needs_approval=True)
+REBOOT = PlannedAction("reboot_host", {"command": ["reboot"], "host": "web1"}, restarts=True, safe_to_repeat=False)
+RULE = PlaybookRule("asks", Match(("orders",)), (Stage(0, 1, actions=(ASKS,)),))
+
+
+def engine_of(clock: FakeClock, **brakes: int) -> Engine:
+    """Two components, of which one is acted upon only with a person's yes."""
+    known = {name: restartable(name) for name in ("orders", "mail")}
+    return Engine(clock, components=known, playbooks=(RULE,), brakes=Brakes(**brakes))
+
+
+def say(engine: Engine, incident: int, what: str, step: int | None = None) -> str:
+    """Order it, and what became of the order."""
+    orders.add_order(incident, what, "kim", utc_now(), step=step)
+    engine.tick()
+    return OrderRow.select().order_by(OrderRow.id.desc()).get().outcome
+
+
+def test_a_yes_does_not_pass_a_limit_that_others_used_up_meanwhile(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, overall_per_hour=1)
+    fail_component(engine, "orders")
+    number, mine = awaiting(engine), engine.incident("orders").id
+    fail_component(engine, "mail")
+    engine.run(3)
+    assert commands(engine) == ["restart"]
+    told = engine.alerts().count("needs_human")
+    assert say(engine, mine, "approve", number) == "done"
+    engine.run(10, step=2)
+    assert commands(engine) == ["restart"], "nothing was run"
+    incident = IncidentRow.get_by_id(mine)
+    assert incident.state == "needs_human" and engine.alerts().count("needs_human") > told
+    assert incident.because.startswith("run_command was not begun: 1 actions were run within an hour")
+    step = StepRow.get(StepRow.component == "orders", StepRow.name == "run_command")
+    assert step.state == "skipped" and "overall_per_hour" in step.result and step.started_at is None
+    assert RecoveryRow.get_by_id(step.recovery_id).state == "failed"
+
+
+def test_a_person_who_then_says_retry_now_passes_it(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, overall_per_hour=1)
+    fail_component(engine, "orders")
+    number, mine = awaiting(engine), engine.incident("orders").id
+    fail_component(engine, "mail")
+    engine.run(3)
+    say(engine, mine, "approve", number)
+    engine.run(3)
+    assert say(engine, mine, "retry_now") == "done"
+    engine.run(3)
+    assert say(engine, mine, "approve", awaiting(engine)) == "done"
+    engine.run(3)
+    assert commands(engine) == ["restart", "careful"]
+
+
+def test_a_yes_waits_for_the_cooldown_after_what_another_recovery_did(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, cooldown_seconds=60)
+    fail_component(engine, "orders")
+    number, mine = awaiting(engine), engine.incident("orders").id
+    acted_by_another(engine)
+    assert say(engine, mine, "approve", number) == "done"
+    engine.run(30, step=10)
+    assert commands(engine) == [] and "cooling down" in engine.history("step")[-1]
+    engine.run(40, step=10)
+    assert commands(engine) == ["careful"]
+
+
+def acted_by_another(engine: Engine, state: RecoveryState = RecoveryState.CANCELLED) -> None:
+    """Another incident's recovery has just acted on the same component."""
+    mine = engine.incident("orders")
+    with database.write():
+        values = {**mine.__data__, "id": None, "open_key": None, "state": IncidentState.RESOLVED}
+        other = IncidentRow.create(**values)
+        recovery = RecoveryRow.create(
+            incident_id=other.id, state=state, playbook=engine.recovery().playbook, because="test",
+            started_at=utc_now(), ended_at=utc_now(),
+        )  # fmt: skip
+        StepRow.create(
+            recovery_id=recovery.id, incident_id=other.id, number=1, stage=1, attempt=1, kind=StepKind.ACTION,
+            name="run_command", state=StepState.SUCCEEDED, because="test", component="orders", queued_at=utc_now(),
+            started_at=utc_now(), finished_at=utc_now(), args={},
+        )  # fmt: skip
+
+
+def test_a_breaker_that_opened_meanwhile_stops_what_was_allowed(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock, breaker=1)
+    fail_component(engine, "orders")
+    number, mine = awaiting(engine), engine.incident("orders").id
+    acted_by_another(engine, RecoveryState.FAILED)
+    engine.clock.advance(30)
+    assert say(engine, mine, "approve", number) == "done"
+    engine.run(10, step=2)
+    assert commands(engine) == [] and "the breaker is open" in IncidentRow.get_by_id(mine).because
+
+
+def test_nothing_is_restarted_on_a_server_that_is_still_coming_up(fake_clock: FakeClock) -> None:
+    """A second component of the same server fails because of the reboot: the server is not rebooted again."""
+    known = {name: restartable(name) for name in ("orders", "mail")}
+    slow = known["orders"].playbook
+    assert slow
+    known["orders"] = replace(known["orders"], playbook=replace(slow, boot_grace_seconds=60))
+    rule = PlaybookRule("reboot", Match(), (Stage(0, 1, actions=(REBOOT,)),))
+    engine = Engine(fake_clock, components=known, playbooks=(rule,))
+    fail_component(engine, "orders")
+    engine.run(2)
+    assert commands(engine) == ["reboot"]
+    fail_component(engine, "mail")
+    engine.run(30, step=5)
+    assert commands(engine) == ["reboot"]
+    waits = RecoveryRow.select().order_by(RecoveryRow.id.desc()).get()
+    assert waits.because.startswith("web1 was rebooted, and has until ")
+    engine.outside.up = True
+    engine.run(50, step=5)
+    assert ("http", "succeeded") in engine.steps()
+    assert commands(engine) == ["reboot"] and engine.incident("mail").state == "resolved"
+
+
+def test_what_waited_for_the_brakes_is_confirmed_anew_before_it_is_done(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders")}, brakes=Brakes(cooldown_seconds=600))
+    fail_component(engine)
+    engine.run(1)
+    acted_by_another(engine)
+    engine.outside.commands.clear()
+    engine.run(300, step=50)
+    assert commands(engine) == [] and "cooling down" in RecoveryRow.get_by_id(1).because
+    engine.outside.up = True
+    engine.run(400, step=50)
+    assert commands(engine) == [], "it was well again, which nobody had told"
+    confirmed = [row.because for row in StepRow.select().where(StepRow.state == StepState.SUCCEEDED)]
+    assert "confirm it anew: it waited since the last look" in confirmed
+
+
+def test_an_incident_that_is_healed_again_says_why_once(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock)
+    engine.outside.heals_on_restart = True
+    fail_component(engine, "mail")
+    engine.run(4)
+    engine.outside.up = False
+    engine.outside.heals_on_restart = False
+    engine.run(100, step=10)
+    assert not any(told.count("healing begins") > 1 for told in engine.history("incident"))
