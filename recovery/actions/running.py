@@ -32,7 +32,7 @@ def with_output(how: str, output: str, env: Iterable[str] = ()) -> str:
     """How a command ended, and the last of what it said.
 
     Args:
-        env: the values of its environment, any of which may be a secret: a command that prints one does not give it away.
+        env: the values of its environment, any of which may be a secret that the command prints.
     """
     for value in sorted((one for one in env if len(one) >= SHORTEST_SECRET), key=len, reverse=True):
         output = output.replace(value, "[redacted]")

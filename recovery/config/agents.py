@@ -6,7 +6,7 @@ from recovery.config.plugins import used_plugins
 from recovery.config.problems import Problem, suggest
 from recovery.config.translate import Translator
 
-ASKS = "restart_by_agent"
+ASKS, THROUGH = "restart_by_agent", "restart_n8n"
 
 
 def check_agents(data: dict[str, Any], translator: Translator) -> list[Problem]:
@@ -36,9 +36,12 @@ def _check_named(agents: list[dict[str, Any]], data: dict[str, Any], translator:
     known = [str(one.get("name")) for one in agents]
     found: list[Problem] = []
     for _, path, mapping, _ in used_plugins(data):
-        name = mapping.get("agent")
-        if mapping.get("kind") == ASKS and isinstance(name, str) and name not in known:
+        asked = mapping.get("agent")
+        within = mapping.get("kind") == THROUGH and isinstance(asked, dict)
+        name = asked.get("agent") if within and isinstance(asked, dict) else asked
+        if (within or mapping.get("kind") == ASKS) and isinstance(name, str) and name not in known:
+            where = (*path, "agent", "agent") if within else (*path, "agent")
             listed = ", ".join(known) or "none: list it under `agents`, with its token"
             expected = f"the name of an agent ({listed})"
-            found.append(translator.problem((*path, "agent"), repr(name), expected, suggest(name, known)))
+            found.append(translator.problem(where, repr(name), expected, suggest(name, known)))
     return found

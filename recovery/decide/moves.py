@@ -27,7 +27,7 @@ class AddCheck:
 class AddAction:
     """Run an action; `skip`: record that it is not needed instead; `ask`: once a person has said yes.
 
-    `confirm`: the check that looks anew first, because what it confirmed may be over by now; None: it was just confirmed.
+    `confirm`: the check that looks anew first, because what it confirmed may be over by now; None: it just looked.
     """
 
     action: PlannedAction

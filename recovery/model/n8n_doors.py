@@ -21,6 +21,9 @@ class N8nActing(Protocol):
     def await_webhook(self, path: str, method: str, timeout_seconds: float) -> bool:
         """Whether a production webhook is registered, at the latest after so long; nothing is run."""
 
+    def await_ready(self, timeout_seconds: float) -> str:
+        """ "" as soon as n8n says that it is ready; else what it said, or that it did not answer, after so long."""
+
     def stop(self, execution_id: str) -> bool:
         """Stop what runs; False where it is over, or gone. It is `canceled` then, and is not run again."""
 

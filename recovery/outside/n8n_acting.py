@@ -21,6 +21,7 @@ class N8nActingDoor:
     _object: Any
     _where: str
     webhook_methods: Callable[[str], frozenset[str]]
+    ready: Callable[[], str]
 
     def publish(self, workflow_id: str, version_id: str) -> dict[str, Any]:
         """Publish one version; see `N8nActing`. Needs the scope workflow:activate.
@@ -47,6 +48,15 @@ class N8nActingDoor:
                 return False
             threading.Event().wait(LOOK_AGAIN_SECONDS)
         return True
+
+    def await_ready(self, timeout_seconds: float) -> str:
+        """Why n8n is not ready, after so long; "" as soon as it is."""
+        until = time.monotonic() + timeout_seconds
+        while unready := self.ready():
+            if time.monotonic() + LOOK_AGAIN_SECONDS > until:
+                return unready
+            threading.Event().wait(LOOK_AGAIN_SECONDS)
+        return ""
 
     def stop(self, execution_id: str) -> bool:
         """Stop an execution; see `N8nActing`. Needs the scope execution:stop."""

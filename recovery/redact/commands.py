@@ -1,4 +1,4 @@
-"""Passwords in the words of a command, where its program's own options say so: `mysql -psecret`, `curl -u me:secret`."""
+"""Passwords in the words of a command, where its program's options say so: `mysql -psecret`, `curl -u me:secret`."""
 
 import re
 from collections.abc import Sequence
@@ -68,7 +68,8 @@ def hide_in_text(text: str) -> str:
             words = list(_WORD.finditer(text, start, command.end()))
             hidden = _hidden_after([one[0].strip("\"',[]") for one in words], kind)
             spans |= {words[place].span(): word for place, word in hidden.items()}
-    kept, done = [], 0
+    kept: list[str] = []
+    done = 0
     for (start, end), word in sorted(spans.items()):
         kept += (text[done:start], word)
         done = end

@@ -19,8 +19,8 @@ _LONGEST_NAME = 128
 @lru_cache(maxsize=8192)
 def verdict_of(name: Any) -> int:
     """What a name says of its value: INNOCENT, SECRET, SECRET_TEXT (a secret where it is text), SHAPED (where it looks
-    random), PAIR (of user and password), PAIRS of a header list, VALUES (an environment: all of them), or ITSELF: the name must be looked at as a text,
-    because it holds a secret or is longer than any name."""
+    random), PAIR (of user and password), PAIRS of a header list, VALUES (an environment: all of them), or ITSELF: the
+    name must be looked at as a text, because it holds a secret or is longer than any name."""
     if not isinstance(name, str):
         return INNOCENT
     if len(name) > _LONGEST_NAME:

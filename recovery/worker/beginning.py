@@ -3,8 +3,8 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from recovery.model import PlannedCheck, StepKind
 from recovery.decide import brakes
+from recovery.model import PlannedCheck, StepKind
 from recovery.redact import redact
 from recovery.store import acted, recoveries, returns, steps
 from recovery.store.tables import StepRow

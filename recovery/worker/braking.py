@@ -31,12 +31,12 @@ def look_lately(
 
 def look_again(step: StepRow, playbook: str, policy: Policy, now: datetime) -> brakes.Lately:
     """The same just before a step of a recovery begins. It is allowed already, so that it does not count itself."""
-    wanted = _Wanted(step.name, step.component, step.host, playbook, step.recovery_id, step.id)
+    wanted = _Wanted(step.name, step.component, step.host, playbook, step.recovery_id or NO_RECOVERY, step.id)
     return _look(wanted, policy, now)
 
 
 class _Wanted(NamedTuple):
-    """What is to be run: by which playbook, in which recovery, and as which step; `host`: where it restarts something."""
+    """What is to be run: by which playbook, in which recovery, as which step; `host`: where it restarts something."""
 
     action: str
     component: str
@@ -73,5 +73,11 @@ def host_of(action: PlannedAction) -> str | None:
     if not action.restarts:
         return None
     args = action.args
-    controller = (args.get("ipmi") or {}).get("host") or (args.get("redfish") or {}).get("url")
-    return str(args.get("host") or args.get("agent") or controller or "this machine")
+    ways = [args, *(args.get(way) or {} for way in ("remote", "agent", "ipmi", "redfish") if _is_way(args.get(way)))]
+    names = [way.get(key) for way in ways for key in ("host", "agent", "url")]
+    return str(next((name for name in names if name and isinstance(name, str)), "this machine"))
+
+
+def _is_way(value: object) -> bool:
+    """Whether an argument says how, in keys of its own, and is not a name."""
+    return isinstance(value, dict)

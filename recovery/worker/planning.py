@@ -122,7 +122,7 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
 
 def stop_short(ctx: Context, step: StepRow, because: str, now: datetime) -> None:
     """A step that was allowed, and may not begin any more, ends its recovery, and a person is called."""
-    recovery = recoveries.find_recovery(step.recovery_id)
+    recovery = recoveries.find_recovery(step.recovery_id or 0)
     if not steps.finish_step(step, StepState.SKIPPED, now, result=because) or recovery.active_key is None:
         return  # another worker, or a person, was faster
     incident = incidents.find_incident(recovery.incident_id)

@@ -287,3 +287,9 @@ def restart_by_agent(scene: Scene) -> Iterator[Case]:
         requests.answer("box", taken[0], mark, {"how": "ended", "code": 0, "output": "up"}, utc_now())
 
     yield Case({"agent": "box", "what": "shop"}, take, lambda: take() == 1, then=answer)
+
+
+@contextmanager
+def restart_n8n(scene: Scene) -> Iterator[Case]:
+    """The stand-in n8n stays up meanwhile: what is killed is whatever starts it anew."""
+    yield commanded(scene, {"command": {"command": slow_command(scene)}})
