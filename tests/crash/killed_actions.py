@@ -27,14 +27,36 @@ from tests.plugins.dockers import Daemon
 from tests.plugins.sshd import running_sshd
 from tests.standins.service import hang
 
-# Not killed here: it needs a GPU's driver, and then does what restart_service and restart_container do.
-WITHOUT_A_CASE = frozenset({"restart_gpu_service"})
 OLD = 3 * 86_400
 SYSTEMCTL = """#!/bin/sh
 case "$2" in
 show) printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\n';;
 restart) exec {command};;
 esac
+"""
+# NVIDIA's library with one GPU whose memory is full, held by a process that is of a service: no other GPU is here.
+NVML = """import os
+from types import SimpleNamespace
+from recovery.model import Owner
+from recovery.outside import processes
+
+class NVMLError(Exception):
+    pass
+
+def _refuse(*args):
+    raise NVMLError("not supported")
+
+def __getattr__(name):
+    return _refuse if name.startswith("nvmlDevice") else 0
+
+nvmlInit = nvmlShutdown = lambda: None
+nvmlDeviceGetCount = lambda: 1
+nvmlDeviceGetHandleByIndex = lambda index: index
+nvmlDeviceGetUUID = nvmlDeviceGetName = lambda card: "GPU 0"
+nvmlDeviceGetMemoryInfo = lambda card: SimpleNamespace(used=99, total=100, free=1)
+nvmlDeviceGetComputeRunningProcesses = lambda card: [SimpleNamespace(pid=os.getpid())]
+nvmlDeviceGetGraphicsRunningProcesses = lambda card: []
+processes.owner_of = lambda pid: Owner("x", unit="x.service")
 """
 DEAF = """import os, signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: open(sys.argv[1], "a").write("asked\\n"))
@@ -84,15 +106,29 @@ def run_command(scene: Scene) -> Iterator[Case]:
     yield commanded(scene, {"command": slow_command(scene)})
 
 
-@contextmanager
-def restart_service(scene: Scene) -> Iterator[Case]:
+def slow_systemctl(scene: Scene) -> None:
     folder = scene.folder / "bin"
     folder.mkdir()
     program = folder / "systemctl"
     program.write_text(SYSTEMCTL.format(command=" ".join(slow_command(scene))))
     program.chmod(0o755)
     scene.medic.env["PATH"] = f"{folder}:{os.environ['PATH']}"
+
+
+@contextmanager
+def restart_service(scene: Scene) -> Iterator[Case]:
+    slow_systemctl(scene)
     yield commanded(scene, {"service": "x.service"})
+
+
+@contextmanager
+def restart_gpu_service(scene: Scene) -> Iterator[Case]:
+    slow_systemctl(scene)
+    folder = scene.folder / "nvidia"
+    folder.mkdir()
+    (folder / "pynvml.py").write_text(NVML)
+    scene.medic.env["PYTHONPATH"] = f"{folder}:{scene.medic.env['PYTHONPATH']}"
+    yield commanded(scene, {"services": ["x.service"]})
 
 
 @contextmanager

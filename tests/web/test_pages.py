@@ -97,6 +97,13 @@ def test_a_dry_run_is_told_on_every_page(tmp_path, now):
         assert "DRY RUN" in text and "no messages" not in text and "Messages are sent" in text
 
 
+def test_a_dry_run_is_told_to_who_has_not_logged_in_too(tmp_path, now):
+    """Whoever opens the link of a message must know that their yes does nothing."""
+    client = create_app(make_config(tmp_path, dry_run=True)).test_client()
+    for address in ("/login", "/decide/anything", "/no/such/page"):
+        assert "DRY RUN" in client.get(address).text, address
+
+
 def test_no_page_says_dry_run_without_one(admin):
     assert "DRY RUN" not in admin.get("/").text
 
