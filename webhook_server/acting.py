@@ -37,13 +37,18 @@ def policy() -> Policy:
 
 
 def list_offers() -> dict[str, list[Offer]]:
-    """What may be run on each component for which an action is configured."""
-    planned, now = policy(), clock.utc_now()
-    found = {
-        name: [Offer(one, words_or_name(action, About(name, now))) for one, action in choices_of(planned, name).items()]
-        for name in planned.components
-    }
-    return {name: offers for name, offers in found.items() if offers}
+    """What may be run on each component for which an action is configured, worked out once for each app."""
+    kept = current_app.extensions
+    if "medic_offers" not in kept:
+        listed = {name: _offers_of(name) for name in policy().components}
+        kept["medic_offers"] = {name: offers for name, offers in listed.items() if offers}
+    found: dict[str, list[Offer]] = kept["medic_offers"]
+    return found
+
+
+def _offers_of(component: str) -> list[Offer]:
+    about = About(component, clock.utc_now())
+    return [Offer(name, words_or_name(one, about)) for name, one in choices_of(policy(), component).items()]
 
 
 @blueprint.post("/actions")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from recovery import actions
 from recovery.config.problems import suggest
-from recovery.model import About, DoorError, PlannedAction, Plugin, Policy
+from recovery.model import About, ComponentPlan, DoorError, PlannedAction, PlaybookRule, Plugin, Policy
 from recovery.redact import redact_text
 
 
@@ -33,13 +33,17 @@ def choices_of(policy: Policy, component: str) -> dict[str, PlannedAction]:
     """
     plan = policy.component(component)
     found = dict(plan.actions)
-    for rule in policy.playbooks:
-        if rule.match.components and component not in rule.match.components:
-            continue
+    for rule in _rules_for(policy, plan):
         for action in (one for stage in rule.stages for one in stage.actions or () if one not in found.values()):
             name = action.called if action.called not in found else f"{rule.name} {action.called}"
             found.setdefault(name, action)
     return found
+
+
+def _rules_for(policy: Policy, plan: ComponentPlan) -> list[PlaybookRule]:
+    """The playbooks that may be for a component, whatever its failure."""
+    fits = [rule for rule in policy.playbooks if not rule.match.components or plan.name in rule.match.components]
+    return [rule for rule in fits if all(plan.labels.get(key) == value for key, value in rule.match.labels.items())]
 
 
 def is_dry(policy: Policy, component: str, action: PlannedAction) -> bool:
@@ -47,7 +51,7 @@ def is_dry(policy: Policy, component: str, action: PlannedAction) -> bool:
     plan = policy.component(component)
     if plan.playbook and plan.playbook.dry_run:
         return True
-    mine = [rule for rule in policy.playbooks if not rule.match.components or component in rule.match.components]
+    mine = _rules_for(policy, plan)
     holding = [rule for rule in mine if any(_same(action, one) for stage in rule.stages for one in stage.actions or ())]
     return bool(holding) and all(rule.dry_run for rule in holding) and action.label not in plan.actions
 

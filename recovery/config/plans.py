@@ -45,11 +45,7 @@ def make_policy(config: Config) -> Policy:
     return Policy(
         playbook=_playbook(config, None),
         components=plans,
-        playbooks=make_rules(
-            config.playbooks,
-            {name: plan.actions for name, plan in plans.items()},
-            {name: plan.check for name, plan in plans.items() if plan.check},
-        ),
+        playbooks=make_rules(config.playbooks, plans),
         brakes=make_brakes(config.brakes),
         replay=_replay_limits(config),
         sites=tuple(n8n.name for n8n in config.n8n if n8n.api_key),

@@ -12,7 +12,17 @@ from pydantic import BeforeValidator, Field, model_validator
 from recovery import actions
 from recovery.config.sections import ActionUse, CheckUse, Settings, StageSettings
 from recovery.config.types import Count, Duration, Flag, Period, Text, expected
-from recovery.model import Brakes, FailureType, Match, PlannedAction, PlannedCheck, PlaybookRule, Severity, Stage
+from recovery.model import (
+    Brakes,
+    ComponentPlan,
+    FailureType,
+    Match,
+    PlannedAction,
+    PlannedCheck,
+    PlaybookRule,
+    Severity,
+    Stage,
+)
 
 
 def _as_list(value: Any) -> Any:
@@ -114,24 +124,14 @@ def make_brakes(found: BrakeSettings) -> Brakes:
     )
 
 
-def make_rules(
-    playbooks: tuple[PlaybookSettings, ...],
-    known: Mapping[str, Mapping[str, PlannedAction]],
-    checks: Mapping[str, PlannedCheck],
-) -> tuple[PlaybookRule, ...]:
-    """The playbooks as rules. One that names actions of components is one rule for each component.
-
-    Args:
-        known: the actions of each component, by name.
-        checks: the check of each component that has one.
-    """
-    return tuple(rule for one in playbooks for rule in _rules_of(one, known, checks))
+def make_rules(playbooks: tuple[PlaybookSettings, ...], plans: Mapping[str, ComponentPlan]) -> tuple[PlaybookRule, ...]:
+    """The playbooks as rules. One that names actions of components is one rule for each that it may be for."""
+    checks = {name: plan.check for name, plan in plans.items() if plan.check}
+    return tuple(rule for one in playbooks for rule in _rules_of(one, plans, checks))
 
 
 def _rules_of(
-    one: PlaybookSettings,
-    known: Mapping[str, Mapping[str, PlannedAction]],
-    checks: Mapping[str, PlannedCheck],
+    one: PlaybookSettings, plans: Mapping[str, ComponentPlan], checks: Mapping[str, PlannedCheck]
 ) -> list[PlaybookRule]:
     names = {use for stage in one.stages for use in _uses(stage) or () if isinstance(use, str)}
     match = make_match(one.match)
@@ -139,10 +139,12 @@ def _rules_of(
     if not names:
         return [PlaybookRule(one.name, match, _stages(one, {}, checks), **told)]
     found = []
-    for component, actions_of_it in known.items():
-        if names <= set(actions_of_it) and (not match.components or component in match.components):
+    for component, plan in plans.items():
+        meant = not match.components or component in match.components
+        labelled = all(plan.labels.get(key) == value for key, value in match.labels.items())
+        if meant and labelled and names <= set(plan.actions):
             only = Match((component,), match.failure_types, match.severities, match.labels)
-            found.append(PlaybookRule(one.name, only, _stages(one, actions_of_it, checks), **told))
+            found.append(PlaybookRule(one.name, only, _stages(one, plan.actions, checks), **told))
     return found
 
 

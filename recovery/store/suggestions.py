@@ -50,6 +50,20 @@ def find_all(limit: int) -> list[SuggestionRow]:
     return list(SuggestionRow.select().order_by(SuggestionRow.id.desc()).limit(limit))
 
 
+def find_in_order() -> list[SuggestionRow]:
+    """All of them, in the order in which they were taken; those that nobody took come last."""
+    return sorted(
+        SuggestionRow.select(), key=lambda row: (row.taken_at is None, row.taken_at or row.offered_at, row.id)
+    )
+
+
+def drop(row: SuggestionRow, why: str, now: datetime) -> None:
+    """It is neither offered nor obeyed any more; history tells of one that a person had taken."""
+    if SuggestionRow.delete().where(SuggestionRow.id == row.id).execute() and row.taken_at:
+        told = f"{why}: against {row.failure_type}, {_named(row.better)} before {_named(row.worse)}"
+        add_event(now, "component", row.component, "suggestion dropped", told)
+
+
 def find(suggestion_id: int) -> SuggestionRow | None:
     """One of them, or None."""
     return SuggestionRow.get_or_none(SuggestionRow.id == suggestion_id)

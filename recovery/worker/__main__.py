@@ -16,6 +16,7 @@ from recovery.worker.auditing import plan_audits
 from recovery.worker.context import Auditing, Context
 from recovery.worker.hearing import await_word, look_of
 from recovery.worker.housekeeping import keep_beating, make_schedule
+from recovery.worker.learning import drop_unfit
 from recovery.worker.looks import Looks
 from recovery.worker.pacing import Loop
 from recovery.worker.removed import let_go_of_removed
@@ -123,6 +124,7 @@ def prepare(ctx: Context) -> None:
         if database.is_sqlite():
             due.void_leases(now)
         let_go_of_removed(ctx, now)
+        drop_unfit(ctx, now)
         for site in ctx.policy.sites:  # its key may have been changed
             sites.accept(site)
         components.configure_components(_first_looks(ctx, now), now)

@@ -8,11 +8,12 @@ from typing import Any
 from recovery.decide import moves
 from recovery.decide.choosing import choose_order
 from recovery.decide.playbooks import playbook_of
-from recovery.decide.suggesting import as_told, as_written, offers_for, ways_of, with_taken
-from recovery.model import FailureType, PlannedAction, Playbook, Stage, StepKind, StepState
+from recovery.decide.suggesting import as_told, as_written, offers_for, put_first, ways_of, with_taken
+from recovery.model import FailureType, PlannedAction, Playbook, Policy, Severity, Stage, StepKind, StepState
 from recovery.store import outcomes, recoveries, suggestions
-from recovery.store.tables import IncidentRow, StepRow
+from recovery.store.tables import IncidentRow, StepRow, SuggestionRow
 from recovery.worker.cases import Case
+from recovery.worker.context import Context
 
 AFTER_AN_ATTEMPT = (moves.StartCanary, moves.NextAttempt, moves.AskPerson, moves.End)
 ENDED = (StepState.SUCCEEDED, StepState.FAILED)
@@ -44,6 +45,31 @@ def as_taken(playbook: Playbook, incident: IncidentRow) -> Playbook:
     """The playbook as it is with the suggestions that people took."""
     rows = suggestions.find_taken(incident.component, incident.failure_type, playbook.name)
     return with_taken(playbook, [(_named(row.worse), _named(row.better), str(row.taken_by)) for row in rows])
+
+
+def drop_unfit(ctx: Context, now: datetime) -> None:
+    """Drop the suggestions for which the configuration has no place any more, lest a page says that they hold.
+
+    In a transaction that decides, before anything else: the configuration changes only between two workers.
+    """
+    taken: list[SuggestionRow] = []
+    for row in suggestions.find_in_order():
+        earlier = [one for one in taken if (one.component, one.failure_type) == (row.component, row.failure_type)]
+        if not _fits(ctx.policy, row, earlier):
+            suggestions.drop(row, "the configuration has no place for it any more", now)
+        elif row.taken_at:
+            taken.append(row)
+
+
+def _fits(policy: Policy, row: SuggestionRow, earlier: Sequence[SuggestionRow]) -> bool:
+    """Whether any incident of its kind is healed by a playbook in which the one way can come before the other."""
+    before = [(_named(one.worse), _named(one.better), "") for one in earlier if one.playbook == row.playbook]
+    for severity in Severity:
+        playbook = playbook_of(row.component, row.failure_type, severity, policy)
+        changed = put_first(with_taken(playbook, before), _named(row.worse), _named(row.better))
+        if playbook.name == row.playbook and changed is not None:
+            return True
+    return False
 
 
 def _named(way: dict[str, Any]) -> tuple[str, float]:

@@ -1,11 +1,14 @@
 """A suggestion: offered by the worker, taken by a person, obeyed by new recoveries, and taken back."""
 
+from dataclasses import replace
+
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import FailureType
+from recovery.model import FailureType, Stage
 from recovery.store import database, outcomes, recoveries, suggestions
 from recovery.store.tables import EventRow, SuggestionRow
+from recovery.worker.__main__ import prepare
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -83,3 +86,18 @@ def test_what_is_no_longer_so_is_withdrawn_unless_it_was_taken(engine: Engine) -
     suggestions.take(SuggestionRow.get().id, "kim", utc_now())
     suggestions.offer("orders", FAILURE, "", [], utc_now())
     assert [row.taken_by for row in suggestions.find_all(9)] == ["kim"]
+
+
+def test_one_that_was_taken_is_dropped_where_the_configuration_has_no_place_for_it_any_more(engine: Engine) -> None:
+    begin(engine)
+    row = SuggestionRow.get()
+    assert suggestions.take(row.id, "kim", utc_now())
+    prepare(engine.ctx)
+    assert suggestions.find(row.id), "the next worker finds it as it was"
+    plan = engine.policy.components["orders"]
+    assert plan.playbook
+    changed = replace(plan, playbook=replace(plan.playbook, stages=(Stage(0, 1), Stage(60, 2))))
+    engine.ctx.policy = replace(engine.policy, components={"orders": changed})
+    prepare(engine.ctx)
+    assert suggestions.find(row.id) is None
+    assert any("suggestion dropped" in told and "no place" in told for told in engine.history("component"))

@@ -78,13 +78,15 @@ def policy() -> Policy:
             ("mail", ("mail",), (PlannedAction("run_command", {"command": ["d"]}),)),
         ]
     )
+    labelled = Match(labels={"team": "shop"})
+    rules += (PlaybookRule("shop", labelled, (Stage(0, 1, actions=(PlannedAction("call_webhook"),)),)),)
     plan = ComponentPlan("orders", actions={"restart": own})
     return Policy(Playbook((Stage(0, 1),)), {"orders": plan, "mail": ComponentPlan("mail")}, playbooks=rules)
 
 
 def test_what_may_be_run_are_the_components_own_actions_and_those_of_the_playbooks_that_are_for_it() -> None:
     found = {name: one.args["command"] for name, one in choices_of(policy(), "orders").items()}
-    assert found == {"restart": ["a"], "run_command": ["b"], "day run_command": ["c"]}
+    assert found == {"restart": ["a"], "run_command": ["b"], "day run_command": ["c"]}, "none for another label"
 
 
 def test_own_arguments_are_put_over_the_configured_ones_and_its_time_is_theirs() -> None:

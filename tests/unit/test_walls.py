@@ -64,7 +64,7 @@ ONLY_FROM = {
     ("cli", "worker"): {"commands"},
     ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING | AUDITING,
     ("cli", "webhook_server"): {"gunicorn_settings"},
-    ("actions", "checks"): {"republish_workflow", "stop_execution"},
+    ("actions", "checks"): {"republish_workflow", "restart_n8n", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},
 }
 # A list of declarations gains nothing by being two lists.
