@@ -1,8 +1,8 @@
 """An n8n itself, restarted the way it is run on its machine, and waited for until it is ready."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from recovery.actions import action, restart_by_agent, restart_container, restart_remote, restart_service, run_command
 from recovery.checks.asking_n8n import find_n8n
@@ -22,6 +22,10 @@ WAYS = {
 }
 
 
+def _as_command(value: Any) -> Any:
+    return {"command": value} if isinstance(value, list) else value
+
+
 class Args(BaseModel):
     """Which n8n, and how it is run; exactly one of the five ways."""
 
@@ -38,8 +42,8 @@ class Args(BaseModel):
         None,
         description="a Docker container or a service of compose: the keys of [restart_container](#restart_container)",
     )
-    command: run_command.Args | None = Field(
-        None, description="a command on this machine: the keys of [run_command](#run_command)"
+    command: Annotated[run_command.Args | None, BeforeValidator(_as_command)] = Field(
+        None, description="a command on this machine: its words, or the keys of [run_command](#run_command)"
     )
     remote: restart_remote.Args | None = Field(
         None, description="a command over ssh: the keys of [restart_remote](#restart_remote)"
@@ -71,12 +75,13 @@ class Args(BaseModel):
 
 def preview(args: Args, doors: Doors, about: About) -> str:
     """What its way would do, how n8n is waited for, and what runs in it now."""
-    runs = _running(find_n8n(args.site, doors)[0])
+    runs = _running_now(args, doors)
     if args.spare_running and runs:
         return f"do nothing: {_told(runs)}"
     module, own = args.way
     wait = "" if args.agent else f"; then wait until n8n is ready, for at most {args.timeout:g} s in all"
-    return f"{module.preview(own, doors, about)}{wait}; {_told(runs)}"
+    told = "" if runs is None else f"; {_told(runs)}"
+    return f"{module.preview(own, doors, about)}{wait}{told}"
 
 
 @action("restart_n8n", safe_to_repeat=True, restarts=True, preview=preview)
@@ -116,6 +121,16 @@ def restart_n8n(args: Args, doors: Doors, about: About) -> Result:
     return Done(f"n8n was restarted, and is ready; {_told(runs, 'before it')}")
 
 
+def _running_now(args: Args, doors: Doors) -> list[str] | None:
+    """The same, or None where nothing may be looked at. Raises DoorError where there is no such n8n."""
+    try:
+        return _running(find_n8n(args.site, doors)[0])
+    except DoorError as problem:
+        if problem.permanent:
+            raise
+        return None
+
+
 def _running(door: N8nDoor) -> list[str] | None:
     """What runs in it, in words; None where it does not say."""
     try:
@@ -127,6 +142,6 @@ def _running(door: N8nDoor) -> list[str] | None:
 
 def _told(runs: list[str] | None, when: str = "now") -> str:
     if runs is None:
-        return f"what runs {when} it does not say" if when == "now" else f"what ran {when} is not known"
+        return f"what ran {when} is not known"
     verb = "runs" if when == "now" else "ran"
     return f"execution {name_some(runs, SHOWN)} {verb} {when}" if runs else f"nothing {verb} {when}"

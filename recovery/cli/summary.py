@@ -1,11 +1,13 @@
 """What a configuration means, in words, for `medic check-config`."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 from recovery.clock import utc_now
 from recovery.config import Channel, Component, Config, show_duration
+from recovery.config.by_hand import choices_of
 from recovery.config.plans import default_hosts, every_seconds, only_hears
 from recovery.config.plugins import meaning_of_check
 from recovery.decide.telling import Subject, plan_telling
@@ -86,15 +88,17 @@ def _times(number: int) -> str:
 
 def _components(config: Config) -> Iterator[str]:
     yield f"Components: {len(config.components) or 'none'}"
+    policy = config.policy()
     for component in config.components:
-        yield f"  {component.name} ({component.severity}): {_looks(component)}; {_restarts(component)}"
-        yield from (f"    {word:<6} {said}" for word, said in _explained(component, config) if said)
+        names = list(choices_of(policy, component.name))
+        yield f"  {component.name} ({component.severity}): {_looks(component)}; {_restarts(component, names)}"
+        yield from (f"    {word:<6} {said}" for word, said in _explained(component, config, names) if said)
 
 
-def _explained(component: Component, config: Config) -> Iterator[tuple[str, str]]:
+def _explained(component: Component, config: Config, names: list[str]) -> Iterator[tuple[str, str]]:
     yield "looks", meaning_of_check(component.check.kind) if component.check else ""
     yield "fails", _fails(component)
-    yield "does", _does(component, config)
+    yield "does", _does(component, config, names)
     needed = ", ".join(component.depends_on)
     yield "needs", f"{needed}: while that is down, this is held as its consequence" if needed else ""
     yield "tells", _tells(component, config)
@@ -109,10 +113,13 @@ def _fails(component: Component) -> str:
     return f"after {'a bad look' if bad == 1 else f'{bad} bad looks in a row'}{at_once}{flaps}; well again after {well}"
 
 
-def _does(component: Component, config: Config) -> str:
+def _does(component: Component, config: Config, names: list[str]) -> str:
     replays = "executions that it broke are retried when it is well" if any(n8n.api_key for n8n in config.n8n) else ""
     if component.restart is None:
-        return replays
+        tells = (
+            f"`medic playbook explain {shlex.quote(component.name)}` tells which action is tried when" if names else ""
+        )
+        return "; ".join(filter(None, [tells, replays]))
     if component.check is None and not component.trust_probes:
         return "; ".join(filter(None, ["never runs its command, for want of a check", replays]))
     attempts = sum(stage.attempts for stage in config.recovery.stages)
@@ -158,9 +165,9 @@ def _what_is_looked_at(arguments: dict[str, Any]) -> str:
     return ", ".join(default_hosts(arguments)) or text
 
 
-def _restarts(component: Component) -> str:
+def _restarts(component: Component, names: list[str]) -> str:
     if component.restart is None:
-        return "no action: a person is called"
+        return f"may be healed by {', '.join(names)}" if names else "no action: a person is called"
     command = component.restart.command
     program = command.split()[0] if isinstance(command, str) else command[0]
     return f"after {_failures(component.failure_threshold)} runs {program}"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from recovery.config.plugins import plugin_of, used_plugins
 from recovery.config.problems import Path, Problem, suggest
 from recovery.config.translate import Translator
 from recovery.model import CONNECTIVITY
@@ -26,7 +27,7 @@ def check_dependencies(data: dict[str, Any], translator: Translator) -> list[Pro
         place = list(needs).index(CONNECTIVITY)
         way_out = "n8n-medic calls its own machine's connection so"
         found.append(translator.problem(("components", place, "name"), repr(CONNECTIVITY), "another name", way_out))
-    found += _check_sites(listed, data.get("n8n"), translator)
+    found += _check_sites(data, translator)
     return found + _check_maintenance(data.get("maintenance"), needs, translator)
 
 
@@ -84,16 +85,18 @@ def _mappings(value: Any) -> list[dict[str, Any]]:
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, dict)]
 
 
-def _check_sites(components: Any, n8n: Any, translator: Translator) -> list[Problem]:
-    sites = [str(one.get("name", DEFAULT_SITE)) for one in _mappings(n8n)]
+def _check_sites(data: dict[str, Any], translator: Translator) -> list[Problem]:
+    """Whatever looks at an n8n, or acts on one, names one that there is."""
+    sites = [str(one.get("name", DEFAULT_SITE)) for one in _mappings(data.get("n8n"))]
     found = []
-    for place, component in enumerate(components if isinstance(components, list) else []):
-        check = component.get("check") if isinstance(component, dict) else None
-        site = check.get("site") if isinstance(check, dict) else None
-        if isinstance(site, str) and site not in (sites or [DEFAULT_SITE]):
+    for registry, path, mapping, _ in used_plugins(data):
+        site = mapping.get("site")
+        plugin = plugin_of(registry, mapping.get("kind"))
+        is_one = plugin is not None and "site" in plugin.model_fields
+        if is_one and isinstance(site, str) and site not in (sites or [DEFAULT_SITE]):
             known = ", ".join(sites) or "none is configured"
-            path = ("components", place, "check", "site")
-            found.append(translator.problem(path, repr(site), f"the name of an n8n: {known}", suggest(site, sites)))
+            expected = f"the name of an n8n: {known}"
+            found.append(translator.problem((*path, "site"), repr(site), expected, suggest(site, sites)))
     return found
 
 

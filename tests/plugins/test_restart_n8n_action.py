@@ -96,6 +96,10 @@ def test_a_dry_run_tells_the_very_words_and_what_runs(n8n: N8n) -> None:
         "run `systemctl restart n8n`, for at most 60 s; then wait until n8n is ready, for at most 240 s in all;"
         " execution 7 of workflow w1 runs now"
     )
+    n8n.silent = True
+    assert act(n8n, preview=True, command=["x"]) == (
+        "run `x`, for at most 60 s; then wait until n8n is ready, for at most 240 s in all"
+    )
     assert n8n.started == 0
 
 
@@ -104,7 +108,7 @@ def test_a_dry_run_tells_the_very_words_and_what_runs(n8n: N8n) -> None:
     [
         {},
         {"command": {"command": ["true"]}, "service": {"service": "n8n.service"}},
-        {"command": ["true"]},
+        {"command": "true"},
         {"command": {"command": ["true"]}, "timeout": "60s"},
         {"service": {"service": "n8n.service", "unit": "x"}},
     ],

@@ -422,3 +422,17 @@ components:
     found = only(problems(text))
     assert (found.line, found.where) == (6, "components[0].actions.us")
     assert "alone" in found.seen and "timeout" in found.way_out
+
+
+def test_an_action_on_an_n8n_that_there_is_not_is_told(problems: Problems) -> None:
+    text = """
+n8n: {name: main, url: "http://127.0.0.1:5678", api_key: k}
+components:
+  - {name: a, actions: {stop: {kind: stop_execution, site: mian}}}
+  - {name: b, actions: {restart: {kind: restart_n8n, site: main, command: [x]}}}
+"""
+    found = only(problems(text))
+    assert (found.line, found.where) == (
+        4,
+        "components[0].actions.stop.site",
+    ) and 'did you mean "main"?' in found.way_out
