@@ -153,6 +153,10 @@ def _next_action(
     ask = action.needs_approval or (index == 0 and view.playbook.needs_approval(view.stage))
     if not checks and index == 0 and view.healthy:
         return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
+    if not checks and not view.playbook.trust_probes:
+        return AddAction(
+            action, "not run: it has no check, and pushed probes are not trusted (trust_probes)", skip=True
+        )
     if not checks and index == 0 and not view.failing:
         return AddAction(action, "not run: no pushed probe says that it fails, and it has no check", skip=True)
     if not checks:

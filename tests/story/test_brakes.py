@@ -44,6 +44,21 @@ def test_no_n8n_payload_starts_a_restart_where_its_executions_can_be_retried(fak
         assert place.engine.outside.commands == [] and ("run_command", "skipped") in place.engine.steps()
 
 
+def test_pushed_probes_that_are_not_trusted_start_no_restart_though_executions_wait(fake_clock: FakeClock) -> None:
+    with StandInN8n() as n8n, Service() as service:
+        plan = replace(trusting(), hosts=(service.url.removeprefix("http://"),))
+        assert plan.playbook
+        plan = replace(plan, playbook=replace(plan.playbook, trust_probes=False))
+        place = Place(fake_clock, n8n, service, components={"orders": plan})
+        workflow_id = place.workflow("orders")
+        service.behave("/orders", 503)
+        place.fail("orders", workflow_id, "a")
+        fail_component(place.engine)
+        place.poll()
+        place.engine.run(70, 5)
+        assert place.engine.outside.commands == [] and ("run_command", "skipped") in place.engine.steps()
+
+
 def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeClock) -> None:
     engine = Engine(fake_clock, components={"orders": restartable("orders")})
     fail_component(engine)
