@@ -386,7 +386,7 @@ def test_of_an_environment_the_names_alone_are_kept(name):
 
 
 def test_a_text_of_nothing_but_programs_takes_no_longer_than_another():
-    began = time.perf_counter()
+    began = time.process_time()
     for piece in ("login - ", "mysql -p'", "curl -u ", "mysql\n", "'\"-p mysql "):
         redact_text(piece * (200_000 // len(piece)))
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 5
