@@ -31,6 +31,7 @@ CREDENTIAL_WORDS = re.compile(
 RESOURCE_WORDS = re.compile(
     r"out of memory|heap limit|ENOSPC|no space left|EMFILE|too many open files|ENOMEM", re.IGNORECASE
 )
+STALLED_WORDS = re.compile(r"failed to be processed too many times|job stalled more than", re.IGNORECASE)
 CONNECTION_WORDS = re.compile(r"too many (?:clients|connections)|remaining connection slots", re.IGNORECASE)
 CODE_ERRORS = frozenset(
     """NodeOperationError ExpressionError ExpressionExtensionError TypeError ReferenceError SyntaxError RangeError
@@ -135,6 +136,17 @@ def _crashed(failure: Failure) -> Kind | None:
     return Kind(CauseClass.CRASHED, FailureType.WORKFLOW_CRASHED, Outlook.TRANSIENT, because)
 
 
+def _stalled(failure: Failure) -> Kind | None:
+    if failure.node_name or not STALLED_WORDS.search(failure.message):
+        return None
+    because = "its worker was lost or hung, and n8n's queue gave the run up with all its data"
+    advice = (
+        "Begin it anew where it came from: n8n cannot retry it. Look first whether it ended well after all, which a "
+        "worker that only hung may have done. Then see why the worker ended: often it ran out of memory."
+    )
+    return Kind(CauseClass.CRASHED, FailureType.QUEUE_STALLED, Outlook.PERMANENT, because, advice)
+
+
 def _stopped_itself(failure: Failure) -> Kind | None:
     if not failure.node_type.endswith(".stopAndError"):
         return None
@@ -230,6 +242,7 @@ def _is_remote(failure: Failure) -> bool:
 
 RULES: tuple[Callable[[Failure], Kind | None], ...] = (
     _crashed,
+    _stalled,
     _stopped_itself,
     _status,
     _network,

@@ -29,6 +29,7 @@ class Run:
 
     Fields:
         crashed: n8n stopped while it ran, so a retry begins at its trigger.
+        nothing_left: n8n has lost what it was given, so a retry runs nothing.
         in_subworkflow: the failed node calls another workflow, which a retry begins anew.
         items: how many items the failed node was given; None where that is not known.
         writers: nodes that ran and may have changed something; None where that is not known.
@@ -42,6 +43,7 @@ class Run:
     failed_at: datetime
     root_mode: str = ""
     crashed: bool = False
+    nothing_left: bool = False
     in_subworkflow: bool = False
     items: int | None = None
     writers: tuple[str, ...] | None = None
@@ -84,6 +86,8 @@ def _barred(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, 
         return Judgement(False, "it is a sub-workflow's own run: the workflow that called it is retried instead")
     if run.root_mode in NOBODYS:
         return Judgement(False, f"{NOBODYS[run.root_mode]} is nobody's outage")
+    if run.nothing_left:
+        return Judgement(False, "n8n has lost what it was given, and a retry would run nothing: begin it anew by hand")
     if run.permit:
         return None
     if outlook is Outlook.PERMANENT:
@@ -180,7 +184,10 @@ def read_chain(root: Mapping[str, Any], executions: Iterable[Mapping[str, Any]])
         found.extend(fresh)
     found.sort(key=_age)
     succeeded = next((str(one.get("id")) for one in found if one.get("status") == "success"), "")
-    told = next((str(one["retrySuccessId"]) for one in found if one.get("retrySuccessId")), "")
+    # n8n notes a retry that ran nothing, and that it calls failed, as the success of what it retried.
+    failed = {str(one.get("id")) for one in found if one.get("status") in FAILED}
+    noted = (str(one.get("retrySuccessId") or "") for one in found)
+    told = next((name for name in noted if name and name not in failed), "")
     running = [one for one in found if str(one.get("status")) in UNDER_WAY]
     members = tuple(str(one.get("id")) for one in found)
     return Chain((running or found)[-1], members, succeeded or told, str(root.get("mode") or ""))

@@ -82,6 +82,11 @@ def items_into(execution: Mapping[str, Any]) -> int | None:
     return max((len(items) for items in inputs), default=None)
 
 
+def has_nothing_left(execution: Mapping[str, Any]) -> bool:
+    """Whether its data holds no node that a retry would begin with: n8n runs nothing then, and notes a success."""
+    return section(execution, "data", "executionData").get("nodeExecutionStack") == []
+
+
 def nodes_that_may_write(execution: Mapping[str, Any]) -> tuple[str, ...] | None:
     """Names of the nodes that ran, or were running, and may have changed something; None where nothing is known."""
     nodes, ran = _nodes(execution), nodes_that_ran(execution)

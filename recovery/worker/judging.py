@@ -30,6 +30,7 @@ def judge_run(
     run = Run(
         failed_at=row.failed_at,
         crashed=chain.status == "crashed" or failure.error_name == "WorkflowCrashedError",
+        nothing_left=source.has_nothing_left(details),
         in_subworkflow=source.fails_in_subworkflow(details),
         items=source.items_into(details),
         writers=source.nodes_that_may_write(details),

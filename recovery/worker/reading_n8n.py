@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.decide.replay import Chain
@@ -16,6 +16,7 @@ from recovery.store.tables import ExecutionRow
 STATUSES = ("new", "waiting", "running", "waiting", "error", "crashed", "canceled")
 MOST_PAGES = 40
 MOST_SAVED, MOST_LOOKED_AT = 20, 5
+MOST_UNLISTED, GAPS = 250, 3
 CLOCKS_APART = timedelta(minutes=10)
 UNREADABLE = "unreadable"
 REFUSALS = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}  # by the kind of error
@@ -80,7 +81,42 @@ def read_members(
     older_than = str(max(number_of(root.get("id")), read_to))
     for status in STATUSES:
         found += executions_since(door, status, row.workflow_id, "", older_than)
+    seen = row.seen_id if row.seen_id not in {text(one.get("id")) for one in found} else ""
+    return [*found, one] if seen and (one := door.execution(seen)) else found
+
+
+def read_unlisted(door: N8nDoor, leaf_id: str, since: datetime | None) -> list[Mapping[str, Any]]:
+    """Retries that n8n has and does not list: what waits in the queue of queue mode is given by its number alone.
+
+    Args:
+        since: look for those that were asked for after that moment; None: for those newer than all that n8n lists.
+
+    Raises:
+        N8nError: more waits there than can be looked through.
+    """
+    page, _ = door.executions(limit=250 if since else 1)
+    began = {number_of(one.get("id")): moment(one.get("startedAt")) for one in page}
+    newest = max((number_of(leaf_id), *began))
+    number = _number_before(since, began) if since else newest
+    found: list[Mapping[str, Any]] = []
+    asked = gaps = 0
+    while number < newest or gaps < GAPS:
+        number += 1
+        if number in began:
+            continue
+        if asked == MOST_UNLISTED:
+            raise N8nError("more executions wait in n8n's queue than can be looked through", "busy")
+        one, asked = door.execution(str(number)), asked + 1
+        gaps = gaps + 1 if one is None and number > newest else 0
+        if one and one.get("retryOf"):
+            found.append(one)
     return found
+
+
+def _number_before(since: datetime, began: Mapping[int, datetime | None]) -> int:
+    """A number that n8n had given before that moment, and not long before."""
+    older = [number for number, at in began.items() if at and at < since - CLOCKS_APART]
+    return max(older) if older else min(began, default=1) - 1
 
 
 def executions_since(

@@ -21,6 +21,7 @@ from recovery.worker.reading_n8n import (
     read_details,
     read_details_or,
     read_members,
+    read_unlisted,
     saves_successes,
     tags_of,
     true_root,
@@ -77,7 +78,8 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
         leave(row, f"it is a retry in the chain of execution {root['id']}, which is healed as one")
         return
     members = read_members(door, row, root, *_read_before(row, root))
-    chain = replay.read_chain(door.execution(str(root["id"])) or root, members)
+    root = door.execution(str(root["id"])) or root
+    chain = _with_unlisted(row, door, root, members, replay.read_chain(root, members))
     succeeded = chain.succeeded or orphan_success(door, row, root, _members_of(row))
     if succeeded:
         because = f"execution {succeeded} of its chain succeeded"
@@ -93,6 +95,17 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
         _ended(row, door, chain)
     else:
         _retry(ctx, row, door, chain)
+
+
+def _with_unlisted(
+    row: ExecutionRow, door: N8nDoor, root: Mapping[str, Any], members: list[Mapping[str, Any]], chain: Chain
+) -> Chain:
+    """The chain with what n8n lists nowhere, where it would be run again else: two retries would both be done."""
+    if chain.succeeded or chain.status not in replay.FAILED:
+        return chain
+    asked_at = row.started_at if row.state == RETRYING else None
+    unlisted = read_unlisted(door, chain.leaf_id, asked_at)
+    return replay.read_chain(root, [*members, *unlisted]) if unlisted else chain
 
 
 def _members_of(row: ExecutionRow) -> list[str]:
@@ -122,7 +135,8 @@ def _follow(row: ExecutionRow, chain: Chain) -> None:
     now = now_for_effect()
     taken = (now - (row.started_at or now)) / 4
     wait = min(max(taken, timedelta(seconds=2)), timedelta(seconds=30))
-    because = f"execution {chain.leaf_id} of its chain runs in n8n"
+    does = "waits in n8n's queue" if chain.status == "new" else "runs in n8n"
+    because = f"execution {chain.leaf_id} of its chain {does}"
     # What a person allowed is spent on this run, whoever began it.
     kept = {"looks": 0, "started_at": row.started_at or now, "seen_id": chain.leaf_id, "permit": None}
     record(row, RETRYING, because, chain, run_at=now + wait, **kept)

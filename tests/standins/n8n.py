@@ -122,6 +122,14 @@ class StandInN8n(N8nClient):
         """Forget a published workflow's webhooks; publishing it brings them back."""
         self.engine.unregistered.add(workflow_id)
 
+    def kill_workers(self) -> None:
+        """End what runs workflows, as in queue mode: nothing does until `start_worker`."""
+        self.engine.lose_workers()
+
+    def start_worker(self) -> None:
+        """Bring a worker back."""
+        self.engine.start_worker()
+
     def new_key(self, scopes: list[str], ends_at: int | None = None) -> str:
         """A new API key with these scopes; `ends_at` in seconds since 1970."""
         return self._api.new_key(scopes, ends_at)

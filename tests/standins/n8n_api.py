@@ -93,7 +93,8 @@ class Api:
         limit, below = _paging(query)
         span = _moment(after or "0001-01-01T00:00:00Z"), _moment(query.get("startedBefore") or "9999-01-01T00:00:00Z")
         with self.engine.lock:
-            found = [run for run in self.engine.executions.values() if _wanted(run, status, query, span)]
+            listed = [run for run in self.engine.executions.values() if not self.engine.hides(run)]
+            found = [run for run in listed if _wanted(run, status, query, span)]
             found.sort(key=lambda run: -int(run.id))
             page = [run for run in found if below is None or int(run.id) < below]
             more = len(page) > limit

@@ -10,6 +10,7 @@ from tests.standins import n8n_errors as errors
 from tests.standins.n8n_errors import NodeFailure
 from tests.standins.n8n_nodes import TRIGGERS, Parked, run_node
 from tests.standins.n8n_publishing import WORKFLOW_KEYS, Publishing, Refused
+from tests.standins.n8n_queue import Queueing
 from tests.standins.n8n_runs import Execution, Item, first_data
 
 ARTIFICIAL = {"main": [[{"json": {"isArtificialRecoveredEventItem": True}}]]}
@@ -19,7 +20,7 @@ class Killed(BaseException):
     """n8n was killed while this ran, or somebody stopped it; nothing of it may be written any more."""
 
 
-class Engine(Publishing):
+class Engine(Publishing, Queueing):
     """All workflows and executions of one stand-in n8n."""
 
     def __init__(self) -> None:
@@ -28,7 +29,7 @@ class Engine(Publishing):
         self.executions: dict[str, Execution] = {}
         self.tags: dict[str, dict[str, Any]] = {}
         self._last_id = 0
-        self._life = threading.Event()  # set when this life is over
+        self.life = threading.Event()  # set when this life is over
 
     # -- runs
 
@@ -44,12 +45,14 @@ class Engine(Publishing):
         return run
 
     def start(self, run: Execution) -> None:
-        """Run in a thread of its own."""
+        """Run in a thread of its own, in queue mode as soon as a worker takes it."""
+        if self.takes(run):
+            return
         threading.Thread(target=self.run, args=(run,), daemon=True).start()
 
     def run(self, run: Execution) -> None:
         """Run to the end, unless n8n is killed in between."""
-        life = self._life
+        life = self.life
         try:
             error = self._run_nodes(run, life)
             with self.lock:
@@ -60,8 +63,8 @@ class Engine(Publishing):
         except Parked as parked:
             run.park(parked.till)
             return
-        if error:
-            self.tell_error_workflow(run, error)
+        if kept := error or run.data["resultData"].get("error"):
+            self.tell_error_workflow(run, kept)
         run.ended.set()
 
     def _run_nodes(self, run: Execution, life: threading.Event) -> dict[str, Any] | None:
@@ -117,12 +120,12 @@ class Engine(Publishing):
         return found
 
     def _write_end(self, run: Execution, error: dict[str, Any] | None) -> None:
-        run.status = "error" if error else "success"
-        run.stopped = utc_now()
+        run.ran_to_its_end, run.stopped = error is None, utc_now()
         if error:
             run.data["resultData"]["error"] = error
         elif run.retry_of and run.retry_of in self.executions:
             self.executions[run.retry_of].retry_success_id = run.id
+        run.status = "error" if run.data["resultData"].get("error") else "success"
 
     # -- what nodes may ask (see n8n_nodes.Host)
 
@@ -146,7 +149,7 @@ class Engine(Publishing):
         return run.id, run.last_items
 
     def wait(self, seconds: float) -> None:
-        if self._life.wait(seconds):
+        if self.life.wait(seconds):
             raise Killed
 
     # -- errors, retries, crashes
@@ -197,12 +200,12 @@ class Engine(Publishing):
 
     def kill(self) -> None:
         """End every run at once, leaving what was on disk."""
-        self._life.set()
+        self.life.set()
 
     def come_back(self) -> None:
         """What n8n does at its next start: mark what was under way as crashed, and tell the error workflows."""
         with self.lock:
-            self._life = threading.Event()
+            self.life = threading.Event()
             lost = [run for run in self.executions.values() if run.status == "running"]
             for run in lost:
                 self._mark_crashed(run)

@@ -138,6 +138,15 @@ def crashed_run() -> dict[str, Any]:
     }
 
 
+def stalled_run() -> dict[str, Any]:
+    """What n8n makes of a run whose worker was lost: it has no name and no time."""
+    words = (
+        "This execution failed to be processed too many times and will no longer retry. To allow this execution to "
+        "complete, please break down your workflow or scale up your workers or adjust your worker settings."
+    )
+    return {"level": "warning", "shouldReport": False, "tags": {}, "message": words, "stack": f"Error: {words}"}
+
+
 def told_of_crash(error: dict[str, Any]) -> dict[str, Any]:
     """The same for the error workflow, which is told without a message."""
     base = {"level": "warning", "shouldReport": True, "tags": {}, "context": {}, "functionality": "regular"}

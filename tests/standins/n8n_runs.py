@@ -53,6 +53,7 @@ class Execution:
     ended: threading.Event = field(default_factory=threading.Event)
     last_items: list[Item] = field(default_factory=list)
     wait_till: datetime | None = None
+    ran_to_its_end: bool = False  # n8n calls it finished, also where it kept an old error because nothing ran
 
     def park(self, till: datetime) -> None:
         """It waits in the database from now on."""
@@ -67,17 +68,17 @@ class Execution:
         """As the public API gives it."""
         found: dict[str, Any] = {
             "id": self.id,
-            "finished": self.status == "success",
+            "finished": self.ran_to_its_end,
             "mode": self.mode,
             "retryOf": self.retry_of,
             "retrySuccessId": self.retry_success_id,
             "status": self.status,
-            "startedAt": iso(self.started),
+            "startedAt": None if self.status == "new" else iso(self.started),
             "stoppedAt": iso(self.stopped),
             "workflowId": self.workflow["id"],
             "waitTill": iso(self.wait_till),
         }
         if with_data:
-            data = self.saved if self.status == "running" else self.data
+            data = self.saved if self.status in ("new", "running") else self.data
             found |= {"data": copy.deepcopy(data), "workflowData": self.workflow, "customData": {}}
         return found
