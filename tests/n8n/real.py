@@ -71,9 +71,16 @@ class RealN8n(N8nClient):
                 command, env=settings, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
             )
 
-    def start_worker(self) -> None:
-        """Start a worker on the same folder and queue; it takes work some seconds later."""
+    def start_worker(self, name: str = "") -> None:
+        """Start a worker on the same queue; it takes work some seconds later.
+
+        Args:
+            name: of its folder, as one that was killed left it; "" for a folder of its own where n8n has PostgreSQL.
+        """
         own = {name: str(free_port()) for name in ("N8N_PORT", "N8N_RUNNERS_BROKER_PORT", "QUEUE_HEALTH_CHECK_PORT")}
+        if "DB_TYPE" in self._environment:
+            own["N8N_USER_FOLDER"] = str(self.folder / (name or f"worker-{secrets.token_hex(4)}"))
+            Path(own["N8N_USER_FOLDER"]).mkdir(exist_ok=True)
         self._workers.append(self._begin("worker", self._settings() | own))
 
     def kill_workers(self) -> None:
