@@ -12,14 +12,15 @@ import requests
 import urllib3
 
 from recovery.model import N8nError
+from recovery.outside import n8n_older
 from recovery.outside.n8n_acting import N8nActingDoor
+from recovery.outside.n8n_older import with_text_ids
 from recovery.outside.n8n_session import new_session
 from recovery.outside.n8n_watching import ID_SHAPE, N8nWatching
 from recovery.outside.n8n_wiring import N8nWiringDoor
 
 LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 LARGEST_PAGE = 250  # n8n gives no more
-IDS = ("id", "workflowId", "retryOf", "retrySuccessId")
 # What a proxy in front of n8n says when it gave up waiting; n8n itself never does.
 PROXY_GAVE_UP = frozenset({504, 524})
 # A retry that ended with one of these kinds may have begun all the same: look for `retryOf` before another one.
@@ -63,6 +64,7 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
         self._timeout = timeout_seconds
         self._threads = threading.local()
         self._where = _without_credentials(self._url)
+        self._is_older = False
 
     def __repr__(self) -> str:
         return f"N8n({self.site!r}, {self._where!r})"
@@ -73,7 +75,7 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
         """One execution; None where it is gone. Raises N8nError."""
         query = {"includeData": "true"} if with_data else {}
         found = self._find("executions", execution_id, "execution:read", query)
-        return _with_text_ids(found) if found else None
+        return with_text_ids(found) if found else None
 
     def executions(
         self,
@@ -88,13 +90,19 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
         asked = {"status": status, "workflowId": workflow_id, "startedAfter": started_after, "cursor": cursor}
         query = {name: value for name, value in (asked | {"startedBefore": started_before}).items() if value}
         query["limit"] = str(max(1, min(limit, LARGEST_PAGE)))
-        answer = self._ask("GET", "/api/v1/executions", query)
+        answer = self._ask("GET", "/api/v1/executions", n8n_older.known_to(self._is_older, query))
+        if n8n_older.refuses_moments(answer.status, answer.why) and not self._is_older:
+            self._is_older = True
+            return self.executions(status, workflow_id, started_after, cursor, limit, started_before)
+        if n8n_older.refuses_status(answer.status, answer.why):
+            return [], ""
         if answer.status != 200:
             self._refuse(answer, "execution:list")
         page, following = self._object(answer).get("data"), answer.body.get("nextCursor")
         if not isinstance(page, list) or not all(isinstance(one, dict) for one in page):
             self._strange(answer, "a list of executions")
-        return [_with_text_ids(one) for one in page], following if isinstance(following, str) else ""
+        found = [with_text_ids(one) for one in page], following if isinstance(following, str) else ""
+        return n8n_older.within(*found, query) if self._is_older else found
 
     def retry(self, execution_id: str) -> dict[str, Any] | None:
         """Retry with the workflow as it was; the new execution, or None where it is still under way.
@@ -115,7 +123,7 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
             return None
         if answer.status != 200:
             self._refuse_retry(answer)
-        return _with_text_ids(self._object(answer))
+        return with_text_ids(self._object(answer))
 
     def workflow(self, workflow_id: str) -> dict[str, Any] | None:
         """A workflow with its tags; None where it is gone. Raises N8nError."""
@@ -283,11 +291,6 @@ def _parsed(content: bytes, headers: dict[str, str]) -> Any:
 
 def _is_gone(answer: _Answer) -> bool:
     return answer.status == 404 and answer.why not in ("", "not found")
-
-
-def _with_text_ids(execution: dict[str, Any]) -> dict[str, Any]:
-    """Older n8n gives ids as numbers; everywhere else an id is text."""
-    return {name: str(value) if name in IDS and isinstance(value, int) else value for name, value in execution.items()}
 
 
 def _seconds(text: str) -> float | None:

@@ -6,6 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import requests
 import trustme
 
+from recovery.clock import utc_now
 from recovery.model import N8nError
 from recovery.outside import n8n as door_module
 from recovery.outside.n8n import MAY_HAVE_BEGUN, N8n
@@ -88,6 +90,28 @@ def test_neither_an_execution_nor_a_workflow_nor_a_retry_is_made_of_nonsense(ser
     door = door_to(service.url)
     for ask in (lambda: door.execution("1"), lambda: door.workflow("1"), lambda: door.retry("1")):
         assert refused_by(ask).kind == "status"
+
+
+def test_an_older_n8n_that_cannot_list_by_time_or_status_is_read_all_the_same(
+    standin: StandInN8n, service: Service
+) -> None:
+    failing(standin, service)
+    workflow_id = str(standin.executions()[0]["workflowId"])
+    standin.add_old_failures(workflow_id, 3)
+    standin.add_old_failures(workflow_id, 1, age_seconds=0)
+    hour_ago, day_ago = ((utc_now() - timedelta(hours=hours)).isoformat() for hours in (1, 24.5))
+    asked = [{}, {"started_after": hour_ago}, {"started_before": hour_ago, "started_after": day_ago}]
+    asked += [{"status": "error", "started_after": hour_ago, "limit": 1}]
+    newer = [door_to(standin.url, key=standin.api_key).executions(**one)[0] for one in asked]
+    assert [len(rows) for rows in newer] == [5, 2, 3, 1]
+    standin.is_older = True
+    door = door_to(standin.url, key=standin.api_key)
+    assert [door.executions(**one)[0] for one in asked] == newer
+    assert door.executions("new") == door.executions("crashed", started_after=hour_ago) == ([], "")
+    page, cursor = door.executions(started_after=hour_ago, limit=2)
+    assert len(page) == 1 and cursor == "", "behind one that is older nothing is wanted"
+    with pytest.raises(N8nError, match="did not take the request"):
+        door.executions(cursor="nonsense")
 
 
 def test_a_404_that_is_not_n8ns_own_does_not_mean_gone(service: Service) -> None:

@@ -1,4 +1,4 @@
-"""n8n in queue mode: what we rely on, on the stand-in and on a real one with workers; and the main loop on the real one."""
+"""n8n in queue mode: what we rely on, on the stand-in and on a real one with workers; the main loop on the real one."""
 
 import threading
 import time
@@ -137,7 +137,9 @@ def test_a_worker_that_comes_back_to_its_folder_tells_of_the_crash_before_all_is
         world.service.behave("/second", 200)
         queued.start_worker("kept")
         crashed = has_status(world, run, "crashed")
-        assert [entry["node"]["name"] for entry in crashed["data"]["executionData"]["nodeExecutionStack"]] == ["Webhook"]
+        assert [entry["node"]["name"] for entry in crashed["data"]["executionData"]["nodeExecutionStack"]] == [
+            "Webhook"
+        ]
         assert {"Webhook", "First", "Second"} == set(crashed["data"]["resultData"]["runData"])
         given_up = has_status(world, run, "error")
         assert given_up["data"]["executionData"]["nodeExecutionStack"] == []

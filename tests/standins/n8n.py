@@ -26,6 +26,7 @@ class StandInN8n(N8nClient):
     Fields:
         can_retry: False makes it an n8n from before retries had a route.
         can_discover: False makes it one that cannot say what a key may do.
+        is_older: it can list executions neither by time nor as crashed or new, as n8n 1.
         numbers: what its /metrics tell beside the version, without "n8n_"; None: they are switched off.
         slow_seconds: every answer of the API comes that much later, with its work done.
     """
@@ -93,6 +94,14 @@ class StandInN8n(N8nClient):
         self._api.can_discover = value
 
     @property
+    def is_older(self) -> bool:
+        return self._api.is_older
+
+    @is_older.setter
+    def is_older(self, value: bool) -> None:
+        self._api.is_older = value
+
+    @property
     def slow_seconds(self) -> float:
         return self._api.slow_seconds
 
@@ -116,7 +125,7 @@ class StandInN8n(N8nClient):
         """Be no longer difficult."""
         self._api.misbehaviour.clear()
         self._api.can_retry, self._api.slow_seconds, self._api.numbers = True, 0.0, {}
-        self._api.can_discover = True
+        self._api.can_discover, self._api.is_older = True, False
 
     def lose_triggers(self, workflow_id: str) -> None:
         """Forget a published workflow's webhooks; publishing it brings them back."""

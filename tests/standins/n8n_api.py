@@ -61,6 +61,7 @@ class Api:
         self.slow_seconds = 0.0
         self.numbers: dict[str, float] | None = {}
         self.can_discover = True
+        self.is_older = False
 
     def answer(self, method: str, path: str, query: dict[str, str], key: str, body: Any) -> tuple[int, Any]:
         """Find the route, check the key, then do it. An unknown route is told before a wrong key."""
@@ -88,6 +89,8 @@ class Api:
 
     def list_executions(self, query: dict[str, str], **_: Any) -> Any:
         status, after = query.get("status", ""), query.get("startedAfter", "")
+        if self.is_older:
+            _refuse_what_is_newer(query)
         if status and status not in STATUSES:
             raise Refused(400, f"request/query/status Invalid enum value. Expected one of {STATUSES}")
         limit, below = _paging(query)
@@ -285,6 +288,16 @@ def _checked(body: Any) -> dict[str, Any]:
     if strange := [name for name in body if name not in known]:
         raise Refused(400, f"request/body Unrecognized key(s) in object: '{strange[0]}'")
     return dict(body)
+
+
+def _refuse_what_is_newer(query: dict[str, str]) -> None:
+    """What n8n 1.113 does not know of this list."""
+    for name in ("startedAfter", "startedBefore"):
+        if name in query:
+            raise Refused(400, f"Unknown query parameter '{name}'")
+    known = ("canceled", "error", "running", "success", "waiting")
+    if query.get("status", "error") not in known:
+        raise Refused(400, f"request/query/status must be equal to one of the allowed values: {', '.join(known)}")
 
 
 def _wanted(run: Execution, status: str, query: dict[str, str], span: tuple[datetime, datetime]) -> bool:
