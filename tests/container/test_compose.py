@@ -84,12 +84,19 @@ def test_queue_mode_is_one_variable_and_one_profile():
     queued = compose(EXECUTIONS_MODE="queue")["services"]
     assert queued["n8n"]["environment"] == queued["n8n-worker"]["environment"]
     assert queued["n8n-worker"]["environment"]["EXECUTIONS_MODE"] == "queue"
+    assert queued["n8n-worker"]["environment"]["N8N_METRICS_INCLUDE_QUEUE_METRICS"] == "true"
+
+
+def test_no_two_workers_of_n8n_share_a_folder_and_none_is_killed_while_it_ends_its_work():
+    worker = SERVICES["n8n-worker"]
+    assert worker["volumes"] == ["/home/node/.n8n"], "tests/n8n/test_queue_mode.py shows what a shared one does"
+    assert int(worker["stop_grace_period"].removesuffix("s")) > 30, "n8n's own patience"
 
 
 def test_n8ns_version_is_the_one_that_the_suite_runs():
-    from tests.n8n.install import N8N_VERSION
+    from tests.n8n.install import USUAL_VERSION
 
-    assert SERVICES["n8n"]["image"] == SERVICES["n8n-worker"]["image"] == f"n8nio/n8n:{N8N_VERSION}"
+    assert SERVICES["n8n"]["image"] == SERVICES["n8n-worker"]["image"] == f"n8nio/n8n:{USUAL_VERSION}"
 
 
 def test_the_image_carries_our_version_and_ends_as_nobody_special():

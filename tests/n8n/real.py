@@ -36,7 +36,7 @@ class RealN8n(N8nClient):
     def __init__(self, **environment: str) -> None:
         super().__init__()
         install.install()
-        self.publishes_error_workflows = not install.N8N_VERSION.startswith("1.")
+        self.publishes_all = not install.N8N_VERSION.startswith("1.")
         self.folder = Path(tempfile.mkdtemp(prefix="n8n-medic-real-"))
         self.port, self._broker = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"

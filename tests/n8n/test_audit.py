@@ -150,13 +150,17 @@ def test_an_unwired_workflow_is_wired_its_draft_stays_one_and_undo_takes_it_back
     world: World, auditor: Auditor, handler: str
 ) -> None:
     bare, planted = plant(world, "bare"), plant(world, "with a draft", timezone="Asia/Seoul")
+    gone = world.n8n.create_workflow(w.error_handler(world.told.url))
+    orphan = plant(world, "orphan", handler=gone)
+    assert world.n8n.api("DELETE", f"workflows/{gone}").ok
     draft = world.draft(planted, w.webhook("audit-draft-only"), w.stop_and_error("unfinished"))
     before, kept = export(world.n8n), versions(world.n8n, planted)
     shown = auditor("--fix", "--yes", "--fail-on", "never")
     assert shown.exit_code == 0, shown.output
     assert "And now:" in shown.output and "its draft stays unpublished" in shown.output
-    found = {settings(world.n8n, one)["errorWorkflow"] for one in (bare, planted)}
-    assert len(found) == 1 and auditor.of(bare) == set() and auditor.of(planted) == set()
+    found = {settings(world.n8n, one)["errorWorkflow"] for one in (bare, planted, orphan)}
+    assert len(found) == 1 and gone not in found
+    assert [auditor.of(one) for one in (bare, planted, orphan)] == [set()] * 3
     assert versions(world.n8n, planted) == kept and kept[1] != draft
     assert not world.n8n.webhook_answers("audit-draft-only")
     assert "n8n-medic: canary" not in {one["name"] for one in export(world.n8n).values()}
@@ -166,7 +170,7 @@ def test_an_unwired_workflow_is_wired_its_draft_stays_one_and_undo_takes_it_back
     undone = auditor.cli("connect", "--undo", "--yes")
     assert undone.exit_code == 0, undone.output
     after = export(world.n8n)
-    assert all(after[one] == before[one] for one in (bare, planted))
+    assert all(after[one] == before[one] for one in (bare, planted, orphan))
 
 
 def test_a_lost_webhook_is_found_and_the_live_version_published_again(

@@ -71,11 +71,12 @@ def contact(medic: Medic) -> None:
     medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)
 
 
-def kill_worker(medic: Medic) -> None:
-    """kill -9, as an out-of-memory kill would."""
+def kill_worker(medic: Medic) -> int:
+    """kill -9, as an out-of-memory kill would; what it was."""
     [worker] = [one for one in medic.family() if one.cmdline()[-2:] == ["recovery", "worker"]]
     worker.send_signal(signal.SIGKILL)
     psutil.wait_procs([worker], 5)
+    return int(worker.pid)
 
 
 @pytest.fixture
@@ -98,9 +99,10 @@ def test_hundreds_are_run_again_once_each_across_restarts_of_n8n_and_of_the_work
         following = begin(medic, "--workflow", name, "--since", "1h", "--yes", "--json")
         reached: Callable[[float], bool] = lambda part: len(outage.placed()) >= part * count  # noqa: E731
         medic.wait("an eighth", lambda: reached(1 / 8), 400, 0.02)
-        kill_worker(medic)
+        killed = kill_worker(medic)
         medic.wait("a quarter", lambda: reached(1 / 4), 400, 0.02)
         outage.n8n.stop()
+        assert count / 4 <= len(outage.placed()) < count, "n8n and our worker were ended in its middle"
         time.sleep(1)  # so that n8n is found to be away
         outage.n8n.start()
         told, beside = following.communicate(timeout=600)
@@ -109,6 +111,8 @@ def test_hundreds_are_run_again_once_each_across_restarts_of_n8n_and_of_the_work
         assert found["state"] == "done" and found["progress"]["recovered"] == found["progress"]["total"] == count
         assert outage.placed() == Counter(ids), "each was placed exactly once"
         assert medic.incidents() == [] and found["left"] == []
+        lived = [one.pid for one in medic.family() if one.cmdline()[-2:] == ["recovery", "worker"]]
+        assert len(lived) == 1 and lived != [killed], "another worker has ended it"
         again, told, _ = run(medic, "--workflow", name, "--since", "1h", "--yes", "--json")
         assert again == 0 and json.loads(told)["counts"]["succeeded"] == count
         assert outage.placed() == Counter(ids)
