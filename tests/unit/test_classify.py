@@ -56,6 +56,7 @@ CAUSES: dict[str, tuple[str, tuple[str, str, str]]] = {
     "sub": (HOST, UNAVAILABLE),
     "timeout-post": (HOST, SLOW),
     "tls": (HOST, SILENT),
+    "worker-lost": ("n8n", ("crashed", "queue_stalled", "permanent")),
 }
 
 

@@ -29,7 +29,7 @@ JUDGED: dict[str, tuple[bool, bool, str]] = {
     "credential-401": SAME_AGAIN,
     "credential-deleted": SAME_AGAIN,
     "dns": (True, False, "was not reached (ENOTFOUND)"),
-    "execution-timeout": (False, True, "how many items"),
+    "execution-timeout": (False, False, "a retry would run nothing"),
     "http-400": SAME_AGAIN,
     "http-401": SAME_AGAIN,
     "http-403": SAME_AGAIN,
@@ -53,6 +53,7 @@ JUDGED: dict[str, tuple[bool, bool, str]] = {
     "sub": (False, False, "the workflow that called it is retried instead"),
     "timeout-post": (False, True, "did not answer properly"),
     "tls": (True, False, "only reads"),
+    "worker-lost": (False, False, "a retry would run nothing"),
 }
 
 
@@ -63,6 +64,7 @@ def test_a_real_failure_is_judged_as_a_careful_person_would(path):
     run = Run(
         failed_at=NOW,
         crashed=details["status"] == "crashed",
+        nothing_left=source.has_nothing_left(details),
         in_subworkflow=source.fails_in_subworkflow(details),
         items=source.items_into(details),
         writers=source.nodes_that_may_write(details),
@@ -159,6 +161,15 @@ def test_a_person_may_allow_what_is_ambiguous_permanent_old_or_used_up():
     assert found.retry and found.because == "kim allowed it to run again"
 
 
+def test_where_nothing_is_left_to_run_no_permit_helps():
+    for run in (
+        replace(ONE, nothing_left=True),
+        replace(ONE, nothing_left=True, permit="kim", tags=frozenset(["medic:retry-from-start"])),
+    ):
+        found = ask(run=run)
+        assert not found.retry and not found.asks and "would run nothing" in found.because
+
+
 def test_no_retry_wins_over_everything():
     run = replace(ONE, tags=frozenset(["medic:no-retry", "medic:retry-safe"]), permit="kim")
     found = ask(GET, run, retry_ambiguous=True)
@@ -199,6 +210,11 @@ def test_success_anywhere_in_the_chain_counts():
     assert read_chain(run_of(1), [run_of(4, 1), run_of(6, 4, "success"), run_of(7, 4)]).succeeded == "6"
     assert read_chain(run_of(1), [run_of(4, 1, retrySuccessId="6")]).succeeded == "6"
     assert read_chain(run_of(1, retrySuccessId="9"), []).succeeded == "9"
+
+
+def test_a_retry_that_failed_is_no_success_though_n8n_notes_it_as_one():
+    assert read_chain(run_of(1, retrySuccessId="2"), [run_of(2, 1, finished=True)]).succeeded == ""
+    assert read_chain(run_of(1, retrySuccessId="2"), [run_of(2, 1), run_of(3, 2, "success")]).succeeded == "3"
 
 
 @pytest.mark.parametrize("status", ["running", "new", "waiting", "unknown"])
