@@ -1,10 +1,12 @@
 """n8n in queue mode, when its workers are lost: nothing runs twice, nothing is called done that is not."""
 
+import re
 import threading
 from typing import Any
 
 import pytest
 
+from recovery.alerts.messages.phrases import said_in
 from recovery.model import OrderWhat
 from recovery.outside.n8n import N8n
 from recovery.store import orders
@@ -28,6 +30,11 @@ def place(fake_clock: FakeClock) -> Any:
         yield found
 
 
+def is_korean(text: str) -> bool:
+    """Whether a Korean page says it in Korean."""
+    return said_in("ko", text) != text and not re.search("[a-z]{4}", said_in("ko", text))
+
+
 def failed(place: Place) -> str:
     """A run that failed while the service was away, which is back; n8n's id of it."""
     workflow_id = place.workflow("orders")
@@ -46,7 +53,7 @@ def test_a_retry_that_waits_in_the_queue_is_followed_and_not_begun_again(place: 
     place.engine.run(200, 5)
     chain = place.engine.chain(run)
     assert chain.because == "execution 3 of its chain waits in n8n's queue" and chain.retries == 1
-    assert set(place.n8n.engine.executions) == {"1", run, "3"}
+    assert set(place.n8n.engine.executions) == {"1", run, "3"} and is_korean(chain.because)
     place.n8n.start_worker()
     wait_for("the retry", lambda: place.service.counts("/orders")["a"] == 2)
     place.engine.run(60, 5)
@@ -93,6 +100,12 @@ def test_what_a_lost_worker_ran_is_left_to_a_person_whatever_they_click(place: P
     place.engine.run(30, 5)
     assert place.engine.chains() == {run: "left_alone"}
     assert "a retry would run nothing" in place.engine.chain(run).because
+    told = (
+        incident.advice,
+        place.engine.chain(run).because,
+        "more executions wait in n8n's queue than can be looked through",
+    )
+    assert all(is_korean(one) for one in told), [said_in("ko", one) for one in told]
     assert list(place.n8n.engine.executions) == [run], "no retry was begun, and none could be"
 
 
