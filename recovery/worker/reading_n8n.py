@@ -1,7 +1,7 @@
 """What has to be read of n8n before a chain is touched."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ MOST_PAGES = 40
 MOST_SAVED, MOST_LOOKED_AT = 20, 5
 MOST_UNLISTED, GAPS = 250, 3
 CLOCKS_APART = timedelta(minutes=10)
-UNREADABLE = "unreadable"
+UNREADABLE, TOO_MANY = "unreadable", "too_many"
 REFUSALS = {"auth": "unauthorized", "forbidden": "forbidden", "too_old": "too_old"}  # by the kind of error
 
 log = logging.getLogger("medic.worker")
@@ -85,32 +85,31 @@ def read_members(
     return [*found, one] if seen and (one := door.execution(seen)) else found
 
 
-def read_unlisted(door: N8nDoor, leaf_id: str, since: datetime | None) -> list[Mapping[str, Any]]:
-    """Retries that n8n has and does not list: what waits in the queue of queue mode is given by its number alone.
+def find_unlisted_retry(door: N8nDoor, members: Collection[str], since: datetime | None) -> Mapping[str, Any] | None:
+    """A retry of one of them that n8n has and lists nowhere: what waits in its queue is given by its number alone.
 
     Args:
-        since: look for those that were asked for after that moment; None: for those newer than all that n8n lists.
+        since: look for one that was asked for after that moment; None: for one newer than all that n8n lists.
 
     Raises:
-        N8nError: more waits there than can be looked through.
+        N8nError: of the kind TOO_MANY where more have to be looked at than can be.
     """
     page, _ = door.executions(limit=250 if since else 1)
     began = {number_of(one.get("id")): moment(one.get("startedAt")) for one in page}
-    newest = max((number_of(leaf_id), *began))
+    newest = max((*map(number_of, members), *began))
     number = _number_before(since, began) if since else newest
-    found: list[Mapping[str, Any]] = []
     asked = gaps = 0
     while number < newest or gaps < GAPS:
         number += 1
         if number in began:
             continue
         if asked == MOST_UNLISTED:
-            raise N8nError("more executions wait in n8n's queue than can be looked through", "busy")
+            raise N8nError("more executions wait in n8n's queue than can be looked through", TOO_MANY)
         one, asked = door.execution(str(number)), asked + 1
         gaps = gaps + 1 if one is None and number > newest else 0
-        if one and one.get("retryOf"):
-            found.append(one)
-    return found
+        if one and one.get("retryOf") in members:
+            return one
+    return None
 
 
 def _number_before(since: datetime, began: Mapping[int, datetime | None]) -> int:

@@ -9,7 +9,7 @@ from recovery.sources import n8n_execution as source
 from recovery.store import database, executions, incidents, recoveries, replays, signals, sites, steps
 from recovery.store.tables import ExecutionRow
 from recovery.worker.context import Context, now_for_effect
-from recovery.worker.reading_n8n import UNREADABLE, read_details_or, site_state
+from recovery.worker.reading_n8n import TOO_MANY, UNREADABLE, read_details_or, site_state
 
 SOON = timedelta(seconds=5)
 WAITING, LEFT_ALONE = ExecutionState.WAITING, ExecutionState.LEFT_ALONE
@@ -102,7 +102,8 @@ def unreachable(row: ExecutionRow, problem: N8nError) -> None:
         leave(row, f"n8n does not take its id: {problem}")
         return
     if not problem.permanent:
-        if problem.kind == UNREADABLE:
+        # Whether our own retry waits there cannot be known: a person decides. Before one is begun, it is waited for.
+        if problem.kind == UNREADABLE or (problem.kind == TOO_MANY and row.state == ExecutionState.RETRYING):
             put_aside(row, f"n8n is ready, but could not tell of it: {problem}")
             return
         again: dict[str, Any] = {"run_at": now + SOON * (row.unread + 1), "unread": row.unread}

@@ -16,12 +16,12 @@ from recovery.worker.guarding import told
 from recovery.worker.judging import judge_run
 from recovery.worker.outage import is_within
 from recovery.worker.reading_n8n import (
+    find_unlisted_retry,
     is_stranger,
     orphan_success,
     read_details,
     read_details_or,
     read_members,
-    read_unlisted,
     saves_successes,
     tags_of,
     true_root,
@@ -104,8 +104,8 @@ def _with_unlisted(
     if chain.succeeded or chain.status not in replay.FAILED:
         return chain
     asked_at = row.started_at if row.state == RETRYING else None
-    unlisted = read_unlisted(door, chain.leaf_id, asked_at)
-    return replay.read_chain(root, [*members, *unlisted]) if unlisted else chain
+    unlisted = find_unlisted_retry(door, chain.members, asked_at)
+    return replay.read_chain(root, [*members, unlisted]) if unlisted else chain
 
 
 def _members_of(row: ExecutionRow) -> list[str]:

@@ -62,7 +62,7 @@ class RealN8n(N8nClient):
     def start(self) -> None:
         """Start, or start again, on the same folder and port; back when n8n is ready."""
         self._process = self._begin("start", self._settings())
-        wait_for("n8n's readiness", self.is_ready, 120, 0.25)
+        wait_for("n8n's readiness", self.is_ready, 240, 0.25)  # 20 s on an idle machine
 
     def _begin(self, what: str, settings: dict[str, str]) -> subprocess.Popen[bytes]:
         command = [str(install.node_home() / "bin/node"), str(install.SCRIPT), what]

@@ -131,3 +131,24 @@ def test_a_queue_that_is_too_long_to_be_looked_through_lets_nothing_begin(
     place.poll()
     assert place.engine.chain(run).because.startswith("n8n cannot be asked now: more executions wait")
     assert place.service.counts("/orders")["a"] == 1
+
+
+def test_where_nobody_can_know_whether_our_retry_waits_a_person_is_asked(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = failed(place)
+    for _ in range(6):  # n8n saves none of these, so that their numbers are gaps
+        place.n8n.engine.begin(place.n8n.engine.executions[run].workflow, "webhook", {})
+    for number in range(3, 9):
+        del place.n8n.engine.executions[str(number)]
+    place.n8n.kill_workers()
+    monkeypatch.setattr(place.engine.outside.n8n("default"), "retry", lambda _: None)
+    place.n8n.start_worker()
+    place.n8n.call("orders", {"id": "newer"})
+    wait_for("it", lambda: place.service.counts("/orders").get("newer"))
+    monkeypatch.setattr(reading_n8n, "MOST_UNLISTED", 5)
+    place.poll()
+    place.engine.run(120, 5)
+    chain = place.engine.chain(run)
+    assert (chain.state, chain.retries) == ("left_alone", 1) and "more executions wait" in chain.because
+    assert place.service.counts("/orders")["a"] == 1
