@@ -185,7 +185,7 @@ def read_chain(root: Mapping[str, Any], executions: Iterable[Mapping[str, Any]])
     found.sort(key=_age)
     succeeded = next((str(one.get("id")) for one in found if one.get("status") == "success"), "")
     # n8n notes a retry that ran nothing, and that it calls failed, as the success of what it retried.
-    failed = {str(one.get("id")) for one in found if one.get("status") in FAILED}
+    failed = {str(one.get("id")) for one in found if str(one.get("status")) in FAILED}
     noted = (str(one.get("retrySuccessId") or "") for one in found)
     told = next((name for name in noted if name and name not in failed), "")
     running = [one for one in found if str(one.get("status")) in UNDER_WAY]
