@@ -26,6 +26,7 @@ from webhook_server import (
     override,
     pages,
     previewing,
+    replay_pages,
     security,
     senders,
     silencing,
@@ -62,6 +63,7 @@ def create_app(config: Any) -> Flask:
         answering,
         silencing,
         auditing,
+        replay_pages,
     ):
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)

@@ -18,6 +18,7 @@ from webhook_server.controls import list_controls
 from webhook_server.health import describe_sites, worker_trouble
 from webhook_server.links import link_execution
 from webhook_server.problems import Problem
+from webhook_server.replay_pages import list_going
 from webhook_server.wording import write_ago
 
 SHOWN = 50
@@ -61,6 +62,7 @@ def system() -> str:
         resolved=views.find_resolved(10),
         waiting=views.find_waiting(10),
         executions={state: executions.get(state, 0) for state in views.UNDER_WAY},
+        replays=list_going(),
         unsent=system_views.find_unsent_alerts(20),
         untriaged=system_views.count_untriaged(),
         workers=system_views.find_workers()[:4],

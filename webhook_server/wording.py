@@ -114,6 +114,7 @@ LABELS = {
         "component": _("component"),
         "n8n": "n8n",
         "audit": _("audit"),
+        "replay": _("replay"),
     },
     "order": {
         "retry_now": _("Retry now"),
@@ -154,7 +155,13 @@ LABELS = {
         "not_looked_at": _("could not be looked at"),
     },
     "outcome": {"done": _("done"), "refused": _("refused")},
-}
+    "replay": {"reading": _("being counted"), "asking": _("waits for a yes"), "running": _("under way"),
+               "done": _("done"), "stopped": _("stopped"), "cancelled": _("cancelled")},
+    "lot": {
+        "replay": _("to run again"), "succeeded": _("succeeded since"), "running": _("running now"),
+        "ambiguous": _("may repeat an effect"), "tagged": _("tagged no-retry"), "too_old": _("data gone"),
+        "incident": _("left to an open incident"), "left_alone": _("left alone"), "over_limit": _("over the limit")},
+}  # fmt: skip
 
 EXPLANATIONS = {
     "retry_now": _("Does not wait for the next attempt: tries at once."),
@@ -198,6 +205,9 @@ TONES = {
     "open": "warn",
     "high": "warn",
     "unknown": "warn",
+    "asking": "warn",
+    "stopped": "bad",
+    "reading": "busy",
     "awaiting_approval": "bad",
     "paused": "warn",
     "held": "warn",

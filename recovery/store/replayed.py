@@ -148,6 +148,17 @@ def find_unrecovered(replay_id: int, limit: int) -> list[ExecutionRow]:
     return list(query.order_by(ExecutionRow.state, ExecutionRow.failed_at, ExecutionRow.id).limit(limit))
 
 
+def find_shown(replay_id: int, limit: int) -> list[ExecutionRow]:
+    """Chains of a replay: those that failed again first, then what was left, runs, has recovered, and waits."""
+    order = [
+        ExecutionState.FAILED, ExecutionState.LEFT_ALONE, ExecutionState.RETRYING,
+        ExecutionState.RECOVERED, ExecutionState.WAITING,
+    ]  # fmt: skip
+    place = pw.Case(ExecutionRow.state, [(state, number) for number, state in enumerate(order)], len(order))
+    query = ExecutionRow.select().where(ExecutionRow.replay_id == replay_id)
+    return list(query.order_by(place, ExecutionRow.failed_at, ExecutionRow.id).limit(limit))
+
+
 def find_failed(replay_id: int, workflow_id: str) -> ExecutionRow | None:
     """The newest chain of a workflow whose retry failed; None where none did."""
     mine = ExecutionRow.select().where(ExecutionRow.replay_id == replay_id, ExecutionRow.workflow_id == workflow_id)

@@ -1,5 +1,6 @@
 """Replays: what people order, and how far the worker has come with it."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -52,6 +53,12 @@ def _ask(replay_id: int, states: tuple[str, ...], now: datetime, **word: Any) ->
         ReplayRow.update(run_at=now).where(meant, ReplayRow.lease_until.is_null()).execute()
     wake.wake_worker()
     return taken
+
+
+def find_newest(states: Collection[str], limit: int) -> list[ReplayRow]:
+    """The newest replays in one of these states."""
+    query = ReplayRow.select().where(ReplayRow.state.in_(list(states)))
+    return list(query.order_by(ReplayRow.id.desc()).limit(limit))
 
 
 def find_active() -> dict[int, str]:

@@ -111,6 +111,7 @@ def test_the_pages_fit_a_phone(enter, story):
         ("decision", f"/incidents/{story['asking'].id}"),
         ("override", "/override"),
         ("reports", "/reports"),
+        ("replays", "/replays"),
     ]:
         page.goto(address)
         width = page.evaluate("document.documentElement.scrollWidth")

@@ -86,7 +86,7 @@ def test_with_no_n8n_the_page_says_what_to_do(tmp_path, now):
     log_in(client)
     add_worker(now)
     text = client.get("/").text
-    assert "Nothing is being watched yet" in text and "MEDIC_N8N_URL" in text and "medic.yaml" in text
+    assert "Nothing is being watched yet" in text and "medic connect --url" in text
 
 
 def test_a_dry_run_is_told_on_every_page(tmp_path, now):
