@@ -13,6 +13,8 @@ from recovery.store import audits
 from recovery.store.tables import AuditRow
 
 SHOWN = 300
+SEVERITIES = ("bad", "warn", "info")
+SAME = ("severity", "rule", "because", "fix", "todo", "since")
 
 blueprint = Blueprint("auditing", __name__)
 
@@ -23,7 +25,8 @@ class Audited:
 
     Fields:
         row: its last audit; None before the worker knows it.
-        findings: the worst first, each with when it was first found. more: how many are not shown.
+        findings: the worst first, each with when it was first found, and the workflows of which it is true. more: how
+            many are not shown.
         counts: how many of each severity.
     """
 
@@ -49,9 +52,19 @@ def list_audited() -> list[Audited]:
 
 def _audited(site: str, row: AuditRow | None) -> Audited:
     found = row.findings if row else []
-    shown = [{**one, "since": from_micros(one["since"])} for one in found[:SHOWN]]
-    counts = {kind: sum(one["severity"] == kind for one in found) for kind in ("bad", "warn", "info")}
-    return Audited(site, row, shown, counts, len(found) - len(shown))
+    alike = _alike(found)
+    shown = [{**one, "since": from_micros(one["since"])} for one in alike[:SHOWN]]
+    counts = {kind: sum(one["severity"] == kind for one in found) for kind in SEVERITIES}
+    return Audited(site, row, shown, counts, len(alike) - len(shown))
+
+
+def _alike(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is the same of several workflows as one finding of all of them, the worst first."""
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for one in found:
+        kept = groups.setdefault(tuple(one[name] for name in SAME), {**one, "workflows": []})
+        kept["workflows"].append((one["workflow"], one["workflow_id"]))
+    return sorted(groups.values(), key=lambda one: SEVERITIES.index(one["severity"]))
 
 
 @blueprint.post("/audit/<site>")

@@ -12,6 +12,7 @@ from recovery.decide.audit_rule import Rule
 from recovery.model import Audit, AuditFinding, AuditSeverity, Fix
 
 STYLES = {AuditSeverity.BAD: "bold red", AuditSeverity.WARN: "yellow", AuditSeverity.INFO: "dim"}
+MOST_NAMES = 8
 CAN = {Fix.ERROR_WORKFLOW: "--fix sets the error workflow", Fix.REPUBLISH: "--fix publishes the live version again"}
 
 
@@ -29,11 +30,30 @@ def _table(findings: Sequence[AuditFinding]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, expand=True)
     for column, share in (("", 0), ("Workflow", 2), ("What was found", 4), ("What to do", 3)):
         table.add_column(column, overflow="fold", ratio=share or None, no_wrap=not share)
-    for one in findings:
-        workflow = f"{one.workflow}\n{one.workflow_id}" if one.workflow_id else "n8n itself"
+    for alike in _alike(findings):
+        one = alike[0]
         todo = CAN.get(one.fix, one.todo)
-        table.add_row(one.severity.value, workflow, f"{one.rule}\n{one.because}", todo, style=STYLES[one.severity])
+        found = f"{one.rule}\n{one.because}"
+        table.add_row(one.severity.value, _workflows(alike), found, todo, style=STYLES[one.severity])
     return table
+
+
+def _alike(findings: Sequence[AuditFinding]) -> list[list[AuditFinding]]:
+    """What is the same of several workflows together, the worst first."""
+    groups: dict[tuple[str, ...], list[AuditFinding]] = {}
+    for one in findings:
+        groups.setdefault((one.severity, one.rule, one.because, one.fix, one.todo), []).append(one)
+    worst_first = list(AuditSeverity)
+    return sorted(groups.values(), key=lambda alike: worst_first.index(alike[0].severity))
+
+
+def _workflows(alike: Sequence[AuditFinding]) -> str:
+    """One with its id; of several the names, for --json has the rest."""
+    if len(alike) == 1:
+        one = alike[0]
+        return f"{one.workflow}\n{one.workflow_id}" if one.workflow_id else "n8n itself"
+    more = f" and {len(alike) - MOST_NAMES} more" if len(alike) > MOST_NAMES else ""
+    return f"{len(alike)} workflows: {', '.join(one.workflow for one in alike[:MOST_NAMES])}{more}"
 
 
 def show_rules(rules: Sequence[Rule], as_json: bool) -> None:

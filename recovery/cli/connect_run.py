@@ -15,7 +15,7 @@ from recovery.cli.connecting import Connecting, Refused, Request, one_at_a_time,
 from recovery.cli.itself import medic
 from recovery.cli.medic_yaml import Entry, FileChange, plan_file, write_file
 from recovery.cli.reaching import open_n8n
-from recovery.cli.shipped_files import FOLDER, HANDLER, BadFiles, foreign_credentials, read_shipped, usual
+from recovery.cli.shipped_files import FOLDER, HANDLER, BadFiles, read_shipped, usual
 from recovery.cli.wiring import Stopped
 from recovery.cli.wiring_words import show_difference
 from recovery.config import Config, ConfigProblems, ensure_secrets, load_config
@@ -80,6 +80,7 @@ def _run(
 
 
 def _connect(connecting: Connecting, entry: Entry, manner: Manner) -> int:
+    _refuse_second_name(connecting.config, entry)
     connecting.look()
     connecting.show()
     config = connecting.config
@@ -98,13 +99,21 @@ def _connect(connecting: Connecting, entry: Entry, manner: Manner) -> int:
         change = plan_file(config, entry, _ask_dry_run(config), os.environ)
     if _writes(change, manner):
         write_file(change, os.environ)
-        click.echo(f"  {change.path} is written: n8n-medic reads it at its next start")
+        click.echo(f"  {change.path} is written")
     good = connecting.apply()
-    click.echo(_end(connecting, entry, good))
+    click.echo(_end(entry, good))
+    if _writes(change, manner):
+        click.echo(f"Now start n8n-medic (again, if it runs): it reads {change.path} only then.")
     return 0 if good else 1
 
 
-def _end(connecting: Connecting, entry: Entry, good: bool) -> str:
+def _refuse_second_name(config: Config, entry: Entry) -> None:
+    for one in config.n8n:
+        if one.name != entry.name and str(one.url).rstrip("/") == entry.url:
+            raise Refused(f"{entry.url} is configured as n8n {one.name} already: give --name {one.name}")
+
+
+def _end(entry: Entry, good: bool) -> str:
     if good:
         return f"n8n {entry.name} is connected. `{medic()} doctor` says how it stands; --undo takes it back."
     return "Not all went well: each line that begins with ! says what to do."
@@ -194,8 +203,6 @@ def _chosen(words: str, shipped: Mapping[str, Shipped]) -> tuple[str, ...]:
     for stem in stems:
         if stem not in shipped:
             raise click.UsageError(f"--workflows {stem}: there is none; there are {', '.join(shipped)}")
-        if foreign := foreign_credentials(shipped[stem]):
-            click.echo(f"  ! {stem} needs credentials of yours: {', '.join(foreign)}. Choose them in n8n.")
     return tuple(dict.fromkeys((HANDLER, *stems)))
 
 

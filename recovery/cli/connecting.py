@@ -16,7 +16,7 @@ from recovery.cli.wiring import Stopped, Wirer, fingerprint
 from recovery.cli.wiring_words import show_plan, show_undo
 from recovery.clock import utc_now
 from recovery.config import Config
-from recovery.decide.coverage import has_draft
+from recovery.decide.coverage import has_draft, why_not_chosen
 from recovery.decide.unwiring import plan_undo, settle, settled_view
 from recovery.decide.wiring import plan_wiring
 from recovery.model import (
@@ -42,6 +42,15 @@ RAN_OUT = "run medic connect again: it looks first what became of it"
 
 class Refused(Exception):
     """Nothing was changed; the message says why and what to do."""
+
+
+@contextmanager
+def only_looking() -> Iterator[None]:
+    """Nothing is changed meanwhile, and what n8n refuses is told so. Raises Refused."""
+    try:
+        yield
+    except N8nError as error:
+        raise Refused(str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +87,35 @@ class Connecting:
     wiring: Wiring = field(init=False)
 
     def look(self) -> None:
-        """See what is there, and plan. Nothing is changed. Raises Refused, N8nError."""
-        self.access = look_at_access(self.door)
-        if self.access.refused:
-            raise Refused(self.access.refused)
-        for line in self.access.lines:
-            self.tell(line)
-        self.view = read_view(self.door, self._wired())
+        """See what is there, and plan. Nothing is changed. Raises Refused."""
+        with only_looking():
+            self.access = look_at_access(self.door)
+            if self.access.refused:
+                raise Refused(self.access.refused)
+            for line in self.access.lines:
+                self.tell(line)
+            self.view = read_view(self.door, self._wired(self.door.site))
+        self._refuse_another_name()
+        if words := why_not_chosen(self.request.only, self.request.tagged, self.view):
+            raise Refused(words)
         settled = settle(self.view)
         self.view = settled_view(self.view, settled)
         self.wiring = plan_wiring(self._wish(), self.shipped, self.view)
 
-    def _wired(self) -> tuple[Wired, ...]:
+    def _wired(self, site: str) -> tuple[Wired, ...]:
         if not self.has_database:
             return ()
         try:
-            return wirings.find_wired(self.door.site)
+            return wirings.find_wired(site)
         except TROUBLE:
             return ()  # a database of before: nothing was connected by us
+
+    def _refuse_another_name(self) -> None:
+        """One n8n has one name: under a second one its workflows would tell of it by that, and no more by the first."""
+        here = {str(one["id"]) for one in self.view.workflows}
+        for name in {one.name for one in self.config.n8n} - {self.door.site}:
+            if here & {one.change.target for one in self._wired(name)}:
+                raise Refused(f"this n8n is connected as {name}: --name {name}, or undo that first (--undo)")
 
     def _wish(self) -> Wish:
         asked = self.request
@@ -186,10 +206,11 @@ def note_settled(door: N8nWiring) -> WiringView:
 
 def undo(door: N8nWiring, tell: Callable[[str], None], agreed: Callable[[], bool]) -> bool:
     """Take back what was changed, once a person agreed; whether all of it went well. Raises Refused, N8nError."""
-    access = look_at_access(door, undoing=True)
-    if access.refused:
-        raise Refused(access.refused)
-    view = read_view(door, wirings.find_wired(door.site))
+    with only_looking():
+        access = look_at_access(door, undoing=True)
+        if access.refused:
+            raise Refused(access.refused)
+        view = read_view(door, wirings.find_wired(door.site))
     view = settled_view(view, settle(view))
     plan = plan_undo(view)
     lines = list(show_undo(plan))

@@ -3,7 +3,8 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from recovery.cli.access import TO_CONNECT, TO_HEAL
@@ -16,12 +17,13 @@ from recovery.config.load import config_path
 from recovery.config.notes import notes_on
 from recovery.config.secrets import secret_path
 from recovery.config.settings import SECRET_NAMES
-from recovery.decide.diagnosis import Finding, HostFacts, SiteFacts, State, diagnose_host, diagnose_site
+from recovery.decide.diagnosis import WORKER_AWAY, Finding, HostFacts, SiteFacts, State, diagnose_host, diagnose_site
 from recovery.model import ChangeKind, DoorError, N8nError
 from recovery.store import sites, wirings
 from recovery.store.database import TROUBLE, open_database, sqlite_path
 
 PUBLIC_SECONDS = 5.0
+OF_LATE = timedelta(minutes=5)  # a worker asks each n8n every 30 s, and begins with it
 
 
 def diagnose(config: Config) -> Iterator[Finding]:
@@ -79,6 +81,21 @@ def _is_loose(path: Path) -> bool:
 
 
 def _site(config: Config, n8n: N8n, has_database: bool) -> SiteFacts:
+    found = _asked(config, n8n, has_database)
+    return replace(found, unseen=has_database and bool(n8n.api_key) and _is_unseen(n8n.name, found.now))
+
+
+def _is_unseen(site: str, now: datetime) -> bool:
+    """Whether a worker lives that has not asked this n8n: it has read its configuration before that was in it."""
+    try:
+        beat, known = sites.latest_beat("worker"), sites.find_site(site)
+    except TROUBLE:
+        return False
+    lives = beat is not None and now - beat < WORKER_AWAY
+    return lives and (known is None or known.checked_at is None or now - known.checked_at > OF_LATE)
+
+
+def _asked(config: Config, n8n: N8n, has_database: bool) -> SiteFacts:
     name, url, now = n8n.name, str(n8n.url).rstrip("/"), utc_now()
     if not n8n.api_key:
         return SiteFacts(name, url, now, has_key=False)

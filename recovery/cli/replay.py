@@ -144,7 +144,7 @@ def _check_brakes(limits: Any, rate: float | None, at_once: int | None) -> None:
 
 def _site(sites: Sequence[str], given: str | None) -> str:
     if not sites:
-        raise click.UsageError("no n8n with an API key is configured, so nothing can be run again")
+        raise click.UsageError("no n8n with an API key is configured, so nothing can be run again: medic connect")
     if given is None and len(sites) > 1:
         raise click.UsageError(f"say which n8n with --n8n: {', '.join(sites)}")
     if given is not None and given not in sites:

@@ -1,6 +1,7 @@
 """A replay in tables for people, and as JSON for programs."""
 
 import json
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -34,17 +35,21 @@ def _as_json(value: Any) -> str:
 
 
 def print_counts(console: Console, found: dict[str, Any]) -> None:
-    """What failed, workflow by workflow, what becomes of it, and why."""
+    """What failed, workflow by workflow, what becomes of it, and why; nothing where it was never counted."""
+    total = found["counts"]
+    if not total:
+        return
     since, until = (f"{found[name]:%Y-%m-%d %H:%M}" for name in ("since", "until"))
     console.print(f"Failed on n8n {found['n8n']} from {since} to {until} (UTC); {found['read']:,} executions read\n")
-    total = found["counts"]
     if not total.get("failed"):
         console.print("Nothing failed in this time.")
         return
     lots = [lot for lot in Lot if lot is Lot.REPLAY or total.get(lot)]
     table = _table("workflow", "failed", *(WORDS[lot] for lot in lots))
+    known = Counter(one["name"] for one in found["workflows"])
     for one in found["workflows"][:SHOWN]:
-        table.add_row(one["name"], str(one["failed"]), *(str(one.get(lot, 0)) for lot in lots))
+        name = one["name"] if known[one["name"]] == 1 else f"{one['name']} ({one['id']})"
+        table.add_row(name, str(one["failed"]), *(str(one.get(lot, 0)) for lot in lots))
     if len(found["workflows"]) > SHOWN:
         table.add_row(f"and {len(found['workflows']) - SHOWN} more")
     if len(found["workflows"]) > 1:

@@ -52,12 +52,6 @@ def usual(shipped: Iterable[str]) -> tuple[str, ...]:
     return tuple(stem for stem in USUAL if stem in set(shipped))
 
 
-def foreign_credentials(shipped: Shipped) -> list[str]:
-    """Credentials that it needs and that are not ours to make."""
-    named = credentials_of(shipped.body)
-    return [f"{name} ({kind})" for kind, name in named if kind != HEADER_AUTH or name not in OURS]
-
-
 def tokens_for(config: Config, chosen: Iterable[Shipped]) -> dict[str, str]:
     """What goes into each credential that these workflows name: the token that is good for no more than it needs."""
     named = {name for one in chosen for kind, name in credentials_of(one.body) if kind == HEADER_AUTH}

@@ -62,7 +62,8 @@ class Wirer:
             self.fail(f"{change.name}: {error}")
 
     def fail(self, words: str) -> None:
-        """Note something that was not done, or not as meant."""
+        """Note something that was not done, or not as meant; one line, whatever n8n has said."""
+        words = " ".join(words.split())
         self.failed.append(words)
         self.tell(f"  ! {words}")
 

@@ -1,11 +1,12 @@
 """Tells what connecting an n8n would change, what stays as it is, and why."""
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from recovery.decide.unwiring import Undo
-from recovery.model import ChangeKind, Passed, Wiring, without_hidden
+from recovery.model import Change, ChangeKind, Passed, Wiring, without_hidden
 
 SIGNS = {
     ChangeKind.CREDENTIAL: ("+", "credential"),
@@ -28,13 +29,14 @@ def show_plan(wiring: Wiring) -> Iterator[str]:
     """The lines that tell it."""
     if wiring.changes:
         yield "To be changed in n8n (+ made, ~ changed, > published, ? tried and taken away again):"
+    twice = _shared_names(wiring.changes)
     for kind, several in groupby(wiring.changes, key=lambda one: one.kind):
         sign, what = SIGNS[kind]
         if kind is ChangeKind.TAG:
             changes = list(several)
             yield f"  {sign} tags {', '.join(_shown(one.name) for one in changes)}: {changes[0].because}"
         else:
-            yield from (f"  {sign} {what} {_shown(one.name)}: {one.because}" for one in several)
+            yield from (f"  {sign} {what} {_called(one, twice)}: {one.because}" for one in several)
     if wiring.passed:
         yield "Left as it is (! worth a look):"
     yield from _passed(wiring.passed)
@@ -49,6 +51,17 @@ def _passed(passed: Iterable[Passed]) -> Iterator[str]:
         more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES and fine else ""
         shown = ", ".join(names if not fine else names[:MOST_NAMES])
         yield f"  {' ' if fine else '!'} {shown}{more}: {because}"
+
+
+def _shared_names(changes: Iterable[Change]) -> set[str]:
+    """Names that several workflows of a person's have."""
+    known = Counter(one.name for one in changes if one.kind is ChangeKind.ERROR_WORKFLOW)
+    return {name for name, number in known.items() if number > 1}
+
+
+def _called(change: Change, twice: set[str]) -> str:
+    shown = _shown(change.name)
+    return f"{shown} ({change.target})" if change.name in twice and change.target else shown
 
 
 def show_undo(plan: Iterable[Undo]) -> Iterator[str]:

@@ -17,7 +17,7 @@ def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
 
 def _on_n8n(config: Config) -> Iterator[str]:
     if not config.n8n:
-        yield "No n8n is configured: set MEDIC_N8N_URL and MEDIC_N8N_API_KEY, or n8n in the file."
+        yield "No n8n is configured: `medic connect --url <address of n8n>` shows what it would do, and asks."
     for n8n in config.n8n:
         if not n8n.api_key:
             yield f"n8n {n8n.name!r} has no api_key: its failures are heard of, but nothing can be retried."

@@ -1,6 +1,6 @@
 """Which workflows of an n8n name an error workflow, and which are given ours. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ __all__ = [
     "plan_error_workflows",
     "projects_of",
     "tags_of",
+    "why_not_chosen",
     "why_rewritten",
 ]
 
@@ -108,6 +109,15 @@ def plan_error_workflows(
         else:
             changes.append(_change(workflow_id, workflow, handler, rows))
     return changes, passed
+
+
+def why_not_chosen(only: Iterable[str], tagged: Iterable[str], view: WiringView) -> str:
+    """Which of the ids, names and tags fit no workflow, such as one that was misspelled; "" where each fits some."""
+    names = {str(one.get(key)) for one in view.workflows for key in ("id", "name")}
+    told = [f"no workflow has the name or id {one!r} (--only)" for one in only if one not in names]
+    tags = {tag for one in view.workflows for tag in tags_of(one)}
+    told += [f"no workflow has the tag {one!r} (--tag)" for one in tagged if one not in tags]
+    return "; ".join(told)
 
 
 def _change(workflow_id: str, workflow: Row, handler: Handler, rows: Mapping[str, Row]) -> Change:

@@ -74,6 +74,7 @@ class SiteFacts:
         missing: scopes that the key lacks to heal; useful: to connect.
         workflows: all of them. handlers: ids of those that connect has made here.
         address: where it should call. proven_at: when a failure on purpose last arrived.
+        unseen: a worker lives, and has not asked this n8n of late: it does not know it yet.
     """
 
     name: str
@@ -89,6 +90,7 @@ class SiteFacts:
     handlers: tuple[str, ...] = ()
     address: str = ""
     proven_at: datetime | None = field(default=None)
+    unseen: bool = False
 
 
 def diagnose_host(facts: HostFacts) -> Iterator[Finding]:
@@ -151,6 +153,11 @@ def _secrets(facts: HostFacts) -> Iterator[Finding]:
 def diagnose_site(facts: SiteFacts) -> Iterator[Finding]:
     """How one n8n stands."""
     what = f"n8n {facts.name}"
+    if facts.unseen:
+        told = "the worker does not look after it: it was configured after n8n-medic's start"
+        yield Finding(
+            State.FAIL, what, told, "start n8n-medic again; where it has just been started, wait for its first look"
+        )
     if not facts.has_key:
         told = "no API key is set: its failures are heard of, but nothing can be retried"
         yield Finding(State.FAIL, what, told, f"{CONNECT} --name {facts.name}")

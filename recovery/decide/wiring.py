@@ -1,11 +1,11 @@
 """What connects an n8n to n8n-medic: what is wished and what is there in, a list of changes with their reasons out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from recovery.decide.coverage import Handler, has_draft, plan_error_workflows, projects_of
-from recovery.decide.shipped import HEADER_AUTH, fill, is_error_handler, same_flow, with_credentials
+from recovery.decide.shipped import HEADER_AUTH, credentials_of, fill, is_error_handler, same_flow, with_credentials
 from recovery.model import CANARY_NAME, Change, ChangeKind, Passed, Shipped, Wired, Wiring, WiringView, Wish
 
 __all__ = ["plan_wiring"]
@@ -36,6 +36,7 @@ def plan_wiring(wish: Wish, shipped: Mapping[str, Shipped], view: WiringView) ->
     draft = _Draft(wish, view)
     for name, fingerprint in wish.tokens.items():
         _plan_credential(draft, name, fingerprint)
+    _find_theirs(draft, [shipped[stem] for stem in wish.chosen])
     for stem in sorted(wish.chosen, key=lambda one: one != wish.handler):
         _plan_workflow(draft, shipped[stem])
     _plan_tags(draft)
@@ -72,6 +73,21 @@ def _plan_credential(draft: _Draft, name: str, fingerprint: str) -> None:
         draft.passed.append(Passed(name, because))
 
 
+def _find_theirs(draft: _Draft, chosen: Iterable[Shipped]) -> None:
+    """Credentials that only people can make: where one has the name that a shipped workflow gives, it is used."""
+    for name in {name for one in chosen for kind, name in credentials_of(one.body) if kind == HEADER_AUTH}:
+        rows = [one for one in draft.view.credentials if (one.get("name"), one.get("type")) == (name, HEADER_AUTH)]
+        if name not in draft.wish.tokens and len(rows) == 1:
+            draft.credentials[name] = str(rows[0].get("id"))
+
+
+def _lacking(draft: _Draft, workflow: Row) -> str:
+    """The credentials that it names and that nobody has made, in words; "" for none. n8n would not publish it."""
+    there = {(str(one.get("type")), str(one.get("name"))) for one in draft.view.credentials}
+    there |= {(HEADER_AUTH, name) for name in draft.wish.tokens}
+    return ", ".join(f"{name} ({kind})" for kind, name in credentials_of(workflow) if (kind, name) not in there)
+
+
 # -- shipped workflows
 
 
@@ -86,9 +102,17 @@ def _plan_workflow(draft: _Draft, shipped: Shipped) -> None:
         before = {"ids": [str(one["id"]) for one in draft.view.workflows if one.get("name") == shipped.name]}
         because = "it is not there"
         draft.changes.append(Change(ChangeKind.INSTALL, shipped.stem, shipped.name, because, before=before, after=body))
-        draft.changes.append(_publish(shipped, "", "n8n runs only what is published"))
+        if lacking := _lacking(draft, body):
+            draft.passed.append(_waits(shipped, lacking))
+        else:
+            draft.changes.append(_publish(shipped, "", "n8n runs only what is published"))
         return
     _plan_kept(draft, shipped, found, made)
+
+
+def _waits(shipped: Shipped, lacking: str) -> Passed:
+    words = f"not published before you have made its credential in n8n: {lacking}; then run medic connect again"
+    return Passed(shipped.name, words, fine=False)
 
 
 def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) -> None:
@@ -109,6 +133,8 @@ def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) 
             Change(ChangeKind.UPDATE, shipped.stem, shipped.name, because, target, before, goal),
         )
         draft.changes.append(_publish(shipped, target, "so that it is live", found))
+    elif not found.get("active") and (lacking := _lacking(draft, found)):
+        draft.passed.append(_waits(shipped, lacking))
     elif not found.get("active") or has_draft(found):
         draft.changes.append(_publish(shipped, target, "an error workflow that is not published is never run", found))
     else:
@@ -168,7 +194,7 @@ def _plan_tags(draft: _Draft) -> None:
         return
     for name in draft.wish.tags:
         if name not in (known or {}):
-            because = "with it a workflow says what may be done with its failures"
+            because = "a workflow that carries one says what may be done with its failures"
             draft.changes.append(Change(ChangeKind.TAG, name, name, because))
 
 

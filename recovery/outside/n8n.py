@@ -252,7 +252,12 @@ class _NoAnswerInTime(N8nError):
 # In this order: requests says ConnectionError for most of them, and only the cause underneath tells them apart.
 _NO_ANSWER: tuple[tuple[Any, str, str], ...] = (
     ((requests.Timeout, TimeoutError), "timeout", "it did not answer in time"),
-    (requests.exceptions.SSLError, "tls", "its TLS certificate or protocol was not accepted"),
+    (
+        requests.exceptions.SSLError,
+        "tls",
+        "its TLS certificate or protocol was not accepted; an authority of your own "
+        "must be among those of this machine, or in a file that SSL_CERT_FILE names",
+    ),
     (socket.gaierror, "dns", "its name is not known"),
     (ConnectionRefusedError, "refused", "the connection was refused"),
     (ConnectionError, "reset", "the connection was cut"),

@@ -1,9 +1,11 @@
 """Sessions for n8n's door, whose headers come within the deadline too, however they trickle."""
 
 import socket
+import ssl
 import threading
 from typing import Any
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -12,7 +14,7 @@ __all__ = ["new_session"]
 
 
 def new_session() -> requests.Session:
-    """A session that uses no proxy or credentials of the environment."""
+    """A session that uses no proxy or credentials of the environment, and trusts what this machine trusts."""
     session = requests.Session()
     session.trust_env = False
     for scheme in ("http://", "https://"):
@@ -54,7 +56,17 @@ class _Https(_InTime, HTTPSConnection):
     """Over TLS."""
 
 
+def _trusted() -> ssl.SSLContext:
+    """What is trusted: the authorities of this machine, or those that SSL_CERT_FILE names, and the usual ones."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
 class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **more: Any) -> None:
+        super().init_poolmanager(*args, **more, ssl_context=_trusted())
+
     def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **more)
         pool.ConnectionCls = _Https if pool.scheme == "https" else _Http

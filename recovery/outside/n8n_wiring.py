@@ -21,6 +21,7 @@ class N8nWiringDoor:
     _all: Callable[..., list[dict[str, Any]]]
     _refuse: Callable[[Any, str], NoReturn]
     _object: Any
+    _strange: Callable[[Any, str], NoReturn]
     _where: str
 
     def key_scopes(self) -> frozenset[str]:
@@ -35,7 +36,9 @@ class N8nWiringDoor:
             self._refuse(answer, "of any kind")
         told = self._object(answer).get("data")
         scopes = told.get("scopes") if isinstance(told, dict) else None
-        return frozenset(str(one) for one in scopes) if isinstance(scopes, list) else frozenset()
+        if not isinstance(scopes, list):
+            self._strange(answer, "what the API key may do")
+        return frozenset(str(one) for one in scopes)
 
     # -- workflows
 

@@ -46,7 +46,8 @@ def read_outage(ctx: Context, row: ReplayRow) -> None:
     door = ctx.doors.n8n(row.site)
     try:
         if door is None:
-            raise Unanswerable(f"no n8n named {row.site!r} is configured")
+            why = f"the worker knows no n8n named {row.site!r} with an API key"
+            raise Unanswerable(f"{why}: where it was configured since n8n-medic's start, start that again")
         with Keeper(lambda until: replays.keep_reading(row, lease_until=until)):
             counting = _Counting(ctx, row, door)
             counting.run()

@@ -277,7 +277,7 @@ def test_a_second_n8n_by_name_has_its_own_section_address_and_undo(world: World,
 
 
 def test_a_name_that_the_running_n8n_medic_does_not_know_is_told(world: World, cli: Cli) -> None:
-    shown = cli.connect(world.n8n, "--name", "third", "--only", "nothing")
+    shown = cli.connect(world.n8n, "--name", "third", "--only", bare(world, "Of the third", w.no_op()))
     assert shown.exit_code == 1
     assert "NOT PROVEN" in shown.output and "start n8n-medic again" in shown.output
     assert cli("connect", "--undo", "--yes", "--name", "third").exit_code == 0
@@ -287,6 +287,34 @@ def test_a_wrong_key_changes_nothing(world: World, cli: Cli) -> None:
     shown = cli.connect(world.n8n, key="wrong")
     assert shown.exit_code == 1 and "refused the API key" in shown.output
     assert not cli.file.exists() and not handler_id(world)
+
+
+def test_while_it_only_looks_nothing_was_changed_and_it_says_so(world: World, cli: Cli) -> None:
+    for n8n in (["--url", "http://127.0.0.1:9"], ["--url", world.told.url], ["--url", world.n8n.url]):
+        shown = cli("connect", *n8n, "--api-key-file", "-", "--yes", given="wrong\n")
+        assert shown.exit_code == 1 and "Nothing was changed: " in shown.output, shown.output
+        assert "lacks the scopes" not in shown.output, "whoever that is, it is not a poor key"
+        assert "Nothing was changed: " in cli("connect", "--undo", *n8n, "--api-key-file", "-", given="wrong\n").output
+    assert not cli.file.exists()
+
+
+@pytest.mark.parametrize("words", [("--only", "Ordesr"), ("--tag", "prodution")])
+def test_a_name_or_tag_that_fits_nothing_is_no_success(world: World, cli: Cli, words: tuple[str, str]) -> None:
+    shown = cli.connect(world.n8n, *words)
+    assert shown.exit_code == 1 and repr(words[1]) in shown.output and "Nothing was changed" in shown.output
+    assert not handler_id(world) and not cli.file.exists()
+
+
+def test_one_n8n_is_not_connected_under_two_names(world: World, cli: Cli) -> None:
+    mine = bare(world, "Once", w.no_op())
+    assert cli.connect(world.n8n, "--only", mine).exit_code == 0
+    before = export(world.n8n)
+    again = cli.connect(world.n8n, "--name", "second", "--only", mine)
+    assert again.exit_code == 1 and "is configured as n8n default already" in again.output
+    other = world.n8n.url.replace("127.0.0.1", "localhost")
+    again = cli("connect", "--name", "second", "--url", other, "--api-key-file", "-", "--yes", given=world.n8n.api_key)
+    assert again.exit_code == 1 and "connected as default" in again.output, "by another address it is the same n8n"
+    assert export(world.n8n) == before
 
 
 def test_missing_scopes_are_all_named_and_nothing_is_changed(world: World, cli: Cli) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 import trustme
 
 from recovery.clock import utc_now
@@ -149,11 +148,30 @@ def test_headers_that_drip_over_tls_are_given_up(monkeypatch: pytest.MonkeyPatch
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-    monkeypatch.setattr(requests.adapters, "DEFAULT_CA_BUNDLE_PATH", str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
     with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ", server) as url:
         began = time.monotonic()
         error = refused_by(door_to(url.replace("http:", "https:"), 0.5).executions)
         assert (error.kind, time.monotonic() - began < 2) == ("timeout", True)
+
+
+def test_an_authority_of_ones_own_is_trusted_where_the_machine_trusts_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    body = b'{"data": [], "nextCursor": null}'
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    answer = head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+    for _ in range(2):
+        with dripping(answer, server) as url:
+            error = refused_by(door_to(url.replace("http:", "https:")).executions)
+            assert error.kind == "tls" and "SSL_CERT_FILE" in str(error)
+        with dripping(answer, server) as url, monkeypatch.context() as patch:
+            patch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+            assert door_to(url.replace("http:", "https:")).executions() == ([], "")
 
 
 class dripping:

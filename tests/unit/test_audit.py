@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from recovery.checks.auditing import read_audit
+from recovery.cli.audit_words import show_audit
 from recovery.decide.auditing import RULES, audit, reaches, to_fix
-from recovery.model import AuditFacts, AuditPlan, AuditSeverity, Fix, HandlerRun, N8nError
+from recovery.model import Audit, AuditFacts, AuditFinding, AuditPlan, AuditSeverity, Fix, HandlerRun, N8nError
 from tests.n8n import workflows as w
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
@@ -255,6 +256,19 @@ def test_the_score_counts_a_warning_as_half_and_the_worst_comes_first() -> None:
     made = audit(facts(row("a", w.http("Pay", "http://x/", "POST")), bad, row("c")))
     assert [one.workflow_id for one in made.findings] == ["z", "a"]
     assert (made.score, made.workflows) == (62, 3), "n8n itself and c have all, a has half, z nothing: 2.5 of 4"
+
+
+def test_what_is_the_same_of_many_workflows_is_one_row_and_the_worst_comes_first(
+    capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    same = [AuditFinding(f"w{n}", f"Flow {n}", "no_timeout", AuditSeverity.INFO, "no limit") for n in range(12)]
+    show_audit(
+        Audit("default", NOW, 12, 90, (*same, AuditFinding("w1", "Flow 1", "unwired", AuditSeverity.BAD, "none")))
+    )
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.count("no_timeout") == 1 and "12 workflows: Flow 0, Flow 1," in text and "and 4 more" in text
+    assert text.index("unwired") < text.index("no_timeout")
 
 
 def test_a_limit_is_reached_by_what_is_as_bad_or_worse() -> None:

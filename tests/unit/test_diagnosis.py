@@ -17,6 +17,12 @@ SITE = SiteFacts(
 )  # fmt: skip
 
 
+def test_an_n8n_that_the_running_worker_does_not_know_is_told() -> None:
+    found = list(diagnose_site(replace(SITE, unseen=True)))
+    assert found[0].state is State.FAIL and "start n8n-medic again" in found[0].todo
+    assert len(found) == 1 + len(list(diagnose_site(SITE))), "and the rest is told all the same"
+
+
 def worst(findings: Any, what: str) -> Finding:
     """The worst finding about something."""
     order = [State.FAIL, State.WARN, State.OK]

@@ -198,3 +198,23 @@ def test_one_that_waits_for_a_yes_is_followed_with_it_and_never_cancelled_by_loo
     assert told.exit_code == 1 and "replay --follow 1 --yes" in told.output and ReplayRow.get().cancel_at is None
     told = run("--follow", "1", "--yes")
     assert told.exit_code == 0 and "Replay 1 is done: 2 recovered" in told.output
+
+
+def test_one_that_was_stopped_before_it_was_counted_never_says_that_nothing_failed(run: Run) -> None:
+    run("--all", file=N8N)
+    row = replays.add_replay("kim", NOW, False, site="default", since=NOW - timedelta(hours=1), until=NOW)
+    replays.end_replay(row, ReplayState.STOPPED, "the worker knows no n8n named 'default'", NOW)
+    told = run("--follow", str(row.id))
+    assert told.exit_code == 1 and "is stopped: the worker knows no n8n" in told.output
+    assert "Nothing failed" not in told.output
+
+
+def test_two_workflows_of_one_name_are_told_apart_by_their_ids(run: Run) -> None:
+    run("--all", file=N8N)
+    rows = [{"id": name, "name": "Orders", "failed": 1, "replay": 1} for name in ("w1", "w2")]
+    found = {"total": {"failed": 2, "replay": 2}, "workflows": rows, "why": [], "listed": []}
+    row = replays.add_replay("kim", NOW, True, site="default", since=NOW - timedelta(hours=1), until=NOW)
+    replays.set_replay(row, "2 recovered", NOW, counts=found)
+    replays.end_replay(row, ReplayState.DONE, "2 recovered", NOW)
+    told = run("--follow", str(row.id)).output
+    assert "Orders (w1)" in told and "Orders (w2)" in told

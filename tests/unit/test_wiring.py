@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recovery.decide.coverage import cover, why_rewritten
+from recovery.cli.wiring_words import show_plan
+from recovery.decide.coverage import cover, why_not_chosen, why_rewritten
 from recovery.decide.shipped import calls_back, fill, same_flow, webhooks_of, with_credentials
 from recovery.decide.unwiring import plan_undo, settle, settled_view
 from recovery.decide.wiring import plan_wiring
@@ -261,6 +262,37 @@ def test_what_n8n_keeps_as_it_is_is_wired(fine: dict[str, Any]) -> None:
 
 def test_tags_that_n8n_does_not_have_are_told_of() -> None:
     assert "tag:list" in why(plan(replace(EMPTY, tags=None)), "tags")
+
+
+def test_a_workflow_whose_credential_is_not_ours_waits_for_it_and_then_finds_it_by_its_name() -> None:
+    hook = node("In", "webhook", credentials={"httpHeaderAuth": {"id": None, "name": "n8n-medic alerts"}})
+    router = Shipped("router", workflow("r1", "n8n-medic: alert router", hook, active=False))
+    shipped, wish = SHIPPED | {"router": router}, replace(WISH, chosen=("error-handler", "router"))
+    found = plan_wiring(wish, shipped, connected())
+    assert [k for k in kinds(found) if "router" in k] == ["install n8n-medic: alert router"]
+    assert "n8n-medic alerts (httpHeaderAuth)" in why(found, "n8n-medic: alert router")
+    there = replace(connected(), workflows=(handler(), dict(router.body)))
+    assert not kinds(plan_wiring(wish, shipped, there)), "a second run changes nothing"
+    made = {"id": "c9", "name": "n8n-medic alerts", "type": "httpHeaderAuth"}
+    found = plan_wiring(wish, shipped, replace(there, credentials=(CREDENTIAL, made)))
+    assert [k for k in kinds(found) if "router" in k] == [
+        "update n8n-medic: alert router",
+        "publish n8n-medic: alert router",
+    ]
+    assert found.changes[0].after["nodes"][0]["credentials"]["httpHeaderAuth"]["id"] == "c9"
+
+
+def test_names_and_tags_that_fit_nothing_are_told_and_those_that_do_are_not() -> None:
+    there = connected(workflow("w1", "Orders", tags=[{"name": "shop"}]), workflow("w2", ["odd"]))  # type: ignore[arg-type]
+    assert why_not_chosen(("w1", "Orders"), ("shop",), there) == ""
+    told = why_not_chosen(("Ordesr",), ("shpo",), there)
+    assert "'Ordesr'" in told and "'shpo'" in told
+
+
+def test_two_workflows_of_one_name_are_told_apart_by_their_ids() -> None:
+    found = plan(connected(workflow("w1", "Orders"), workflow("w2", "Orders"), workflow("w3", "Other")))
+    text = "\n".join(show_plan(found))
+    assert "Orders (w1)" in text and "Orders (w2)" in text and "w3" not in text
 
 
 def test_hostile_workflows_break_no_plan() -> None:

@@ -47,6 +47,13 @@ def test_the_page_shows_the_last_audit_with_its_age_and_what_to_do(admin, now):
     assert 'href="/audit" aria-current="page"' in text
 
 
+def test_what_is_the_same_of_many_workflows_is_one_row(admin, now):
+    keep(now, *(finding(f"Flow {n}", "no_timeout", workflow_id=f"w{n}") for n in range(12)))
+    text = admin.get("/audit").text
+    assert text.count("<strong>no time limit</strong>") == 1
+    assert "Flow 0" in text and "w9" in text and "Flow 11" not in text and "and 2 more" in text
+
+
 def test_the_page_is_korean_too(admin, now):
     keep(now, finding(fix=Fix.REPUBLISH, rule="webhook_dead"))
     text = admin.get("/audit?lang=ko").text
