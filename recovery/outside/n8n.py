@@ -1,7 +1,6 @@
 """The door to one n8n: its public REST API, and its health."""
 
 import json
-import socket
 import threading
 import time
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import urllib3
 from recovery.model import N8nError
 from recovery.outside import n8n_older
 from recovery.outside.n8n_acting import N8nActingDoor
+from recovery.outside.n8n_no_answer import NoAnswerInTime, why_no_answer
 from recovery.outside.n8n_older import with_text_ids
 from recovery.outside.n8n_session import new_session
 from recovery.outside.n8n_watching import ID_SHAPE, N8nWatching
@@ -117,7 +117,7 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
             # A fresh connection: one that n8n closes just then would leave open whether the run began.
             with new_session() as session:
                 answer = self._ask("POST", f"/api/v1/executions/{execution_id}/retry", {}, session, body={})
-        except _NoAnswerInTime:
+        except NoAnswerInTime:
             return None
         if answer.status in PROXY_GAVE_UP:
             return None
@@ -199,10 +199,9 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
         return bytes(found)
 
     def _no_answer(self, error: Exception, is_late: bool) -> N8nError:
-        causes = _causes(error)
-        kind, words = next(row[1:] for row in _NO_ANSWER if any(isinstance(one, row[0]) for one in causes))
+        kind, words = why_no_answer(error)
         if (kind == "timeout" and not isinstance(error, requests.ConnectTimeout)) or (is_late and kind == "reset"):
-            return _NoAnswerInTime(f"n8n at {self._where} did not answer within {self._timeout:g} s", "timeout")
+            return NoAnswerInTime(f"n8n at {self._where} did not answer within {self._timeout:g} s", "timeout")
         return N8nError(f"n8n at {self._where} cannot be reached: {words}", kind)
 
     def _object(self, answer: _Answer) -> dict[str, Any]:
@@ -243,40 +242,6 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
         if answer.status == 400:
             raise N8nError(f"n8n did not take the request{said}", "client", permanent=True)
         self._strange(answer, "its API")
-
-
-class _NoAnswerInTime(N8nError):
-    """The request went out, and no answer came in time."""
-
-
-# In this order: requests says ConnectionError for most of them, and only the cause underneath tells them apart.
-_NO_ANSWER: tuple[tuple[Any, str, str], ...] = (
-    ((requests.Timeout, TimeoutError), "timeout", "it did not answer in time"),
-    (
-        requests.exceptions.SSLError,
-        "tls",
-        "its TLS certificate or protocol was not accepted; an authority of your own "
-        "must be among those of this machine, or in a file that SSL_CERT_FILE names",
-    ),
-    (socket.gaierror, "dns", "its name is not known"),
-    (ConnectionRefusedError, "refused", "the connection was refused"),
-    (ConnectionError, "reset", "the connection was cut"),
-    ((requests.exceptions.ChunkedEncodingError, urllib3.exceptions.ProtocolError), "reset", "the connection was cut"),
-    (BaseException, "network", "the network failed, or the address is no HTTP address"),
-)
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    """The error and everything underneath it; urllib3 keeps some causes in `reason` or in `args`."""
-    found: list[BaseException] = []
-    waiting = [error]
-    while waiting and len(found) < 20:
-        one = waiting.pop(0)
-        if not isinstance(one, BaseException) or one in found:
-            continue
-        found.append(one)
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
-    return found
 
 
 def _without_credentials(url: str) -> str:

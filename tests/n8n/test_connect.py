@@ -213,16 +213,16 @@ def test_what_people_have_changed_since_is_kept(world: World, cli: Cli) -> None:
 
 
 def test_what_you_changed_in_the_handler_is_kept_and_it_is_not_deleted(world: World, cli: Cli) -> None:
-    nothing = ("--only", "no such workflow")
-    assert cli.connect(world.n8n, *nothing).exit_code == 0
+    one = ("--only", bare(world, "One of its own", w.no_op()))
+    assert cli.connect(world.n8n, *one).exit_code == 0
     handler = handler_id(world)
     row = world.n8n.api("GET", f"workflows/{handler}").json()
     body = {key: row[key] for key in ("name", "nodes", "connections")} | {"settings": {"executionOrder": "v1"}}
     body["nodes"].append(w.no_op("Mine"))
     assert world.n8n.api("PUT", f"workflows/{handler}", body).ok
-    shown = cli("connect", "--yes", *nothing)
+    shown = cli("connect", "--yes", *one)
     assert "what you changed in it is kept" in shown.output and "Nothing to change" in shown.output
-    moved = cli("connect", "--yes", *nothing, "--address", "http://127.0.0.1:9")
+    moved = cli("connect", "--yes", *one, "--address", "http://127.0.0.1:9")
     assert "its address or credential is another" in moved.output and moved.exit_code == 1
     nodes = world.n8n.api("GET", f"workflows/{handler}").json()["activeVersion"]["nodes"]
     assert "Mine" in {one["name"] for one in nodes} and "http://127.0.0.1:9" in json.dumps(nodes)
@@ -237,15 +237,15 @@ def test_what_you_changed_in_the_handler_is_kept_and_it_is_not_deleted(world: Wo
 
 
 def test_a_handler_with_a_draft_is_left_as_it_is(world: World, cli: Cli) -> None:
-    nothing = ("--only", "no such workflow")
-    assert cli.connect(world.n8n, *nothing).exit_code == 0
+    one = ("--only", bare(world, "One of its own", w.no_op()))
+    assert cli.connect(world.n8n, *one).exit_code == 0
     handler = handler_id(world)
     row = world.n8n.api("GET", f"workflows/{handler}").json()
     draft = {key: row[key] for key in ("name", "nodes", "connections")} | {"settings": {"executionOrder": "v1"}}
     draft["nodes"] = [*row["nodes"], w.no_op("Unfinished")]
     assert world.n8n.api("PUT", f"workflows/{handler}", draft, publishIfActive="false").ok
     kept = versions(world.n8n, handler)
-    shown = cli("connect", "--yes", *nothing)
+    shown = cli("connect", "--yes", *one)
     assert "what is live is right; its draft is left alone" in shown.output and shown.exit_code == 0
     assert versions(world.n8n, handler) == kept
     assert world.n8n.api("PUT", f"workflows/{handler}", draft | {"nodes": row["nodes"]}).ok
