@@ -45,7 +45,7 @@ def test_a_service_gets_title_and_text_with_our_link(receiver):
     assert posted.path == "/hushhush-token"
     assert posted.json["title"] == "🚨 복구 실패 - orders-api"
     assert posted.json["message"].startswith("• 장애 유형: api_timeout")
-    assert posted.json["message"].endswith("인시던트 보기: https://medic.example.com/incidents/7")
+    assert posted.json["message"].endswith("장애 보기: https://medic.example.com/incidents/7")
     assert posted.json["type"] == "failure"
 
 

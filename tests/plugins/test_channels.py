@@ -111,13 +111,13 @@ def test_slack_gets_the_words_once_with_key_and_link(receiver):
     assert posted.path == "/services/T0/B0/hushhush"
     assert posted.headers["content-type"].startswith("application/json")
     assert posted.json["text"].startswith("🚨 복구 실패 - orders-api\n\n• 장애 유형: api_timeout\n• 심각도: critical\n")
-    assert posted.json["text"].endswith("<https://medic.example.com/incidents/7|인시던트 보기>")
+    assert posted.json["text"].endswith("<https://medic.example.com/incidents/7|장애 보기>")
     header, body, actions, context = posted.json["blocks"]
     assert header["text"]["text"] == "🚨 복구 실패 - orders-api"
     assert "즉시 대응이 필요합니다!" in body["text"]["text"]
     assert "https://" not in body["text"]["text"]
     (button,) = actions["elements"]
-    assert (button["text"]["text"], button["url"]) == ("인시던트 보기", "https://medic.example.com/incidents/7")
+    assert (button["text"]["text"], button["url"]) == ("장애 보기", "https://medic.example.com/incidents/7")
     assert context["elements"][0]["text"] == "7/needs_human/phone"
 
 
@@ -126,7 +126,7 @@ def test_slack_makes_nothing_of_what_came_from_outside(receiver):
     said = message(message=hostile, component=hostile, because=hostile, advice=hostile, severity=hostile)
     run("slack", slack_args(receiver.url), said)
     posted = receiver.requests[0].json
-    assert re.findall(r"<[^>]*>", posted["text"]) == ["<https://medic.example.com/incidents/7|인시던트 보기>"]
+    assert re.findall(r"<[^>]*>", posted["text"]) == ["<https://medic.example.com/incidents/7|장애 보기>"]
     assert "@here" not in posted["text"]
     assert "mrkdwn" not in json.dumps(posted["blocks"])
     assert re.findall(r'"url": "([^"]*)"', json.dumps(posted["blocks"])) == ["https://medic.example.com/incidents/7"]

@@ -41,7 +41,7 @@ def test_the_router_gets_the_alert_with_its_header_and_says_whom_it_told(receive
     assert posted.headers["x-medic-token"] == "hushhush"
     assert posted.json["key"] == posted.headers["x-medic-key"] == "7/needs_human/phone"
     assert posted.json["title"] == "🚨 복구 실패 - orders-api"
-    assert posted.json["buttons"] == [{"text": "인시던트 보기", "link": "https://medic.example.com/incidents/7"}]
+    assert posted.json["buttons"] == [{"text": "장애 보기", "link": "https://medic.example.com/incidents/7"}]
 
 
 def test_the_answer_may_come_as_n8n_gives_items(receiver):

@@ -72,7 +72,7 @@ ENGLISH = """\
 )
 def test_the_korean_message_is_the_promised_one_word_for_word(kind, head, end):
     said = say(kind=kind)
-    assert said.text == KOREAN.format(head=head, end=end) + f"\n인시던트 보기: {LINK}\n"
+    assert said.text == KOREAN.format(head=head, end=end) + f"\n장애 보기: {LINK}\n"
     assert said.title == f"{head} - orders-api"
     assert say(kind=kind, link="").text == KOREAN.format(head=head, end=end)
 
@@ -99,7 +99,7 @@ def test_what_is_known_beyond_that_follows_below():
         "• 영향받은 실행: 300건",
         "• n8n: shop",
         "",
-        f"인시던트 보기: {LINK}",
+        f"장애 보기: {LINK}",
     ]
 
 
