@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from functools import cache
 from typing import Any
 
 import certifi
@@ -56,8 +57,12 @@ class _Https(_InTime, HTTPSConnection):
     """Over TLS."""
 
 
+@cache
 def _trusted() -> ssl.SSLContext:
-    """What is trusted: the authorities of this machine, or those that SSL_CERT_FILE names, and the usual ones."""
+    """What is trusted: the authorities of this machine, or those that SSL_CERT_FILE names, and the usual ones.
+
+    Read once: that takes longer than many calls.
+    """
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context

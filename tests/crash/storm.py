@@ -107,7 +107,7 @@ class Storm:
         for name in self.components:
             self.plant.up(name).touch()
         self.medic.start()
-        self.medic.wait("first contact", lambda: '"ok"' in self.medic.session.get(f"{self.medic.url}/readyz").text)
+        self.medic.wait_for_n8n()
         handler = self.n8n.errors_to(f"{self.medic.url}/webhooks/n8n-error", TOKENS["MEDIC_WEBHOOK_TOKEN"])
         for number in range(WORKFLOWS):
             path = f"storm-{number}"

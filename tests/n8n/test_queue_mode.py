@@ -186,7 +186,7 @@ def stage(queued: RealN8n, tmp_path: Path) -> Iterator[Queue]:
 def test_callbacks_and_polls_of_queue_mode_are_healed_by_a_canary_and_each_is_run_once(stage: Queue) -> None:
     patient = {"stages": [{"after": "0s", "attempts": 1}, {"after": "10s", "attempts": 3}], "settle": "1s"}
     with stage.medic(recovery=patient) as medic:
-        medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)
+        medic.wait_for_n8n()
         unwired, alone = stage.workflow(stage.call_service("POST"))
         stage.wire(medic)
         wired, path = stage.workflow(stage.call_service("POST"))

@@ -161,6 +161,15 @@ class Medic:
         print(self.log()[-4000:])
         raise AssertionError(f"{what} did not come within {seconds} s")
 
+    def wait_for_n8n(self, seconds: float = 30) -> None:
+        """Until each configured n8n was met: what fails from then on is healed."""
+
+        def met() -> bool:
+            sites = self.session.get(f"{self.url}/readyz").json()["n8n"]
+            return bool(sites) and all(one["state"] == "ok" for one in sites)
+
+        self.wait("first contact", met, seconds)
+
     def wait_for_incident(self, state: str, seconds: float = 30, component: str = "") -> dict[str, Any]:
         """The newest incident (of a component) once it is in that state, with everything that belongs to it."""
 

@@ -217,8 +217,7 @@ def test_old_failures_at_first_contact_cause_no_retry(stage: Stage) -> None:
     stage.service.behave("/order", 200)
     calls = len(stage.service.calls("/order"))
     with stage.medic() as medic:
-        site = medic.wait("first contact", lambda: "ok" in medic.session.get(f"{medic.url}/readyz").text, 30)
-        assert site
+        medic.wait_for_n8n()
         stage.service.behave("/fresh", 404)
         _, fresh = stage.workflow(flow.http("Fresh", f"{stage.service.url}/fresh"))
         stage.n8n.call(fresh, {})
@@ -274,7 +273,7 @@ def test_a_person_is_told_while_a_retry_still_runs(stage: Stage) -> None:
 
 def test_failures_are_found_without_any_error_workflow(stage: Stage) -> None:
     with stage.medic() as medic:
-        medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)
+        medic.wait_for_n8n()
         workflow_id, path = stage.workflow(stage.call_service())
         stage.service.behave("/order", 503, 200)
         stage.n8n.call(path, {"id": "unwired"})

@@ -68,7 +68,7 @@ def run(medic: Medic, *words: str, seconds: float = 60) -> tuple[int, str, str]:
 
 
 def contact(medic: Medic) -> None:
-    medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)
+    medic.wait_for_n8n()
 
 
 def kill_worker(medic: Medic) -> int:
