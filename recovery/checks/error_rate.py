@@ -1,6 +1,7 @@
 """A workflow of n8n that fails too often, each run for a reason of its own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import saves_successes, settings_of
 from recovery.checks.rates import Rate, acted_at, is_unjudged, too_high, unjudged
 from recovery.checks.remembering import known_time
-from recovery.model import FailureType, N8nDoor, Past, Reading
+from recovery.model import CRITICAL_TAG, IGNORE_TAG, FailureType, N8nDoor, Past, Reading, tags_of, why_tagged
 from recovery.model.moments import read_aware, write_length
 
 BY_HAND = ("manual", "evaluation")
@@ -60,11 +61,15 @@ def look_at_error_rate(args: Args, door: N8nDoor, past: Past) -> Reading:
         since = past.now - timedelta(seconds=args.window)
         since = max(since, acted_at(past) or since)
         good, bad, since = _count(door, found["id"], since, args.window)
+        workflow = door.workflow(found["id"]) if good + bad >= args.at_least else None
+        if IGNORE_TAG in tags_of(workflow):
+            return Reading("", True, why_tagged(IGNORE_TAG), certain=True, memory={**found, "high": False})
         if good + bad >= args.at_least:
-            _must_be_saved(door, found["id"], bool(good))
+            _must_be_saved(door, found["id"], workflow, bool(good))
     except Unknowable as problem:
         return Reading("", False, str(problem), FailureType.N8N_UNREADY, permanent=True)
-    return _judged(args, good, bad, past, found, since)
+    reading = _judged(args, good, bad, past, found, since)
+    return replace(reading, critical=reading.healthy is False and CRITICAL_TAG in tags_of(workflow))
 
 
 def _judged(args: Args, good: int, bad: int, past: Past, found: Mapping[str, Any], since: datetime) -> Reading:
@@ -131,9 +136,9 @@ def _ended(door: N8nDoor, status: str, workflow_id: str, after: datetime) -> tup
     return found, oldest
 
 
-def _must_be_saved(door: N8nDoor, workflow_id: str, has_success: bool) -> None:
+def _must_be_saved(door: N8nDoor, workflow_id: str, workflow: Mapping[str, Any] | None, has_success: bool) -> None:
     """Raises Unknowable where n8n does not save what is to be counted."""
-    settings = settings_of(door.workflow(workflow_id))
+    settings = settings_of(workflow)
     if settings.get("saveDataErrorExecution") == "none":
         raise Unknowable(
             "n8n does not save this workflow's failed executions (its settings say so): none can be counted"

@@ -11,6 +11,7 @@ from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import name_some
 from recovery.checks.remembering import known_seconds
+from recovery.checks.workflows import heeded
 from recovery.model import DoorError, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
@@ -121,7 +122,7 @@ def look_for_bad_credentials(args: Args, door: N8nDoor, past: Past) -> Reading:
 def meant_credentials(args: Args, door: N8nDoor) -> dict[str, dict[str, Any]]:
     """The credentials to look at, by id. Raises DoorError."""
     ignored, listed = set(args.ignore), door.credentials()
-    used = None if args.unused else set(_used(door.published_workflows()))
+    used = None if args.unused else set(_used(heeded(door.published_workflows())))
     return {
         one["id"]: one
         for one in listed
@@ -129,7 +130,7 @@ def meant_credentials(args: Args, door: N8nDoor) -> dict[str, dict[str, Any]]:
     }
 
 
-def _used(workflows: list[dict[str, Any]]) -> Iterator[str]:
+def _used(workflows: list[Mapping[str, Any]]) -> Iterator[str]:
     for workflow in workflows:
         live = workflow.get("activeVersion")
         for version in (workflow, live if isinstance(live, Mapping) else {}):

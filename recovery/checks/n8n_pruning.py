@@ -10,7 +10,8 @@ from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions, number_of
 from recovery.checks.naming import length, name_some
-from recovery.model import FailureType, N8nDoor, Past, Reading
+from recovery.checks.workflows import tagged_ids
+from recovery.model import IGNORE_TAG, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -62,7 +63,9 @@ def failures_that_end(args: Args, door: N8nDoor, now: datetime) -> tuple[list[st
     retried = {str(one.get("retryOf")) for one in (*failed, *newest, *door.executions("running", limit=250)[0])}
     last_of_count = _last_of_count(args, newest)
     open_ones = [one for one in failed if _is_open(args, one, retried)]
-    return [words for one in open_ones if (words := _end(args, one, last_of_count, now))], len(open_ones)
+    ending = [(one, words) for one in open_ones if (words := _end(args, one, last_of_count, now))]
+    left = tagged_ids(door, IGNORE_TAG) if ending else ()
+    return [words for one, words in ending if one.get("workflowId") not in left], len(open_ones)
 
 
 def _failed(args: Args, door: N8nDoor, now: datetime) -> list[dict[str, Any]]:

@@ -10,7 +10,8 @@ from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import length, name_some
 from recovery.checks.remembering import known_seconds
-from recovery.model import FailureType, N8nDoor, Past, Reading
+from recovery.checks.workflows import are_critical
+from recovery.model import IGNORE_TAG, FailureType, N8nDoor, Past, Reading, tags_of
 from recovery.model.durations import Duration
 
 MOST_KNOWN, MOST_GONE = 300, 20
@@ -45,16 +46,17 @@ def look_for_unpublished(args: Args, door: N8nDoor, past: Past) -> Reading:
     """
     published = {str(one.get("id")) for one in door.published_workflows() if _meant(args, one)}
     since = _unpublished_since(past, published)
-    missing = dict(_missing(args, door, since, past))
+    missing = list(_missing(args, door, since, past))
     # Those known before come first: an n8n with more workflows than are kept does not push out what is watched.
     known = [one for one in _known(past) if one in published]
     known += sorted(published - set(known))[: MOST_KNOWN - len(known)]
-    memory = {"known": known, "gone": {one: since[one] for one in missing}}
-    told = [words for words in missing.values() if words]
+    memory = {"known": known, "gone": {one: since[one] for one, _, _ in missing}}
+    told = [words for _, words, _ in missing if words]
     if not told:
         return Reading("", True, f"all {len(known)} workflows that were published still are", memory=memory)
     because = f"not published any more: {name_some(told)}; publish it again if that was not meant"
-    return Reading("", False, because, FailureType.WEBHOOK_UNREGISTERED, permanent=True, memory=memory)
+    failure, critical = FailureType.WEBHOOK_UNREGISTERED, are_critical(workflow for _, _, workflow in missing)
+    return Reading("", False, because, failure, permanent=True, memory=memory, critical=critical)
 
 
 def _known(past: Past) -> list[str]:
@@ -70,18 +72,21 @@ def _unpublished_since(past: Past, published: set[str]) -> dict[str, float]:
     return {one: known_seconds(since.get(one), past.now) or past.now.timestamp() for one in missing}
 
 
-def _missing(args: Args, door: N8nDoor, since: Mapping[str, float], past: Past) -> Iterator[tuple[str, str]]:
-    """Those to keep in mind, and how to name them: "" for one that is not told yet."""
+def _missing(
+    args: Args, door: N8nDoor, since: Mapping[str, float], past: Past
+) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Those to keep in mind, how to name them ("" for one that is not told yet), and as n8n has them, where asked."""
     for place, (workflow_id, at) in enumerate(since.items()):
         gone_for = timedelta(seconds=past.now.timestamp() - at)
         if gone_for > timedelta(seconds=args.forget_after):
             continue
         if gone_for < timedelta(seconds=args.grace):
-            yield workflow_id, ""
+            yield workflow_id, "", {}
         elif place >= MOST_GONE:
-            yield workflow_id, workflow_id
+            yield workflow_id, workflow_id, {}
         elif (workflow := door.workflow(workflow_id)) and _is_missed(args, workflow):
-            yield workflow_id, f"{str(workflow.get('name'))[:80]} ({workflow_id}, for {length(gone_for)})"
+            told = f"{str(workflow.get('name'))[:80]} ({workflow_id}, for {length(gone_for)})"
+            yield workflow_id, told, workflow
 
 
 def _is_missed(args: Args, workflow: Mapping[str, Any]) -> bool:
@@ -89,7 +94,5 @@ def _is_missed(args: Args, workflow: Mapping[str, Any]) -> bool:
 
 
 def _meant(args: Args, workflow: Mapping[str, Any]) -> bool:
-    tags = workflow.get("tags")
-    names = {str(one.get("name")) for one in tags if isinstance(one, Mapping)} if isinstance(tags, list) else set()
-    names.add(str(workflow.get("id")))
-    return not names & set(args.ignore) and (not args.only or bool(names & set(args.only)))
+    names = {str(workflow.get("id")), *tags_of(workflow)}
+    return not names & {IGNORE_TAG, *args.ignore} and (not args.only or bool(names & set(args.only)))

@@ -12,7 +12,7 @@ from recovery.checks.cron import TimeZone, last_due, zone_of
 from recovery.checks.executions import saves_successes, settings_of
 from recovery.checks.naming import name_some
 from recovery.checks.remembering import known_seconds
-from recovery.checks.workflows import live_nodes
+from recovery.checks.workflows import are_critical, heeded, live_nodes
 from recovery.model import FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
@@ -62,14 +62,15 @@ def look_for_schedules(args: Args, door: N8nDoor, past: Past) -> Reading:
     if not late:
         return Reading("", True, f"all {planned} schedules run", memory=memory)
     because = f"{len(late)} stopped: {name_some([words for _, words in late])}"
-    return Reading("", False, because, FailureType.SCHEDULE_MISSED, memory=memory)
+    critical = are_critical(workflow for workflow, _ in late)
+    return Reading("", False, because, FailureType.SCHEDULE_MISSED, memory=memory, critical=critical)
 
 
 def stopped_schedules(
     args: Args, door: N8nDoor, past: Past
 ) -> tuple[list[tuple[Mapping[str, Any], str]], dict[str, float], int]:
     """The workflows whose schedule has stopped, with why; when each ran last; and how many have a schedule."""
-    published = door.published_workflows()
+    published = heeded(door.published_workflows())
     planned = [(one, due) for one in published if (due := due_of(args, one, past.now))][:MOST_ASKED]
     seen, ran = _seen(args, past), dict[str, float]()
     late: list[tuple[Mapping[str, Any], str]] = []

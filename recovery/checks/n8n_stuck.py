@@ -11,7 +11,8 @@ from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions
 from recovery.checks.naming import length, name_some
-from recovery.model import FailureType, N8nDoor, Past, Reading
+from recovery.checks.workflows import tagged_ids
+from recovery.model import CRITICAL_TAG, IGNORE_TAG, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -51,14 +52,18 @@ def look_for_stuck_executions(args: Args, door: N8nDoor, past: Past) -> Reading:
         return Reading("", True, f"none of {running} running executions is stuck")
     told = [name_stuck(one, began, past.now) for one, began in stuck]
     because = f"{len(told)} stuck: execution {name_some(told, 3)}"
-    return Reading("", False, because, FailureType.WORKFLOW_STUCK)
+    critical = not tagged_ids(door, CRITICAL_TAG).isdisjoint(str(one.get("workflowId")) for one, _ in stuck)
+    return Reading("", False, because, FailureType.WORKFLOW_STUCK, critical=critical)
 
 
 def find_stuck(args: Limits, door: N8nDoor, now: datetime) -> tuple[list[Run], int]:
     """The executions that are stuck, with when they began, longest first; and how many run."""
     listed = [one for one in list_executions(door, "running")[0] if one.get("mode") not in BY_HAND]
     running = [(one, began) for one in listed if (began := read_aware(one.get("startedAt")))]
-    return sorted(_stuck(args, door, running, now), key=lambda one: one[1]), len(running)
+    stuck = _stuck(args, door, running, now)
+    left = tagged_ids(door, IGNORE_TAG) if stuck else ()
+    stuck = [(one, began) for one, began in stuck if one.get("workflowId") not in left]
+    return sorted(stuck, key=lambda one: one[1]), len(running)
 
 
 def name_stuck(execution: Mapping[str, Any], began: datetime, now: datetime) -> str:

@@ -10,7 +10,8 @@ from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.executions import list_executions
 from recovery.checks.naming import length, name_some
-from recovery.model import FailureType, N8nDoor, Past, Reading
+from recovery.checks.workflows import tagged_ids
+from recovery.model import CRITICAL_TAG, IGNORE_TAG, FailureType, N8nDoor, Past, Reading
 from recovery.model.durations import Duration
 from recovery.model.moments import read_aware
 
@@ -40,19 +41,23 @@ def look_for_waiting_executions(args: Args, door: N8nDoor, past: Past) -> Readin
     waiting, all_of_them = list_executions(door, "waiting")
     at_least = "" if all_of_them else "at least "
     stuck = sorted(found for one in waiting if (found := _stuck(args, one, past.now)))
+    left = tagged_ids(door, IGNORE_TAG) if stuck else ()
+    stuck = [one for one in stuck if one[2] not in left]
     if not stuck:
         return Reading("", True, f"none of {at_least}{len(waiting)} waiting executions is stuck")
-    because = f"{at_least}{len(stuck)} wait for ever: execution {name_some([words for _, words in stuck], 3)}"
-    return Reading("", False, because, FailureType.WORKFLOW_STUCK)
+    because = f"{at_least}{len(stuck)} wait for ever: execution {name_some([words for _, words, _ in stuck], 3)}"
+    critical = not tagged_ids(door, CRITICAL_TAG).isdisjoint(workflow_id for _, _, workflow_id in stuck)
+    return Reading("", False, because, FailureType.WORKFLOW_STUCK, critical=critical)
 
 
-def _stuck(args: Args, one: Mapping[str, Any], now: datetime) -> tuple[datetime, str] | None:
-    """Since when it is stuck, and its name with the reason; None where it is not."""
-    name = f"{one.get('id')} of workflow {one.get('workflowId')}"
+def _stuck(args: Args, one: Mapping[str, Any], now: datetime) -> tuple[datetime, str, str] | None:
+    """Since when it is stuck, its name with the reason, and its workflow's id; None where it is not."""
+    workflow_id = str(one.get("workflowId"))
+    name = f"{one.get('id')} of workflow {workflow_id}"
     due, since = read_aware(one.get("waitTill")), read_aware(one.get("stoppedAt")) or read_aware(one.get("startedAt"))
     if due and due < NO_END:
         late = now - due
-        return (due, f"{name} (due {length(late)} ago)") if late > timedelta(seconds=args.grace) else None
+        return (due, f"{name} (due {length(late)} ago)", workflow_id) if late > timedelta(seconds=args.grace) else None
     if since is None or now - since <= timedelta(seconds=args.longer_than):
         return None
-    return since, f"{name} (waits for a call for {length(now - since)})"
+    return since, f"{name} (waits for a call for {length(now - since)})", workflow_id

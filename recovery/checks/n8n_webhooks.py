@@ -5,7 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recovery.checks import check
 from recovery.checks.asking_n8n import asking_n8n
 from recovery.checks.naming import name_some
-from recovery.checks.workflows import missing_webhooks
+from recovery.checks.workflows import are_critical, missing_webhooks
 from recovery.model import FailureType, N8nDoor, Past, Reading
 
 
@@ -30,4 +30,5 @@ def look_for_webhooks(args: Args, door: N8nDoor, past: Past) -> Reading:
         return Reading("", True, f"all {asked} webhooks of published workflows are registered")
     told = [f"{method} {path} of {str(workflow.get('name'))[:80]}" for workflow, (method, path) in missing]
     because = f"published, and not registered: {name_some(told)}"
-    return Reading("", False, because, FailureType.WEBHOOK_UNREGISTERED)
+    critical = are_critical(workflow for workflow, _ in missing)
+    return Reading("", False, because, FailureType.WEBHOOK_UNREGISTERED, critical=critical)

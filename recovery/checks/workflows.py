@@ -1,16 +1,34 @@
-"""What is read of a workflow as n8n gives it: the version that is live, and the webhooks of it."""
+"""What is read of a workflow as n8n gives it: the version that is live, the webhooks of it, and our tags."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from recovery.model import N8nDoor
+from recovery.model import CRITICAL_TAG, IGNORE_TAG, DoorError, N8nDoor, tags_of
 
-__all__ = ["live_nodes", "missing_webhooks", "webhooks_of"]
+__all__ = ["are_critical", "heeded", "live_nodes", "missing_webhooks", "tagged_ids", "webhooks_of"]
 
 WEBHOOK = "n8n-nodes-base.webhook"
 MOST_ASKED = 200
 
 Hook = tuple[str, str]
+
+
+def heeded(workflows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those that are to be looked at: not what its author has tagged to be left alone."""
+    return [one for one in workflows if IGNORE_TAG not in tags_of(one)]
+
+
+def are_critical(workflows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of them is tagged as critical."""
+    return any(CRITICAL_TAG in tags_of(one) for one in workflows)
+
+
+def tagged_ids(door: N8nDoor, tag: str) -> frozenset[str]:
+    """The ids of the workflows with a tag; none where n8n does not tell (the key needs the scope workflow:list)."""
+    try:
+        return frozenset(str(one.get("id")) for one in door.tagged_workflows(tag))
+    except DoorError:
+        return frozenset()
 
 
 def live_nodes(workflow: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -36,7 +54,7 @@ def webhooks_of(workflow: Mapping[str, Any]) -> Iterator[Hook]:
 
 def missing_webhooks(door: N8nDoor) -> tuple[list[tuple[Mapping[str, Any], Hook]], int]:
     """The webhooks that n8n has not registered though their workflow is published, and how many were asked."""
-    hooks = [(one, hook) for one in door.published_workflows() for hook in webhooks_of(one)][:MOST_ASKED]
+    hooks = [(one, hook) for one in heeded(door.published_workflows()) for hook in webhooks_of(one)][:MOST_ASKED]
     return [(one, (method, path)) for one, (method, path) in hooks if method not in door.webhook_methods(path)], len(
         hooks
     )

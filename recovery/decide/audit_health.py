@@ -5,10 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from recovery.decide.audit_rule import Found, Row, live_of, looked_at, published, rules_of
-from recovery.decide.coverage import tags_of
 from recovery.decide.replay import FROM_START, NO_RETRY, RETRY_SAFE
 from recovery.decide.shipped import is_error_handler
-from recovery.model import AuditFacts, AuditSeverity, Fix
+from recovery.model import AuditFacts, AuditSeverity, Fix, tags_of
 from recovery.model.durations import write_duration
 from recovery.model.n8n_nodes import may_write
 

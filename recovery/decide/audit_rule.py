@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from recovery.decide.coverage import IGNORE_TAG, OURS, error_workflow_of, tags_of
+from recovery.decide.coverage import OURS, error_workflow_of
 from recovery.decide.shipped import is_error_handler
-from recovery.model import AuditFacts, AuditFinding, AuditSeverity, Fix, without_hidden
+from recovery.model import IGNORE_TAG, AuditFacts, AuditFinding, AuditSeverity, Fix, tags_of, without_hidden
 
 __all__ = [
     "Found",

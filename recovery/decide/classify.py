@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from recovery.model import (
     CONNECTIVITY,
+    CRITICAL_TAG,
     Cause,
     CauseClass,
     Failure,
@@ -14,6 +15,7 @@ from recovery.model import (
     Policy,
     Reading,
     Severity,
+    why_tagged,
 )
 
 REFUSED = frozenset(("ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH"))
@@ -85,10 +87,16 @@ def _apart(word: str, name: str, policy: Policy) -> str:
 
 
 def classify_reading(reading: Reading, policy: Policy) -> Cause:
-    """The cause that an unhealthy reading tells of; the configuration's severity wins over the sender's."""
+    """The cause that an unhealthy reading tells of.
+
+    The configuration's severity wins over the sender's, and a tag of the author's in n8n over both.
+    """
     plan = policy.component(reading.component)
     known = reading.component in policy.components
     severity = plan.severity if known or reading.severity is None else reading.severity
+    because = f"looked at {reading.component}: {reading.because}"
+    if reading.critical and severity is not Severity.CRITICAL:
+        severity, because = Severity.CRITICAL, f"{because}; {why_tagged(CRITICAL_TAG)}"
     return Cause(
         fingerprint=fingerprint("", reading.component, CauseClass.UNAVAILABLE),
         component=reading.component,
@@ -96,7 +104,7 @@ def classify_reading(reading: Reading, policy: Policy) -> Cause:
         failure_type=reading.failure_type or FailureType.SERVER_UNRESPONSIVE,
         outlook=Outlook.PERMANENT if reading.permanent else Outlook.TRANSIENT,
         severity=severity,
-        because=f"looked at {reading.component}: {reading.because}",
+        because=because,
         summary=f"{reading.component}: {reading.because}",
     )
 

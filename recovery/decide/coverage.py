@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from recovery.decide.shipped import is_error_handler
-from recovery.model import Change, ChangeKind, Passed, WiringView, Wish
+from recovery.model import IGNORE_TAG, Change, ChangeKind, Passed, WiringView, Wish, tags_of
 
 __all__ = [
     "Cover",
@@ -15,12 +15,10 @@ __all__ = [
     "has_draft",
     "plan_error_workflows",
     "projects_of",
-    "tags_of",
     "why_not_chosen",
     "why_rewritten",
 ]
 
-IGNORE_TAG = "medic:ignore"
 OURS = "n8n-medic: "  # the names of the shipped workflows begin so
 DEFAULT = "DEFAULT"
 # n8n leaves these out at a save where they say "DEFAULT".
@@ -169,12 +167,6 @@ def _is_chosen(workflow: Row, wish: Wish) -> bool:
 
 def _name_of(workflow_id: str, rows: Mapping[str, Row]) -> str:
     return str(rows[workflow_id].get("name")) if workflow_id in rows else f"{workflow_id}, which is gone"
-
-
-def tags_of(workflow: Row) -> set[str]:
-    """The names of its tags."""
-    tags = workflow.get("tags")
-    return {str(one.get("name")) for one in tags if isinstance(one, Mapping)} if isinstance(tags, list) else set()
 
 
 def projects_of(workflow: Row) -> set[str]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from recovery.decide.classify import n8n_name
 from recovery.decide.playbooks import mended, playbook_of
 from recovery.decide.replay import waits_for_cause
+from recovery.decide.tagging import IGNORED
 from recovery.decide.wording import count_of
 from recovery.model import CauseClass, FailureType, IncidentState, Outlook, Playbook, Policy, Severity
 
@@ -33,6 +34,7 @@ class IncidentView:
             it was heard of.
         flapping: it came back too often.
         held: nothing was done about it until now: maintenance, or what it needs was down, or this machine offline.
+        ignored: all its executions are of workflows that are tagged to be left alone.
     """
 
     id: int
@@ -65,6 +67,7 @@ class IncidentView:
     tried_at: datetime | None = None
     begun_lately: int = 0
     held: bool = False
+    ignored: bool = False
     failure_type: FailureType = FailureType.SERVER_UNRESPONSIVE
     severity: Severity = Severity.HIGH
 
@@ -94,9 +97,10 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Resolve:
-    """It is over."""
+    """It is over; `healed`: because it is well, and not because nobody is to heal it."""
 
     because: str
+    healed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,8 @@ Move = Begin | CallPerson | Settle | Unsettle | Resolve | Leave
 
 def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     """The one next move of an incident that is not resolved."""
+    if view.ignored and not (view.waiting or view.retrying or view.asking or view.known_healthy is False):
+        return Resolve(IGNORED, healed=False)
     if is_overdue(view, now):
         minutes = policy.escalate_after_seconds / 60
         return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")

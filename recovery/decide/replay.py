@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from recovery.model import CANARY_NAME, CANARY_WORDS, CauseClass, Failure, Outlook, ReplayLimits
+from recovery.model import CANARY_NAME, CANARY_WORDS, IGNORE_TAG, CauseClass, Failure, Outlook, ReplayLimits, why_tagged
 
 NO_RETRY = "medic:no-retry"
 RETRY_SAFE = "medic:retry-safe"
@@ -80,8 +80,8 @@ def judge(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, no
 
 
 def _barred(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, now: datetime) -> Judgement | None:
-    if NO_RETRY in run.tags:
-        return Judgement(False, f"its workflow is tagged {NO_RETRY}")
+    if never := why_never(run.tags):
+        return Judgement(False, never)
     if "integrated" in (failure.mode, run.root_mode):
         return Judgement(False, "it is a sub-workflow's own run: the workflow that called it is retried instead")
     if run.root_mode in NOBODYS:
@@ -257,3 +257,8 @@ def why_nobodys(failure: Failure) -> str:
     if failure.workflow_name == CANARY_NAME and failure.message.startswith(CANARY_WORDS):
         return "medic connect let it fail on purpose, to see that it arrives"
     return f"{NOBODYS[failure.mode]} is nobody's outage" if failure.mode in NOBODYS else ""
+
+
+def why_never(tags: frozenset[str]) -> str:
+    """Why nothing of a workflow with these tags is ever run again, whoever orders it; "" where it may be."""
+    return next((why_tagged(tag) for tag in (IGNORE_TAG, NO_RETRY) if tag in tags), "")

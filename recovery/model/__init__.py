@@ -16,6 +16,7 @@ from recovery.model.registry import *  # noqa: F403
 from recovery.model.remote_doors import *  # noqa: F403
 from recovery.model.replays import *  # noqa: F403
 from recovery.model.sights import *  # noqa: F403
+from recovery.model.tags import *  # noqa: F403
 from recovery.model.telling import *  # noqa: F403
 from recovery.model.turns import *  # noqa: F403
 from recovery.model.wiring import *  # noqa: F403

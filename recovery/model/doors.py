@@ -186,6 +186,9 @@ class N8nDoor(N8nActing, Protocol):
     def published_workflows(self) -> list[dict[str, Any]]:
         """All published workflows, with their nodes."""
 
+    def tagged_workflows(self, tag: str) -> list[dict[str, Any]]:
+        """All workflows with that tag, published or not."""
+
     def webhook_methods(self, path: str) -> frozenset[str]:
         """The HTTP methods that are registered at a production webhook; nothing is run."""
 

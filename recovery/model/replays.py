@@ -31,7 +31,7 @@ class Lot(StrEnum):
     SUCCEEDED = "succeeded"  # one of its retries has succeeded already
     RUNNING = "running"  # a retry of it runs just now
     AMBIGUOUS = "ambiguous"  # it may repeat an effect
-    TAGGED = "tagged"  # its workflow is tagged medic:no-retry
+    TAGGED = "tagged"  # its workflow is tagged medic:no-retry or medic:ignore
     TOO_OLD = "too_old"  # n8n has its data no more
     INCIDENT = "incident"  # an open incident heals it
     LEFT_ALONE = "left_alone"  # for another reason

@@ -238,6 +238,7 @@ class Reading:
         memory: what the check's next look is given; None where it keeps nothing.
         silent_after_seconds: what its sender says: when nothing was heard for so long, that is a failure; 0: never.
         alert: which of several alerts of the component it speaks of, and since when that fires, in its sender's words.
+        critical: what is not well concerns a workflow that is tagged critical in n8n, whatever the configuration says.
     """
 
     component: str
@@ -253,6 +254,7 @@ class Reading:
     memory: dict[str, Any] | None = None
     silent_after_seconds: float | None = None
     alert: tuple[str, str] | None = None
+    critical: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from recovery.model import N8nError, N8nNumbers
+from recovery.model import N8nError, N8nNumbers, tags_of
 
 __all__ = ["ID_SHAPE", "N8nWatching", "read_numbers"]
 
@@ -52,6 +52,11 @@ class N8nWatching:
         """All published workflows, with their nodes; needs the scope workflow:list."""
         rows = self._all("/api/v1/workflows", {"active": "true"}, "workflow:list")
         return [one for one in rows if one.get("active")]
+
+    def tagged_workflows(self, tag: str) -> list[dict[str, Any]]:
+        """All workflows with that tag, published or not; needs the scope workflow:list."""
+        rows = self._all("/api/v1/workflows", {"tags": tag}, "workflow:list")
+        return [one for one in rows if tag in tags_of(one)]  # n8n's database may compare names in its own way
 
     def credentials(self) -> list[dict[str, Any]]:
         """All credentials, without anything secret; needs the scope credential:list."""

@@ -9,7 +9,8 @@ from recovery.sources.shapes import MOST_PER_CALL, BadPayload, component_name, m
 
 SOURCE = "probe"
 OWN = "check"
-OURS = ("certain", "permanent", "mark")  # what a pushed probe may not say: how sure it is, who helps, of which alert
+# What a pushed probe may not say: how sure it is, who helps, of which alert, and what a tag in n8n says.
+OURS = ("certain", "permanent", "mark", "critical")
 UNSAID = {True: "healthy", False: "reported as failing", None: "says nothing of its health"}
 
 
@@ -87,6 +88,7 @@ def read_reading(body: Mapping[str, Any]) -> Reading:
         certain=body.get("certain") is True,
         permanent=body.get("permanent") is True,
         silent_after_seconds=number(body.get("silent_after")),
+        critical=body.get("critical") is True,
         alert=(mark, text(body.get("began"), 40)) if (mark := text(body.get("mark"), 300)) else None,
     )
 
@@ -112,6 +114,7 @@ def body_of(reading: Reading) -> dict[str, Any]:
         "failure_type": str(reading.failure_type) if reading.failure_type else None,
         "certain": reading.certain or None,
         "permanent": reading.permanent or None,
+        "critical": reading.critical or None,
     }
     return {key: value for key, value in body.items() if value is not None}
 

@@ -11,6 +11,7 @@ from recovery.store.outcome_row import OutcomeRow
 from recovery.store.replay_row import ReplayRow
 from recovery.store.request_row import AgentRow, RequestRow
 from recovery.store.suggestion_row import SuggestionRow
+from recovery.store.tagged_row import TaggedRow
 from recovery.store.wiring_row import WiringRow
 from recovery.store.worker_row import WorkerRow
 
@@ -31,6 +32,7 @@ __all__ = [
     "SilenceRow",
     "SuggestionRow",
     "Table",
+    "TaggedRow",
     "ThreadRow",
     "WiringRow",
     "WorkerRow",
@@ -232,5 +234,5 @@ class SiteRow(Table):
 TABLES = (
     SignalRow, IncidentRow, RecoveryRow, StepRow, ExecutionRow, MemberRow, ComponentRow, OrderRow, AlertRow,
     MaintenanceRow, EventRow, SiteRow, WorkerRow, OutcomeRow, SuggestionRow, RequestRow, AgentRow, ThreadRow, BundleRow,
-    LineRow, CallRow, SilenceRow, ChannelRow, ReplayRow, WiringRow, AuditRow,
+    LineRow, CallRow, SilenceRow, ChannelRow, ReplayRow, WiringRow, AuditRow, TaggedRow,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from recovery.decide.counting import Tally
-from recovery.decide.replay import FAILED, NO_RETRY, UNDER_WAY, Chain
+from recovery.decide.replay import FAILED, UNDER_WAY, Chain, why_never
 from recovery.model import ExecutionState, Failure, Lot, N8nDoor, N8nError, ReplayState
 from recovery.sources import n8n_execution as source
 from recovery.sources.shapes import section
@@ -161,8 +161,8 @@ class _Counting:
         settled = _settled(broken.chain) or owners.lot_of(broken)
         if settled:
             return _Found(broken, workflow, *settled)
-        if NO_RETRY in workflow.tags:
-            return _Found(broken, workflow, Lot.TAGGED, f"its workflow is tagged {NO_RETRY}")
+        if never := why_never(workflow.tags):
+            return _Found(broken, workflow, Lot.TAGGED, never)
         if self.row.most and self.chosen >= self.row.most:
             return _Found(broken, workflow, Lot.OVER_LIMIT, f"more than {self.row.most} were not asked for")
         details = _details(self.door, broken.chain.leaf_id)

@@ -2,11 +2,13 @@
 
 from collections.abc import Container
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from recovery.decide.triage import ChainFacts, ComponentFacts, IncidentFacts
-from recovery.model import DOWN, ExecutionState, Failure, IncidentState, Reading, Success
+from recovery.model import DOWN, ExecutionState, Failure, IncidentState, Policy, Reading, Success
 from recovery.store import incidents
+from recovery.store.signals import Untriaged
 from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow
 
 KEPT = [one.name for one in fields(Failure) if one.name not in ("failed_at", "description", "message")]
@@ -37,3 +39,17 @@ def small(facts: Failure | Reading | Success) -> dict[str, Any]:
         return {}
     kept = ((name, getattr(facts, name)) for name in KEPT)
     return {name: value for name, value in kept if value not in (None, "")} | {"message": facts.message[:300]}
+
+
+def happened_at(signal: Untriaged, facts: Failure | Reading | Success, policy: Policy) -> datetime:
+    """When it happened, as its sender says, and never later than we heard of it.
+
+    What only its senders see happened when we heard of it: their clock may be slower than ours.
+    """
+    if isinstance(facts, Failure):
+        told = facts.failed_at
+    elif isinstance(facts, Reading):
+        told = facts.observed_at if policy.component(facts.component).check else None
+    else:
+        told = facts.finished_at
+    return min(told or signal.received_at, signal.received_at)

@@ -18,6 +18,7 @@ from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import LOOK_AGAIN, hold_of
 from recovery.worker.learning import as_taken, order_learned
+from recovery.worker.tagging import heed_tags
 
 NEEDED_AGAIN, SEEN_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
 
@@ -33,7 +34,7 @@ def look_at_incidents(ctx: Context, now: datetime) -> None:
 
 
 def _look_at_all(ctx: Context, now: datetime, rows: list[IncidentRow]) -> None:
-    known = Known.of(rows)
+    known = Known.of(rows, heed_tags(ctx, rows, now))
     for row in rows:
         look_at(ctx, row, known, now)
 
@@ -45,15 +46,17 @@ class Known(NamedTuple):
     chains: dict[int, dict[str, int]]
     components: dict[str, ComponentRow]
     only_subworkflows: set[int]
+    ignored: set[int]
 
     @classmethod
-    def of(cls, rows: list[IncidentRow]) -> "Known":
+    def of(cls, rows: list[IncidentRow], ignored: set[int]) -> "Known":
         """What is known of these."""
         return cls(
             recoveries.find_all_active([row.id for row in rows if row.state != IncidentState.OPEN]),
             executions.count_all_chains([row.id for row in rows]),
             components.find_components([row.component for row in rows]),
             executions.find_only_subworkflows([row.id for row in rows if row.state == IncidentState.OPEN]),
+            ignored,
         )
 
 
@@ -74,7 +77,9 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
     elif isinstance(move, decide.Unsettle):
         incidents.set_incident(row.id, settle_at=None, wake_at=now)
     elif isinstance(move, decide.Resolve):
-        resolve(ctx, row, recovery, move.because, now)
+        if recovery and not move.healed:
+            recoveries.end_recovery(recovery, RecoveryState.CANCELLED, move.because, now)
+        resolve(ctx, row, recovery if move.healed else None, move.because, now)
     else:
         incidents.set_incident(row.id, wake_at=move.until)
 
@@ -171,7 +176,7 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
         **_of_component(row, known.components.get(row.component)),
         flapping=row.flapping,
         held=row.held,
-        parents_due=row.id in known.only_subworkflows,
+        **_of_workflows(row, known),
         **_of_earlier(row, recovery, now),
     )
 
@@ -184,6 +189,10 @@ def _of_earlier(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -
     if row.state == IncidentState.RECOVERING and recovery is None:
         return {"begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1))}
     return {}
+
+
+def _of_workflows(row: IncidentRow, known: Known) -> dict[str, Any]:
+    return {"parents_due": row.id in known.only_subworkflows, "ignored": row.id in known.ignored}
 
 
 def _kind_of(row: IncidentRow) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from recovery.store import database, executions, renumbering, signals, sites
 from recovery.store.tables import SiteRow
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.reading_n8n import executions_since, number_of, read_details_or, site_state
+from recovery.worker.tagging import read_tags
 
 log = logging.getLogger("medic.worker")
 DEEP_EVERY = timedelta(minutes=10)
@@ -52,11 +53,12 @@ def _poll(ctx: Context, site: str, door: N8nDoor) -> None:
     with database.read():
         known = sites.find_site(site)
     now = now_for_effect()
+    deep = known is None or known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
+    read_tags(site, door, now, deep)  # first, so that what failed is triaged by the tags that it has
     if known is None or known.contact_at is None:
         first_contact(site, door, now)
         return
     notice_numbering(site, door, known, now)
-    deep = known.deep_polled_at is None or now - known.deep_polled_at >= DEEP_EVERY
     horizon = max(min(now, known.polled_at or now) - DEEP_BACK, now - ctx.failures_kept)
     hear_failures(site, door, deep, horizon)
     hear_successes(site, door, None if deep or not known.polled_at else known.polled_at - OVERLAP)

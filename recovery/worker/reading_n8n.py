@@ -181,9 +181,3 @@ def orphan_success(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], me
     known = {row.root_id, *members}
     found = executions_since(door, "success", row.workflow_id, "", row.root_id)
     return next((text(one.get("id")) for one in found if text(one.get("retryOf")) in known), "")
-
-
-def tags_of(door: N8nDoor, workflow_id: str) -> frozenset[str]:
-    """The names of a workflow's tags."""
-    tags = section(door.workflow(workflow_id)).get("tags")
-    return frozenset(text(section(tag).get("name")) for tag in tags) if isinstance(tags, list) else frozenset()

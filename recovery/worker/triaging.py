@@ -9,6 +9,7 @@ from typing import Any
 
 from recovery.decide.classify import classify, classify_reading, fingerprint
 from recovery.decide.readings import triage_reading
+from recovery.decide.tagging import IGNORED, heed
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
@@ -21,11 +22,22 @@ from recovery.decide.triage import (
 )
 from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, Reading, Success
 from recovery.sources import n8n_error, probe, read
-from recovery.store import components, database, events, executions, incidents, recoveries, replays, signals, sites
+from recovery.store import (
+    components,
+    database,
+    events,
+    executions,
+    incidents,
+    recoveries,
+    replays,
+    signals,
+    sites,
+    tagged,
+)
 from recovery.store.signals import Untriaged
 from recovery.store.tables import IncidentRow
 from recovery.worker.context import Context
-from recovery.worker.facts import chain_facts, component_facts, incident_facts, small
+from recovery.worker.facts import chain_facts, component_facts, happened_at, incident_facts, small
 from recovery.worker.firing import known_alerts, note_alerts
 from recovery.worker.guarding import guarded
 from recovery.worker.hearing import Hearing
@@ -89,6 +101,7 @@ class _Batch:
         self.turned: set[int] = set()
         self.woken: set[int] = set()
         self.joined: set[int] = set()
+        self.ignored: dict[tuple[str, str], tuple[int, datetime]] = {}
 
     def run(self) -> int:
         """Decide and write, signal by signal in the order they came; then what all share. How many there were."""
@@ -98,6 +111,7 @@ class _Batch:
         executions.add_members(self.members)
         self.hearing.write()
         incidents.count_signals(self.counted, self.now)
+        tagged.count_ignored(self.ignored)
         incidents.sign_incidents(self.signs, self.now)
         incidents.wake_incidents(self.woken, self.now)
         self._look_soon(self.joined - self.woken - set(self.signs))
@@ -130,6 +144,7 @@ class _Batch:
         members = executions.find_members(pairs)
         chains = executions.find_chains(members.values())
         self.replays = replays.find_active()
+        self.tags = tagged.find_tags(one.workflow_id for _, one in self.facts if isinstance(one, Failure))
         self.hearing = Hearing(self.ctx.policy, components.find_components(names))
         return View(
             incidents={key: incident_facts(row) for key, row in self.rows.items()},
@@ -149,7 +164,8 @@ class _Batch:
         policy = self.ctx.policy
         if isinstance(facts, Failure):
             called_back = signal.source == n8n_error.SOURCE
-            return triage_failure(facts, signal.site, self.view, policy, signal.received_at, called_back)
+            verdict = triage_failure(facts, signal.site, self.view, policy, signal.received_at, called_back)
+            return heed(verdict, self.tags.get((signal.site, facts.workflow_id), frozenset()), self.view)
         if isinstance(facts, Reading) and facts.component == CONNECTIVITY and signal.source != probe.OWN:
             return Verdict(Move.IGNORE, "only n8n-medic itself can tell of its own connection")
         if isinstance(facts, Reading):
@@ -171,7 +187,7 @@ class _Batch:
         return Verdict(Move.IGNORE, because, None, row.incident_id, signs=verdict.signs, member_of=row.id)
 
     def _apply(self, signal: Untriaged, facts: Facts, verdict: Verdict) -> None:
-        at = self._happened_at(signal, facts)
+        at = happened_at(signal, facts, self.ctx.policy)
         incident_id = self._apply_incident(verdict, at)
         if isinstance(facts, Reading) and verdict.component:
             joined = incident_id if verdict.move is Move.JOIN else None
@@ -187,25 +203,13 @@ class _Batch:
             self.members.append((signal.site, facts.execution_id, verdict.member_of))
             self.view.members[signal.site, facts.execution_id] = verdict.member_of
         if incident_id and verdict.cause:
-            count, newest = self.counted.get(incident_id, (0, at))
-            self.counted[incident_id] = (count + 1, max(newest, at))
+            _count(self.counted, incident_id, at)
+        if isinstance(facts, Failure) and verdict.because == IGNORED:
+            _count(self.ignored, (signal.site, facts.workflow_id), at)
         self.signs.update({one: max(at, self.signs.get(one, at)) for one in verdict.signs})
         # A sign of health belongs to the success logs, not to the history of the failure.
         kept_with = None if verdict.move is Move.SIGN and not verdict.chain else incident_id
         self.done.append((signal.id, kept_with, verdict.because))
-
-    def _happened_at(self, signal: Untriaged, facts: Facts) -> datetime:
-        """When it happened, as its sender says, and never later than we heard of it.
-
-        What only its senders see happened when we heard of it: their clock may be slower than ours.
-        """
-        if isinstance(facts, Failure):
-            told = facts.failed_at
-        elif isinstance(facts, Reading):
-            told = facts.observed_at if self.ctx.policy.component(facts.component).check else None
-        else:
-            told = facts.finished_at
-        return min(told or signal.received_at, signal.received_at)
 
     def _apply_incident(self, verdict: Verdict, at: datetime) -> int | None:
         cause, now = verdict.cause, self.now
@@ -222,6 +226,7 @@ class _Batch:
             incidents.reopen_incident(row, cause, verdict.because, now, escalate_at, verdict.flapping)
         elif verdict.move is Move.LATE and row:
             incidents.reattach_incident(row, verdict.because, now, escalate_at)
+            note_severity(self.ctx, row, cause, now)
         else:
             row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None, at)
             self.rows[cause.fingerprint] = row
@@ -274,7 +279,7 @@ class _Batch:
             "because": move.because,
             "mode": failure.mode,
             "facts": self.kept[signal.id],
-            "failed_at": self._happened_at(signal, failure),
+            "failed_at": happened_at(signal, failure, self.ctx.policy),
             "heard_at": self.now,
         }
         chain_id = executions.add_chain(row)
@@ -285,3 +290,9 @@ class _Batch:
             chain_id, incident_id, move.leaf_id, move.state, failure.mode, failure.workflow_id
         )
         events.add_event(self.now, "execution", move.root_id, move.state, move.because, incident_id)
+
+
+def _count(counted: dict[Any, tuple[int, datetime]], key: Any, at: datetime) -> None:
+    """One more of it, and when the last of them happened."""
+    count, newest = counted.get(key, (0, at))
+    counted[key] = (count + 1, max(newest, at))

@@ -15,16 +15,22 @@ BY_SEVERITY = list(Severity)
 
 def note_severity(ctx: Context, row: IncidentRow | None, cause: Cause, now: datetime) -> None:
     """A failure joined an incident: where it is worse than that was, so is the incident."""
-    if row is None or row.state == IncidentState.RESOLVED:
+    if row is not None:
+        raise_severity(ctx, row, cause.severity, cause.because, now)
+
+
+def raise_severity(ctx: Context, row: IncidentRow, severity: Severity, why: str, now: datetime) -> None:
+    """An incident is at least as severe as this, unless it is resolved; one that was is left as it is."""
+    if row.state == IncidentState.RESOLVED:
         return
-    if BY_SEVERITY.index(cause.severity) >= BY_SEVERITY.index(Severity(row.severity)):
+    if BY_SEVERITY.index(severity) >= BY_SEVERITY.index(Severity(row.severity)):
         return
-    because = f"its severity rose from {row.severity} to {cause.severity}: {cause.because}"
-    incidents.set_incident(row.id, severity=cause.severity)
-    row.severity = cause.severity
+    because = f"its severity rose from {row.severity} to {severity}: {why}"
+    incidents.set_incident(row.id, severity=severity)
+    row.severity = severity
     events.add_event(now, "incident", row.id, row.state, because, row.id, row.state)
     if row.state != IncidentState.OPEN:  # of one that is open nobody was told yet
-        calling.tell(ctx, row, WORSENED, because, now, mark=f".{cause.severity}")
+        calling.tell(ctx, row, WORSENED, because, now, mark=f".{severity}")
 
 
 def note_stage(ctx: Context, row: IncidentRow, stage: int, because: str, now: datetime) -> None:
