@@ -11,7 +11,7 @@ from flask_login import login_required
 from recovery import clock
 from recovery.analytics.summary import summarize
 from recovery.model import IncidentState
-from recovery.store import maintenance, orders, suggestions, views
+from recovery.store import maintenance, orders, suggestions, tagged, views
 from recovery.store import views_system as system_views
 from webhook_server.asked import read_id
 from webhook_server.controls import list_controls
@@ -50,6 +50,7 @@ def system() -> str:
         headline=write_headline(counted, len({row.incident_id for row in asking}), trouble, sites, components),
         trouble=trouble,
         sites=sites,
+        tagged=tagged.find_tagged(),
         components=components,
         needing=[row for row in unresolved if row.state == IncidentState.NEEDS_HUMAN],
         healing=[row for row in unresolved if row.state != IncidentState.NEEDS_HUMAN],

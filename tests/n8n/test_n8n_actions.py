@@ -287,7 +287,7 @@ def door_with(stop: Any, *runs: dict[str, Any]) -> Any:
     def executions(status: str = "", *a: Any, **m: Any) -> Any:
         return (list(runs) if status == "running" else [], "")
 
-    return SimpleNamespace(executions=executions, stop=stop)
+    return SimpleNamespace(executions=executions, stop=stop, tagged_workflows=lambda tag: [])
 
 
 def test_one_that_ended_by_itself_is_left_and_one_by_hand_is_never_stopped() -> None:

@@ -444,7 +444,7 @@ def test_one_that_too_many_newer_ones_follow_is_told_by_number() -> None:
         def executions(status: str = "", started_before: str = "", **more: Any) -> Any:
             return ({"": rows, "error": list(failed)}.get(status, []) if not started_before else []), ""
 
-        return SimpleNamespace(executions=executions)
+        return SimpleNamespace(executions=executions, tagged_workflows=lambda tag: [])
 
     failed = row(1_000, "error")
     assert look("n8n_pruning", door(9_900, 1, failed)).healthy
@@ -469,7 +469,7 @@ def test_one_near_its_end_is_found_behind_thousands_of_newer_ones_and_not_while_
             return running, ""
         return ([old], "") if started_before and status == "crashed" else ([], "more" if status else "")
 
-    door = SimpleNamespace(executions=executions)
+    door = SimpleNamespace(executions=executions, tagged_workflows=lambda tag: [])
     assert "5 of workflow w (in 11 h)" in look("n8n_pruning", door).because
     assert len(asked) <= 2 + 2 * 4 + 4 + 1, "a few pages in each look"
     running.append({"id": "99", "retryOf": "5"})

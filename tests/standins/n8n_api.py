@@ -157,6 +157,9 @@ class Api:
         found = list(self.engine.workflows.values())
         if active := query.get("active"):
             found = [one for one in found if one["active"] == (active == "true")]
+        if tags := query.get("tags"):  # n8n gives those that have all of them
+            names = {tag.strip() for tag in tags.split(",")}
+            found = [one for one in found if names <= {tag["name"] for tag in one["tags"]}]
         return {"data": found, "nextCursor": None}
 
     def get_workflow(self, workflow_id: str, **_: Any) -> Any:

@@ -171,6 +171,11 @@ class MemoryN8n:
         tags = [{"name": tag} for tag in flow.tags] if flow else []
         return {"id": workflow_id, "tags": tags, "settings": self.settings} if flow else None
 
+    def tagged_workflows(self, tag: str) -> list[dict[str, Any]]:
+        self._reach()
+        tagged = [one for one in self.flows.values() if tag in one.tags]
+        return [{"id": one.id, "name": one.id, "tags": [{"name": name} for name in one.tags]} for one in tagged]
+
     def retry(self, execution_id: str) -> dict[str, Any] | None:
         self._reach()
         self.before_retry()
