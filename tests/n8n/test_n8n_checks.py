@@ -199,7 +199,10 @@ def test_a_run_is_measured_by_its_own_past() -> None:
         def executions(status: str, *args: Any, past: Any = past, **more: Any) -> Any:
             return ([now], "") if status == "running" else (past, "")
 
-        assert look("n8n_stuck", SimpleNamespace(executions=executions, tagged_workflows=lambda tag: [])).healthy == healthy
+        assert (
+            look("n8n_stuck", SimpleNamespace(executions=executions, tagged_workflows=lambda tag: [])).healthy
+            == healthy
+        )
     odd = [{"id": "1"}, {"id": "2", "startedAt": "never"}, {"id": "3", "startedAt": 7, "mode": "manual"}]
     assert look("n8n_stuck", SimpleNamespace(executions=lambda *a, **m: (odd, ""))).healthy
 

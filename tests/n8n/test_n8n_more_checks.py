@@ -474,3 +474,71 @@ def test_one_near_its_end_is_found_behind_thousands_of_newer_ones_and_not_while_
     assert len(asked) <= 2 + 2 * 4 + 4 + 1, "a few pages in each look"
     running.append({"id": "99", "retryOf": "5"})
     assert look("n8n_pruning", door).healthy
+
+
+def test_a_workflow_is_found_by_its_tag_to_the_letter_and_left_out_or_critical(world: World) -> None:
+    """The tags that n8n lists by, and what the checks make of them."""
+    ours: dict[str, str] = {}
+    for tag in ("medic:critical", "medic:ignore", "Medic:Ignore", "medic:retry-safe"):
+        ours[tag], path = world.publish(w.http("Call", world.url("/tagged")), name=tag)
+        world.n8n.tag(ours[tag], tag)
+        world.n8n.tag(ours[tag], "another one")
+        world.service.behave("/tagged", 503)
+        world.n8n.call(path, {"id": tag})
+        world.n8n.ended(ours[tag])
+    for tag in ("medic:critical", "medic:ignore"):
+        found = {str(one["id"]) for one in world.door.tagged_workflows(tag)}
+        assert ours[tag] in found and not found & {one for name, one in ours.items() if name != tag}
+    readings = {tag: look("error_rate", world.door, workflow=one, at_least=1) for tag, one in ours.items()}
+    assert (readings["medic:critical"].healthy, readings["medic:critical"].critical) == (False, True)
+    assert (readings["medic:retry-safe"].healthy, readings["medic:retry-safe"].critical) == (False, False)
+    assert readings["medic:ignore"].healthy and "medic:ignore" in readings["medic:ignore"].because
+    published = look("n8n_published", world.door).memory or {}
+    assert ours["medic:ignore"] not in published["known"] and ours["medic:critical"] in published["known"]
+
+
+def long_ago(number: int, workflow_id: str) -> dict[str, Any]:
+    began = (utc_now() - timedelta(days=30)).isoformat()
+    return {"id": str(number), "workflowId": workflow_id, "mode": "webhook", "startedAt": began, "stoppedAt": began}
+
+
+@pytest.mark.parametrize("kind", ["n8n_stuck", "n8n_waiting", "n8n_pruning"])
+def test_what_hangs_of_an_ignored_workflow_is_nobodys_and_of_a_critical_one_is_critical(kind: str) -> None:
+    tags = {"medic:ignore": ["draft"], "medic:critical": ["orders"]}
+
+    def door(*workflows: str, refuses: bool = False) -> Any:
+        def tagged(tag: str) -> Any:
+            if refuses:
+                raise N8nError("the API key needs the scope workflow:list", "forbidden", permanent=True)
+            return [{"id": one} for one in tags[tag]]
+
+        rows = [long_ago(number, one) for number, one in enumerate(workflows)]
+        return SimpleNamespace(executions=lambda *a, **m: (rows, ""), tagged_workflows=tagged)
+
+    assert look(kind, door("draft")).healthy
+    plain, both = look(kind, door("draft", "plain")), look(kind, door("draft", "orders"))
+    assert not plain.healthy and not plain.critical and "draft" not in plain.because
+    assert not both.healthy and both.critical == (kind != "n8n_pruning")
+    assert not look(kind, door("draft", refuses=True)).healthy, "a tag that n8n does not tell counts as none"
+
+
+@pytest.mark.parametrize("tag", ["medic:ignore", "medic:critical", "medic:retry-safe"])
+def test_a_lost_webhook_and_a_stopped_schedule_heed_the_tags(tag: str) -> None:
+    nodes = [
+        {"type": "n8n-nodes-base.webhook", "parameters": {"path": "x"}},
+        {"type": "n8n-nodes-base.scheduleTrigger", "parameters": {"rule": {"interval": [{"field": "minutes"}]}}},
+    ]
+    workflow = {"id": "w", "name": "W", "active": True, "nodes": nodes, "tags": [{"name": tag}]}
+    workflow["settings"] = {"saveDataSuccessExecution": "all"}
+    door = SimpleNamespace(
+        published_workflows=lambda: [workflow],
+        webhook_methods=lambda path: frozenset(),
+        executions=lambda *a, **m: ([], ""),
+        workflow=lambda one: {**workflow, "active": False},
+    )
+    known = {"known": ["w"], "gone": {"w": (utc_now() - timedelta(minutes=5)).timestamp()}}
+    for kind, memory in (("n8n_webhooks", {}), ("n8n_schedules", {}), ("n8n_published", known)):
+        if kind == "n8n_published":
+            door.published_workflows = list
+        reading = look(kind, door, memory=memory)
+        assert (reading.healthy, reading.critical) == (tag == "medic:ignore", tag == "medic:critical"), kind
