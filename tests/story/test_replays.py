@@ -144,13 +144,14 @@ def test_three_failures_in_a_row_stop_a_workflow_and_one_does_not(outage: Outage
     assert "2 recovered, 4 failed again, 2 were left alone" in replay(number).because
 
 
-def test_what_is_found_is_told_apart(outage: Outage) -> None:
+@pytest.mark.parametrize("tag", ["medic:no-retry", "medic:ignore"])
+def test_what_is_found_is_told_apart(outage: Outage, tag: str) -> None:
     outage.meet()
     plain = outage.workflow("plain")
     mended, *_ = outage.fail("plain", plain, "by hand", "p1", "p2")
     outage.service.behave("/plain", 200)
     outage.n8n.retry(mended)
-    tagged = outage.workflow("tagged", tag="medic:no-retry")
+    tagged = outage.workflow("tagged", tag=tag)
     outage.fail("tagged", tagged, "t1")
     lost = outage.workflow("lost", method="POST", status=504)
     outage.fail("lost", lost, "l1", "l2")

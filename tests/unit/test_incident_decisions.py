@@ -32,6 +32,15 @@ def ago(seconds: float) -> datetime:
     return NOW - timedelta(seconds=seconds)
 
 
+@pytest.mark.parametrize("state", [IncidentState.OPEN, IncidentState.RECOVERING, IncidentState.NEEDS_HUMAN])
+def test_an_incident_of_ignored_workflows_alone_is_over_and_was_not_healed(state):
+    over = Resolve("its workflow is tagged medic:ignore", healed=False)
+    late = {"state": state, "ignored": True, "left_alone": 2, "healing": True, "escalate_at": ago(1)}
+    assert look(incident(**late), POLICY, NOW) == over
+    for still in ({"waiting": 1}, {"retrying": 1}, {"asking": 1}, {"known_healthy": False}):
+        assert look(incident(**late, **still), POLICY, NOW) != over, still
+
+
 def incident(**more: Any) -> IncidentView:
     facts: dict[str, Any] = {
         "id": 1,

@@ -170,10 +170,11 @@ def test_where_nothing_is_left_to_run_no_permit_helps():
         assert not found.retry and not found.asks and "would run nothing" in found.because
 
 
-def test_no_retry_wins_over_everything():
-    run = replace(ONE, tags=frozenset(["medic:no-retry", "medic:retry-safe"]), permit="kim")
+@pytest.mark.parametrize("tag", ["medic:no-retry", "medic:ignore"])
+def test_no_retry_wins_over_everything(tag):
+    run = replace(ONE, tags=frozenset([tag, "medic:retry-safe"]), permit="kim")
     found = ask(GET, run, retry_ambiguous=True)
-    assert not found.retry and not found.asks and "medic:no-retry" in found.because
+    assert not found.retry and not found.asks and tag in found.because
 
 
 def test_a_permanent_failure_is_not_retried_and_an_unknown_one_is():

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from recovery.model import ExecutionState, IncidentState, OrderWhat, RecoveryState
+from recovery.store import tagged
 from recovery.store.tables import OrderRow
 from tests.web.conftest import form_token, log_in, make_config
 from tests.web.seed import (
@@ -78,6 +79,20 @@ def test_reasons_are_said_in_the_language_of_the_page(admin, now):
     korean = admin.get(f"/incidents/{incident.id}?lang=ko").text
     assert korean.count("3단계를 모두 시도했습니다. 마지막 결과: run_command 실패") == 2 and "used up" not in korean
     assert reason in admin.get(f"/incidents/{incident.id}?lang=en").text
+
+
+def test_the_page_names_what_tags_leave_alone_or_call_critical_and_how_much_was_left(admin, now):
+    add_site(now)
+    assert "medic:ignore" not in admin.get("/").text and "medic:critical" not in admin.get("/").text
+    both = frozenset(["medic:ignore", "medic:critical"])
+    found = {"w": ("Orders", frozenset(["medic:critical"])), "x": (EVIL, both), "y": ("", frozenset(["medic:ignore"]))}
+    tagged.set_tagged("default", found, now)
+    tagged.set_tagged("gone", {"z": ("Of another n8n", both)}, now)
+    tagged.count_ignored({("default", "x"): (3, now - timedelta(hours=2))})
+    text = admin.get("/").text
+    critical, left = text.split("Critical by the tag medic:critical: ")[1].split("Left alone by the tag medic:ignore: ")
+    assert critical.startswith("Orders</p>") and "&lt;script&gt;" in left and "3 failures" in left and "y" in left
+    assert EVIL not in text and "Of another n8n" not in text
 
 
 def test_with_no_n8n_the_page_says_what_to_do(tmp_path, now):
