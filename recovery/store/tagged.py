@@ -33,7 +33,7 @@ def set_tagged(site: str, found: Mapping[str, tuple[str, frozenset[str]]], now: 
         told = {"name": redact_text(name), "critical": CRITICAL_TAG in tags, "ignored": IGNORE_TAG in tags}
         row = known.get(workflow_id)
         if row is None:
-            bulk.create(TaggedRow, site=site, workflow_id=workflow_id, since=now, **told)
+            bulk.create_once(TaggedRow, site=site, workflow_id=workflow_id, since=now, **told)
         elif told != {key: getattr(row, key) for key in told}:
             bulk.set_row(TaggedRow, row.id, told)
 

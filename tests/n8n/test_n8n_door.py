@@ -410,3 +410,15 @@ def test_many_threads_share_one_door(standin: StandInN8n, service: Service) -> N
     for thread in threads:
         thread.join(10)
     assert [one["id"] for one in found] == [failed] * 20
+
+
+def test_what_lacks_the_tag_that_was_asked_for_is_left_out(standin: StandInN8n) -> None:
+    """An older n8n, or a database that takes small letters for capital ones, may list more."""
+    rows = [
+        {"id": "a", "tags": [{"name": "Medic:Ignore"}]},
+        {"id": "b"},
+        {"id": "c", "tags": [{"name": "medic:ignore"}]},
+    ]
+    standin.misbehave(Answer(200, {"data": rows, "nextCursor": None}))
+    found = door_to(standin.url, key=standin.api_key).tagged_workflows("medic:ignore")
+    assert [one["id"] for one in found] == ["c"]

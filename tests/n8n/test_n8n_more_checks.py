@@ -519,7 +519,8 @@ def test_what_hangs_of_an_ignored_workflow_is_nobodys_and_of_a_critical_one_is_c
     plain, both = look(kind, door("draft", "plain")), look(kind, door("draft", "orders"))
     assert not plain.healthy and not plain.critical and "draft" not in plain.because
     assert not both.healthy and both.critical == (kind != "n8n_pruning")
-    assert not look(kind, door("draft", refuses=True)).healthy, "a tag that n8n does not tell counts as none"
+    untold = look(kind, door("draft", refuses=True))
+    assert not untold.healthy and "draft" in untold.because, "a tag that n8n does not tell counts as none"
 
 
 @pytest.mark.parametrize("tag", ["medic:ignore", "medic:critical", "medic:retry-safe"])
@@ -542,3 +543,18 @@ def test_a_lost_webhook_and_a_stopped_schedule_heed_the_tags(tag: str) -> None:
             door.published_workflows = list
         reading = look(kind, door, memory=memory)
         assert (reading.healthy, reading.critical) == (tag == "medic:ignore", tag == "medic:critical"), kind
+
+
+def test_a_credential_that_only_an_ignored_workflow_uses_is_not_tried() -> None:
+    node = {"credentials": {"githubApi": {"id": "c1", "name": "GitHub"}}}
+    workflow = {"id": "w", "active": True, "nodes": [node], "tags": [{"name": "medic:ignore"}]}
+    tried: list[str] = []
+    door = SimpleNamespace(
+        published_workflows=lambda: [workflow],
+        credentials=lambda: [{"id": "c1", "name": "GitHub", "type": "githubApi"}],
+        test_credential=lambda one: tried.append(one) or (False, "refused"),
+    )
+    assert look("n8n_credentials", door).healthy and tried == []
+    workflow["tags"] = []
+    look("n8n_credentials", door)
+    assert tried == ["c1"]

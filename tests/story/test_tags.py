@@ -96,6 +96,22 @@ def test_what_was_critical_stays_so_when_the_tag_is_taken_off(place: Place) -> N
     assert place.engine.incident().severity == "critical" and not tagged.are_any()
 
 
+def test_one_that_is_heard_of_late_makes_the_incident_critical_too(place: Place) -> None:
+    critical, plain = broken(place, "pay", "medic:critical"), broken(place, "orders")
+    place.poll()
+    [late] = place.fail("pay", critical, "a")
+    told_of = n8n_execution.as_error_item(place.n8n.execution(late))
+    [early] = place.fail("orders", plain, "b")
+    place.clock.advance(1)
+    place.tell(early)
+    place.service.behave("/orders", 200)
+    place.engine.run(15)
+    assert (place.engine.incident().state, place.engine.incident().severity) == ("resolved", "high")
+    place.engine.hear(told_of)
+    place.engine.tick()
+    assert [one.severity for one in place.engine.incidents()] == ["critical"]
+
+
 # -- medic:ignore
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from recovery.alerts.messages.phrases import said_in
 from recovery.decide.classify import classify_reading
 from recovery.decide.tagging import CRITICAL, IGNORED, heed, steer
 from recovery.decide.triage import ChainFacts, IncidentFacts, Move, Verdict, View, triage_failure
@@ -145,6 +146,21 @@ def test_a_reading_about_a_critical_workflow_is_critical_whatever_the_configurat
 def test_a_pushed_probe_cannot_say_what_only_a_tag_says():
     [signal] = receive({"component": "flows", "healthy": False, "critical": True})
     assert not read_reading(signal.body).critical
+
+
+@pytest.mark.parametrize(
+    "because",
+    [
+        IGNORED,
+        f"first failure of this cause: api.example.com answered 503; {CRITICAL}",
+        f"incident 3 came back within 10 minutes; {CRITICAL}",
+        f"its severity rose from high to critical: {CRITICAL}",
+        f"looked at flows: connection refused; {CRITICAL}",
+    ],
+)
+def test_the_reasons_are_said_in_korean(because):
+    said = said_in("ko", because)
+    assert "태그가 있습니다" in said and "tagged" not in said and "failure" not in said and "severity" not in said
 
 
 def test_facts_of_incidents_do_not_matter_to_an_ignored_failure():
