@@ -226,7 +226,6 @@ class _Batch:
             incidents.reopen_incident(row, cause, verdict.because, now, escalate_at, verdict.flapping)
         elif verdict.move is Move.LATE and row:
             incidents.reattach_incident(row, verdict.because, now, escalate_at)
-            note_severity(self.ctx, row, cause, now)
         else:
             row = incidents.add_incident(cause, verdict.because, now, escalate_at, row.id if row else None, at)
             self.rows[cause.fingerprint] = row

@@ -350,7 +350,7 @@ def read_for_senders() -> list[str]:
     """The headers that senders may send, and what a probe may say, as the code reads them."""
     headers = set(re.findall(r'"(X-Medic-[A-Za-z]+)"', Path(senders.__file__).read_text()))
     fields = set(re.findall(r'(?:body|result)\.get\("(\w+)"\)', Path(probe.__file__).read_text()))
-    ours = {"certain", "permanent", "mark", "began", "failure_type"}
+    ours = {"certain", "permanent", "mark", "began", "failure_type", "critical"}
     assert {"X-Medic-Signature", "X-Medic-Delivery"} <= headers and "latency_ms" in fields
     return sorted(headers | (fields - ours))
 
