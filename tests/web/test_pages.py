@@ -85,14 +85,18 @@ def test_the_page_names_what_tags_leave_alone_or_call_critical_and_how_much_was_
     add_site(now)
     assert "medic:ignore" not in admin.get("/").text and "medic:critical" not in admin.get("/").text
     both = frozenset(["medic:ignore", "medic:critical"])
-    found = {"w": ("Orders", frozenset(["medic:critical"])), "x": (EVIL, both), "y": ("", frozenset(["medic:ignore"]))}
+    found = {
+        "w": ("Orders", frozenset(["medic:critical"])),
+        "x": (f"{EVIL}\u202e", both),
+        "y": ("", frozenset(["medic:ignore"])),
+    }
     tagged.set_tagged("default", found, now)
     tagged.set_tagged("gone", {"z": ("Of another n8n", both)}, now)
     tagged.count_ignored({("default", "x"): (3, now - timedelta(hours=2))})
     text = admin.get("/").text
     critical, left = text.split("Critical by the tag medic:critical: ")[1].split("Left alone by the tag medic:ignore: ")
     assert critical.startswith("Orders</p>") and "&lt;script&gt;" in left and "3 failures" in left and "y" in left
-    assert EVIL not in text and "Of another n8n" not in text
+    assert EVIL not in text and "\u202e" not in text and "Of another n8n" not in text
 
 
 def test_with_no_n8n_the_page_says_what_to_do(tmp_path, now):
