@@ -310,7 +310,9 @@ def test_critical_probes_and_the_rest_have_schedules_of_their_own(shipped: Shipp
         companion.behave("/api/v1/probes", Answer(200, {"data": listed, "nextCursor": None}))
         made = load("probe-schedule")
         often = {"rule": {"interval": [{"field": "seconds", "secondsInterval": 2}]}}
+        seldom = {"rule": {"interval": [{"field": "months"}]}}
         nodes_of(made)["Every 30 seconds"]["parameters"] = often
+        nodes_of(made)["Every 2 minutes"]["parameters"] = seldom
         shipped.publish(made, companion.url)
         wait_for("two rounds", lambda: len(companion.calls("/webhooks/probe")) >= 2, 30)
         shipped.end()
@@ -319,6 +321,7 @@ def test_critical_probes_and_the_rest_have_schedules_of_their_own(shipped: Shipp
         companion.behave("/api/v1/probes", Answer(200, {"data": listed, "nextCursor": None}))
         made = load("probe-schedule")
         nodes_of(made)["Every 2 minutes"]["parameters"] = often
+        nodes_of(made)["Every 30 seconds"]["parameters"] = seldom
         told.forget()
         shipped.publish(made, companion.url)
         wait_for("two rounds", lambda: len(companion.calls("/webhooks/probe")) >= 2, 30)

@@ -72,6 +72,7 @@ def test_a_503_is_healed_by_the_canary_and_twenty_more_are_replayed_exactly_once
         stage.n8n.ended(workflow_id, 21)
         incident = medic.wait_for_incident("recovering")
         assert incident["failure_type"] == "api_error" and incident["component"] == stage.service.url[7:]
+        medic.wait("all 21 to be heard of", lambda: len(medic.incident(incident["id"])["executions"]) == 21)
         before = stage.service.counts("/order")
         stage.service.behave("/order", 200)
         healed = medic.wait_for_incident("resolved", 90)
