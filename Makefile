@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 KILLS ?= 100
-JOBS ?= 5
+JOBS ?= 6
 TESTS ?= tests
 PYTEST_ARGS ?=
 PY := .venv/bin/python

@@ -19,6 +19,7 @@ from tests.standins.n8n import StandInN8n
 from tests.standins.n8n_client import wait_for
 from tests.story.medic import Medic
 
+pytestmark = pytest.mark.again  # each wires an n8n anew
 HANDLER = "n8n-medic: error handler"
 
 

@@ -13,7 +13,7 @@ from tests.standins.service import Service
 HERE = Path(__file__).parent
 # What is about locks, transactions and who comes first is told on both engines in `make test`. The other stories are
 # about decisions, which no engine changes: on PostgreSQL they are told again in `make test-again`.
-ON_BOTH = {"attacks", "attacks_postgresql", "brakes", "isolation", "lifecycles", "moments", "properties"}
+ON_BOTH = {"attacks_postgresql", "brakes", "isolation", "moments"}
 
 # These wait for real seconds, with several real processes; what they tell of is decided and stored by what is tested by
 # values and in told time as well.
