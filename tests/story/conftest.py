@@ -19,6 +19,9 @@ ON_BOTH = {"attacks_postgresql", "brakes", "isolation", "moments"}
 # values and in told time as well.
 WAIT_LONG = {"agent", "agent_restarts", "replay_command"}
 
+# Hours of a world go by in these; what they look for is looked for by `test_trust` and by each decision's own tests too.
+GO_ON_LONG = {"connectivity_attacks", "properties"}
+
 # Of the stories that a real n8n tells in `make test-n8n`, `make test` tells these on the stand-in.
 SOON_TOLD = {
     "test_a_503_is_healed_by_the_canary_and_twenty_more_are_replayed_exactly_once",
@@ -38,7 +41,7 @@ def _is_for_later(item: pytest.Item) -> bool:
     told_on = item.callspec.params if hasattr(item, "callspec") else {}
     twice = told_on.get("store") == "postgresql" and name not in ON_BOTH
     at_length = name == "n8n_stories" and getattr(item, "originalname", "") not in SOON_TOLD
-    return twice or at_length or name in WAIT_LONG
+    return twice or at_length or name in WAIT_LONG | GO_ON_LONG
 
 
 @pytest.fixture(scope="session")
