@@ -19,7 +19,7 @@ ON_BOTH = {"attacks_postgresql", "brakes", "isolation", "moments"}
 # values and in told time as well.
 WAIT_LONG = {"agent", "agent_restarts", "replay_command"}
 
-# Hours of a world go by in these; what they look for is looked for by `test_trust` and by each decision's own tests too.
+# Hours of a world go by in these; what they look for, `test_trust` and the tests of each decision look for too.
 GO_ON_LONG = {"connectivity_attacks", "properties"}
 
 # Of the stories that a real n8n tells in `make test-n8n`, `make test` tells these on the stand-in.
