@@ -11,11 +11,11 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-import certifi
 
 from recovery.model import DoorError, HttpAnswer
 from recovery.outside.background import Background
 from recovery.outside.http_errors import CANNOT_BE_ASKED, TooManyRedirects, door_error
+from recovery.outside.trust import trust_at_large, trust_in
 
 __all__ = ["Http"]
 
@@ -65,9 +65,7 @@ class Http:
             return aiohttp.Fingerprint(bytes.fromhex(self._fingerprint))
         if self._ca_file:
             return _trusting(self._ca_file)
-        context = ssl.create_default_context()
-        context.load_verify_locations(certifi.where())
-        return context
+        return trust_at_large()
 
     def get_ready(self) -> None:
         """Read the certificates that are trusted, which takes longer than most answers."""
@@ -144,7 +142,7 @@ class Http:
 
 def _trusting(ca_file: str) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=ca_file)
+        return trust_in(ca_file)
     except OSError as error:
         why = f"the certificates in {ca_file!r} cannot be used: {error.strerror or error}"
         raise DoorError(why, "client", permanent=True) from None

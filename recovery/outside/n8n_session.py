@@ -1,15 +1,14 @@
 """Sessions for n8n's door, whose headers come within the deadline too, however they trickle."""
 
 import socket
-import ssl
 import threading
-from functools import cache
 from typing import Any
 
-import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from recovery.outside.trust import trust_at_large
 
 __all__ = ["new_session"]
 
@@ -57,20 +56,9 @@ class _Https(_InTime, HTTPSConnection):
     """Over TLS."""
 
 
-@cache
-def _trusted() -> ssl.SSLContext:
-    """What is trusted: the authorities of this machine, or those that SSL_CERT_FILE names, and the usual ones.
-
-    Read once: that takes longer than many calls.
-    """
-    context = ssl.create_default_context()
-    context.load_verify_locations(certifi.where())
-    return context
-
-
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **more: Any) -> None:
-        super().init_poolmanager(*args, **more, ssl_context=_trusted())
+        super().init_poolmanager(*args, **more, ssl_context=trust_at_large())
 
     def get_connection_with_tls_context(self, *args: Any, **more: Any) -> Any:
         pool: Any = super().get_connection_with_tls_context(*args, **more)

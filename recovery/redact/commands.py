@@ -59,9 +59,8 @@ def hide_in_text(text: str) -> str:
     """The text without the passwords of the commands in it."""
     spans: dict[tuple[int, int], str] = {}
     for command in _COMMAND.finditer(text):
-        firsts: dict[
-            int, int
-        ] = {}  # of each kind the first alone, so that a text of programs costs no more than another
+        # Of each kind the first alone, so that a text of programs costs no more than another.
+        firsts: dict[int, int] = {}
         for found in _PROGRAM.finditer(text, command.start(), command.end()):
             firsts.setdefault((found.lastindex or 1) - 1, found.end())
         for kind, start in firsts.items():

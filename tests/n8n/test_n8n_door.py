@@ -18,6 +18,7 @@ from recovery.model import N8nError
 from recovery.outside import n8n as door_module
 from recovery.outside import n8n_session
 from recovery.outside.n8n import MAY_HAVE_BEGUN, N8n
+from recovery.outside.trust import trust_at_large
 from tests.n8n import workflows as w
 from tests.n8n.real import free_port
 from tests.standins.n8n import StandInN8n
@@ -150,7 +151,7 @@ def test_headers_that_drip_over_tls_are_given_up(monkeypatch: pytest.MonkeyPatch
     authority.issue_cert("127.0.0.1").configure_cert(server)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    monkeypatch.setattr(n8n_session, "_trusted", n8n_session._trusted.__wrapped__)
+    monkeypatch.setattr(n8n_session, "trust_at_large", trust_at_large.__wrapped__)
     with dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ", server) as url:
         began = time.monotonic()
         error = refused_by(door_to(url.replace("http:", "https:"), 0.5).executions)
@@ -160,7 +161,7 @@ def test_headers_that_drip_over_tls_are_given_up(monkeypatch: pytest.MonkeyPatch
 def test_an_authority_of_ones_own_is_trusted_where_the_machine_trusts_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(n8n_session, "_trusted", n8n_session._trusted.__wrapped__)  # read anew each time
+    monkeypatch.setattr(n8n_session, "trust_at_large", trust_at_large.__wrapped__)  # read anew each time
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
