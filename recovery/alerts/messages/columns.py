@@ -1,7 +1,8 @@
 """A message for readers that show text as it is: terminals, and mail read in one."""
 
-import unicodedata
 from collections.abc import Iterator
+
+from rich.cells import cell_len
 
 __all__ = ["WIDTH", "in_columns"]
 
@@ -18,20 +19,14 @@ def in_columns(text: str, width: int = WIDTH) -> str:
 
 
 def _broken(line: str, width: int) -> Iterator[str]:
-    if _columns(line) <= width:
+    if cell_len(line) <= width:
         yield line
         return
     held = ""
     for word in line.split(" "):
         longer = f"{held} {word}" if held else word
-        if held.strip() and _columns(longer) > width:
+        if held.strip() and cell_len(longer) > width:
             yield held
             longer = f"{INDENT}{word}"
         held = longer
     yield held
-
-
-def _columns(text: str) -> int:
-    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
-    marks = sum(unicodedata.combining(letter) > 0 for letter in text)
-    return len(text) + wide - marks
