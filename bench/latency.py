@@ -31,7 +31,7 @@ def _measure(folder: Path, url: str) -> list[str]:
         workflow_id = n8n.create_workflow(flow.workflow("w", *nodes))
         first = n8n.add_old_failures(workflow_id, 1)[0]
         with Medic(folder, config, url) as medic:
-            medic.wait("first contact", lambda: '"ok"' in medic.session.get(f"{medic.url}/readyz").text, 30)
+            medic.wait_for_n8n()
             fresh = n8n.add_old_failures(workflow_id, PER_SECOND * SECONDS, 1.0)
             _send(medic, fresh, workflow_id)
             time.sleep(3)

@@ -44,7 +44,7 @@ def find_incident(incident_id: int) -> IncidentRow:
 def find_incidents(incident_ids: Iterable[int]) -> dict[int, IncidentRow]:
     """Incidents by their ids."""
     wanted = list(set(incident_ids))
-    return {row.id: row for row in IncidentRow.select().where(IncidentRow.id.in_(wanted))} if wanted else {}
+    return {row.id: row for row in bulk.find_rows(IncidentRow, "id IN ?", wanted)} if wanted else {}
 
 
 def find_of_workflows(workflow_ids: Iterable[str]) -> dict[tuple[str, str], tuple[int, ...]]:
@@ -151,8 +151,7 @@ def move_incident(
         Overtaken: it is no longer in the state that the row had when it was read.
     """
     values = {"state": state, "because": because, "settle_at": None, "held": False, "wake_at": now, **changes}
-    as_read = (IncidentRow.id == row.id) & (IncidentRow.state == row.state)
-    if not IncidentRow.update(**values).where(as_read).execute():
+    if not bulk.set_rows(IncidentRow, [({"id": row.id, "state": row.state}, values)]):
         raise Overtaken(f"incident {row.id} is no longer {row.state}: it was to become {state}, because {because}")
     add_event(now, "incident", row.id, state, because, row.id, before=row.state, who=who)
     for name, value in values.items():

@@ -110,21 +110,15 @@ def note_setback(incident_id: int, because: str, now: datetime) -> None:
     RecoveryRow.update(setback=because, wake_at=now).where(RecoveryRow.active_key == incident_id).execute()
 
 
-def was_tried(incident_id: int, since: datetime) -> bool:
-    """Whether a recovery of the incident was begun since then."""
-    return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).exists()
-
-
 def count_begun(incident_id: int, since: datetime) -> int:
     """How many recoveries of the incident began since then."""
     return RecoveryRow.select().where(RecoveryRow.incident_id == incident_id, RecoveryRow.started_at >= since).count()
 
 
-def last_tried(incident_id: int) -> datetime | None:
-    """When the incident's newest recovery ended, or began where it has not ended; None without any."""
-    mine = RecoveryRow.select().where(RecoveryRow.incident_id == incident_id)
-    newest = mine.order_by(RecoveryRow.id.desc()).first()
-    return (newest.ended_at or newest.started_at) if newest else None
+def find_newest(incident_id: int) -> RecoveryRow | None:
+    """The incident's newest recovery, whether it has ended or not; None without any."""
+    found = bulk.find_rows(RecoveryRow, "incident_id = ?", incident_id, more="ORDER BY id DESC LIMIT 1")
+    return found[0] if found else None
 
 
 def count_attempts(incident_id: int) -> int:

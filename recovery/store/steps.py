@@ -64,10 +64,10 @@ def find_steps_by_hand(order_id: int) -> list[StepRow]:
 
 def next_number(recovery_id: int) -> int:
     """The number of a recovery's next step: from 1, and on from those of the incident's recoveries before it."""
-    incident = RecoveryRow.select(RecoveryRow.incident_id).where(RecoveryRow.id == recovery_id)
-    mine = (StepRow.incident_id == incident) & StepRow.recovery_id.is_null(False)  # one by hand has an order's number
-    newest = StepRow.select(pw.fn.MAX(StepRow.number)).where(mine).scalar()
-    return (newest or 0) + 1
+    mine = "incident_id = (SELECT incident_id FROM recoveries WHERE id = ?)"
+    not_by_hand = "recovery_id IS NOT NULL"  # one by hand has an order's number
+    newest = bulk.select(f"SELECT MAX(number) FROM steps WHERE {mine} AND {not_by_hand}", recovery_id)  # noqa: S608
+    return int(newest[0][0] or 0) + 1
 
 
 def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import SuggestionRow
 
@@ -42,7 +42,8 @@ def find_of(component: str, failure_type: str) -> list[SuggestionRow]:
 
 def find_taken(component: str, failure_type: str, playbook: str) -> list[SuggestionRow]:
     """Those of a playbook that hold, in the order in which they were taken."""
-    return [row for row in find_of(component, failure_type) if row.taken_at and row.playbook == playbook]
+    these = "component = ? AND failure_type = ? AND playbook = ? AND taken_at IS NOT NULL"
+    return bulk.find_rows(SuggestionRow, these, component, failure_type, playbook, more="ORDER BY taken_at, id")
 
 
 def find_all(limit: int) -> list[SuggestionRow]:

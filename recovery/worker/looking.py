@@ -184,8 +184,9 @@ def view_of(row: IncidentRow, known: Known, now: datetime) -> decide.IncidentVie
 def _of_earlier(row: IncidentRow, recovery: RecoveryRow | None, now: datetime) -> dict[str, Any]:
     """What its recoveries came to so far, as far as its state lets that matter."""
     if row.state == IncidentState.NEEDS_HUMAN:
-        tried = recoveries.was_tried(row.id, row.episode_at)
-        return {"tried": tried, "tried_at": recoveries.last_tried(row.id)}
+        last = recoveries.find_newest(row.id)
+        tried_at = (last.ended_at or last.started_at) if last else None
+        return {"tried": last is not None and last.started_at >= row.episode_at, "tried_at": tried_at}
     if row.state == IncidentState.RECOVERING and recovery is None:
         return {"begun_lately": recoveries.count_begun(row.id, now - timedelta(hours=1))}
     return {}
