@@ -9,7 +9,7 @@ from recovery.store.database import write
 from recovery.store.orders import find_untaken, finish_order
 from recovery.store.tables import EventRow, IncidentRow, OrderRow
 from tests.browser.conftest import keep_screenshot
-from tests.web.seed import HELD, add_incident, add_recovery, add_step
+from tests.web.seed import HELD, add_alert, add_incident, add_recovery, add_step
 
 
 def test_a_stranger_sees_only_the_login(open_page, story):
@@ -112,6 +112,7 @@ def test_the_pages_fit_a_phone(enter, story):
         ("override", "/override"),
         ("reports", "/reports"),
         ("replays", "/replays"),
+        ("alerts", "/alerts"),
     ]:
         page.goto(address)
         width = page.evaluate("document.documentElement.scrollWidth")
@@ -119,6 +120,18 @@ def test_the_pages_fit_a_phone(enter, story):
         heights = page.locator(".top nav a").evaluate_all("links => links.map(link => link.clientHeight)")
         assert max(heights) < 45, "each name in one line"
         keep_screenshot(page, f"phone-{name}")
+
+
+def test_a_number_names_its_column_on_a_phone_where_tables_have_no_heads(enter, story):
+    now = clock.utc_now()
+    add_alert(story["asking"], "team", now, released_at=now, delivered_at=now + timedelta(seconds=3))
+    page = enter(viewport={"width": 375, "height": 740})
+    page.goto("/alerts")
+    cells = page.locator("#channels td").evaluate_all(
+        "cells => cells.map(cell => [cell.innerText, getComputedStyle(cell, '::before').content])"
+    )
+    numbers = [label for text, label in cells if text[:1].isdigit()]
+    assert numbers and all(label.endswith(': "') for label in numbers), cells
 
 
 def test_the_pages_are_dark_where_the_person_wants_it(enter, story):
