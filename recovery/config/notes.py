@@ -28,7 +28,7 @@ def _on_components(config: Config) -> Iterator[str]:
     for component in config.components:
         if component.restart and not component.trust_probes and (not component.check or only_hears(component)):
             yield (
-                f"{component.name!r} has a restart and no check that confirms, so it is never restarted:"
+                f"{component.name!r} has a restart and no check that confirms, so it is never restarted by itself:"
                 " add a check, or trust_probes: true."
             )
         yield from _on_check(component)

@@ -153,6 +153,8 @@ def _next_action(
     ask = action.needs_approval or (index == 0 and view.playbook.needs_approval(view.stage))
     if not checks and index == 0 and view.healthy:
         return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
+    if not checks and view.playbook.by_person:
+        return AddAction(action, "a person asked for it, and it has no check that could confirm the failure", ask=ask)
     if not checks and not view.playbook.trust_probes:
         return AddAction(
             action, "not run: it has no check, and pushed probes are not trusted (trust_probes)", skip=True
@@ -164,13 +166,13 @@ def _next_action(
     if index == 0 and checks[-1].state is StepState.SUCCEEDED:
         return AddAction(action, f"not needed: the check found it healthy ({checks[-1].why})", skip=True)
     told = f"the check confirmed the failure: {checks[-1].why}"
-    return AddAction(
-        action, told, ask=ask, confirm=view.playbook.check if index == 0 and _is_old(checks[-1], now) else None
-    )
+    waited = index == 0 and is_old(checks[-1].finished_at, now)
+    return AddAction(action, told, ask=ask, confirm=view.playbook.check if waited else None)
 
 
-def _is_old(look: StepFacts, now: datetime) -> bool:
-    return look.finished_at is not None and now > look.finished_at + CONFIRMED_FOR
+def is_old(confirmed_at: datetime | None, now: datetime) -> bool:
+    """Whether what a look confirmed may be over by now."""
+    return confirmed_at is not None and now > confirmed_at + CONFIRMED_FOR
 
 
 def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequence[StepFacts]) -> Move | None:
@@ -192,6 +194,8 @@ def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequenc
 def _await_reading(view: RecoveryView, now: datetime, acted_at: datetime) -> Move | None:
     if view.seen_at and view.seen_at >= acted_at:
         return None if view.healthy else failed(view, now, "a pushed probe says that it still fails after the action")
+    if view.waiting and not view.playbook.trust_probes:
+        return None  # one of its executions tells
     if now < acted_at + READING_WITHIN:
         return Rest("waits for a pushed probe, for it has no check", acted_at + READING_WITHIN)
     return failed(view, now, "no pushed probe came after the action, and it has no check")

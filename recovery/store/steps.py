@@ -75,6 +75,12 @@ def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:
     return bulk.find_rows(StepRow, "recovery_id = ? AND number >= ?", recovery_id, first, more="ORDER BY number")
 
 
+def find_step_before(row: StepRow) -> StepRow | None:
+    """What came just before a step in its recovery; None where it is the first."""
+    mine = (StepRow.recovery_id == row.recovery_id) & (StepRow.number < row.number)
+    return StepRow.select().where(mine).order_by(StepRow.number.desc()).first()
+
+
 def find_present_steps(recovery_ids: Iterable[int]) -> dict[int, list[StepRow]]:
     """The steps of the present attempt of each of the recoveries, {recovery id: steps in their order}."""
     found: dict[int, list[StepRow]] = {one: [] for one in recovery_ids}

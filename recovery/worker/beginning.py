@@ -4,18 +4,19 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from recovery.decide import brakes
-from recovery.model import PlannedCheck, StepKind
+from recovery.model import PlannedCheck, RecoveryState, StepKind, StepState
 from recovery.redact import redact
 from recovery.store import acted, recoveries, returns, steps
 from recovery.store.tables import StepRow
 from recovery.worker import planning
 from recovery.worker.braking import look_again
-from recovery.worker.by_hand import go_on
+from recovery.worker.by_hand import TOO_LATE, go_on
 from recovery.worker.context import Context
 from recovery.worker.holding import hold_of
 
 LOOK_AGAIN = timedelta(seconds=30)
 IN_THE_WAY = timedelta(seconds=1)
+TOO_LATE_NOW = "it was not begun within 5 minutes: whoever still wants it orders it anew"
 
 
 class PutOff(NamedTuple):
@@ -32,6 +33,10 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
     """
     if row.kind == StepKind.CHECK:
         return _has_check(ctx, row, now) and steps.start_step(row, now, ctx.lease(now))
+    if _is_forgotten(row, now):
+        steps.finish_step(row, StepState.FAILED, now, error=TOO_LATE_NOW)
+        go_on(ctx, row, now)
+        return False
     later = None if row.dry else _put_off(ctx, row, now)
     if later:
         steps.put_off_step(row, later.because, now, later.until)
@@ -44,6 +49,12 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
         planning.stop_short(ctx, row, spent.because, now)
         return False
     return steps.start_step(row, now, ctx.lease(now), dry=ctx.dry_run)
+
+
+def _is_forgotten(row: StepRow, now: datetime) -> bool:
+    """Whether whoever ordered it by hand is gone by now. What was begun before is brought to its end."""
+    by_hand = row.order_id is not None and not row.back
+    return by_hand and now - row.queued_at > TOO_LATE and not steps.count_lost(row)
 
 
 def _has_check(ctx: Context, row: StepRow, now: datetime) -> bool:
@@ -67,6 +78,8 @@ def check_of(ctx: Context, row: StepRow) -> PlannedCheck | None:
 
 def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
     by_hand = row.order_id is not None and not row.back  # a person knows what is held, and wants it all the same
+    if row.recovery_id and not row.back and recoveries.find_recovery(row.recovery_id).state == RecoveryState.PAUSED:
+        return PutOff(now + LOOK_AGAIN, "its recovery is paused")
     hold = None if by_hand else hold_of(ctx, row.component, now)
     if hold:
         return PutOff(hold.until or now + LOOK_AGAIN, hold.because)

@@ -10,7 +10,6 @@ from recovery.model import (
     Asked,
     Done,
     DoorError,
-    Doors,
     Failed,
     FailureType,
     NotNeeded,
@@ -28,8 +27,8 @@ from recovery.worker import by_hand
 from recovery.worker.arguments import args_of
 from recovery.worker.beginning import LOOK_AGAIN, begin, check_of
 from recovery.worker.by_hand import go_on
+from recovery.worker.confirming import doors_of, look, still_fails
 from recovery.worker.context import Context, now_for_effect
-from recovery.worker.looks import look_now
 from recovery.worker.upkeep import Keeper
 
 MOST_BEGINNINGS = 3  # of one step: an action that takes its worker with it would do so for ever
@@ -51,37 +50,28 @@ def run_steps(ctx: Context, now: datetime) -> None:
 
 def run_step(ctx: Context, row: StepRow) -> None:
     """One claimed step, from just before its effect to its record."""
-    with database.decide():
-        if not begin(ctx, row, now_for_effect()):
-            return
     with Keeper(lambda until: steps.keep_step(row, until)):
+        if not still_fails(ctx, row):
+            return
+        with database.decide():
+            if not begin(ctx, row, now_for_effect()):
+                return
         answer = _run_plugin(ctx, row)
     _record(ctx, row, answer)
-
-
-def _doors(ctx: Context, row: StepRow) -> Doors:
-    """Doors that write down which process a command is before it does anything."""
-
-    def started(group: int, at: float) -> None:
-        with database.write():
-            if not steps.note_process(row, group, at):
-                raise DoorError("another worker took this step over", permanent=True)
-
-    return ctx.doors_for_step(started) if ctx.doors_for_step else ctx.doors
 
 
 def _run_plugin(ctx: Context, row: StepRow) -> Result | Reading:
     try:
         if row.kind == StepKind.CHECK:
-            return _look(ctx, row)
+            return look(ctx, row, check_of(ctx, row) or PlannedCheck(row.name, row.args))
         plugin = actions.REGISTRY.find(row.name)
         args, about = plugin.args.model_validate(args_of(ctx, row)), _about(ctx, row)
         if row.dry and plugin.preview:
             return NotNeeded(f"dry run: would {plugin.preview(args, ctx.doors, about)}")
         if row.back and plugin.back:
-            undone: Result = plugin.back(args, _doors(ctx, row), about)
+            undone: Result = plugin.back(args, doors_of(ctx, row), about)
             return undone
-        return plugin.run(args, _doors(ctx, row), about)
+        return plugin.run(args, doors_of(ctx, row), about)
     except DoorError as problem:
         return Failed(str(problem), problem.permanent)
     except Exception as problem:  # noqa: BLE001 a broken plugin fails its step, with its reason
@@ -109,16 +99,6 @@ def _about(ctx: Context, row: StepRow) -> About:
         key=f"{incident.opened_at:%Y%m%dT%H%M%SZ}-{row.recovery_id}.{row.number}",
         memory=memory,
     )
-
-
-def _look(ctx: Context, row: StepRow) -> Reading:
-    with database.read():
-        known = components.find_components([row.component]).get(row.component)
-    check = check_of(ctx, row) or PlannedCheck(row.name, row.args)
-    reading = look_now(row.component or row.name, check, _doors(ctx, row), ctx.background, now_for_effect(), known)
-    if row.component:
-        ctx.looks.watch(row.component, reading)
-    return reading
 
 
 def _record(ctx: Context, row: StepRow, answer: Result | Reading) -> None:

@@ -59,6 +59,24 @@ def test_pushed_probes_that_are_not_trusted_start_no_restart_though_executions_w
         assert place.engine.outside.commands == [] and ("run_command", "skipped") in place.engine.steps()
 
 
+@pytest.mark.parametrize("well", [True, False])
+def test_a_person_who_says_retry_now_confirms_what_has_no_check(fake_clock: FakeClock, well: bool) -> None:
+    plan = trusting()
+    assert plan.playbook
+    plan = replace(plan, playbook=replace(plan.playbook, trust_probes=False))
+    engine = Engine(fake_clock, components={"orders": plan})
+    fail_component(engine)
+    engine.run(400, 20)
+    assert engine.outside.commands == [] and engine.incident().state == "needs_human"
+    orders.add_order(engine.incident().id, "retry_now", "kim", utc_now())
+    engine.run(5)
+    assert engine.outside.commands == [["restart", "orders"]], "once, and what it did is awaited"
+    engine.probe("orders", well)
+    engine.run(15)
+    assert engine.incident().state == ("resolved" if well else "needs_human")
+    assert engine.outside.commands == [["restart", "orders"]]
+
+
 def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeClock) -> None:
     engine = Engine(fake_clock, components={"orders": restartable("orders")})
     fail_component(engine)

@@ -15,6 +15,7 @@ from recovery.model import Brakes, ComponentPlan, Done, Match, PlannedAction, Pl
 from recovery.store import acted, database, orders, steps
 from recovery.store.orders import ByHand
 from recovery.store.tables import OrderRow, StepRow
+from recovery.worker import executor
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -273,3 +274,18 @@ def test_a_plugin_that_breaks_fails_its_step_and_the_order_says_so(
     order = ask(engine, "broken")
     engine.tick()
     assert states(order)[0] == ("broken", "failed") and "oh no" in told(order)[1]
+
+
+def test_one_that_no_worker_began_in_time_is_not_done_when_nobody_looks_any_more(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.outside.up = True
+    with monkeypatch.context() as dead:
+        dead.setattr(executor, "run_step", lambda ctx, row: None)
+        order = ask(engine)
+        engine.tick()
+    assert told(order)[0] == "done" and states(order) == [("run_command", "running")]
+    engine.clock.advance(7_200)
+    engine.run(5)
+    assert engine.outside.commands == []
+    assert "it was not begun within 5 minutes: whoever still wants it orders it anew" in told(order)[1]

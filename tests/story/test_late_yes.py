@@ -1,6 +1,7 @@
 """What a yes that comes late finds: limits that others have used up meanwhile, a server that is still starting."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -16,8 +17,9 @@ from recovery.model import (
     StepKind,
     StepState,
 )
-from recovery.store import database, orders
+from recovery.store import database, maintenance, orders
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
+from recovery.worker import executor
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -163,3 +165,58 @@ def test_an_incident_that_is_healed_again_says_why_once(fake_clock: FakeClock) -
     engine.outside.heals_on_restart = False
     engine.run(100, step=10)
     assert not any(told.count("healing begins") > 1 for told in engine.history("incident"))
+
+
+def planned_and_left(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check has confirmed, the action is planned, and for two hours there is no worker to begin it."""
+    with monkeypatch.context() as away:
+        real = executor.run_step
+        away.setattr(executor, "run_step", lambda ctx, row: row.kind == StepKind.CHECK and real(ctx, row))
+        fail_component(engine)
+    assert commands(engine) == [] and ("run_command", "running") in engine.steps()
+    engine.clock.advance(7_200)
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_what_waited_for_a_worker_is_looked_at_anew_before_it_is_done(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch, up: bool
+) -> None:
+    plan = replace(restartable("orders"), every_seconds=86_400)  # nothing else looks at it
+    engine = Engine(fake_clock, components={"orders": plan})
+    planned_and_left(engine, monkeypatch)
+    engine.outside.up = up
+    engine.run(20)
+    assert commands(engine)[:1] == ([] if up else ["restart"])
+    if up:
+        assert engine.steps()[:3] == [("http", "failed"), ("run_command", "skipped"), ("http", "succeeded")]
+        assert engine.incident().state == "resolved" and engine.recovery().state == "succeeded"
+
+
+def test_a_late_yes_runs_nothing_where_it_is_well_by_then(fake_clock: FakeClock) -> None:
+    plan = replace(restartable("orders"), every_seconds=86_400)
+    engine = Engine(fake_clock, components={"orders": plan}, playbooks=(RULE,))
+    fail_component(engine)
+    number = awaiting(engine)
+    engine.run(900, step=100)
+    engine.outside.up = True
+    assert say(engine, engine.incident().id, "approve", number) == "done"
+    engine.run(20)
+    assert commands(engine) == [] and engine.incident().state == "resolved"
+    step = StepRow.get(StepRow.name == "run_command")
+    assert step.result == "not needed: it waited since the look that confirmed the failure, and is healthy by now"
+
+
+def test_nothing_that_was_put_off_begins_while_its_recovery_is_paused(fake_clock: FakeClock) -> None:
+    engine = engine_of(fake_clock)
+    fail_component(engine)
+    number, mine = awaiting(engine), engine.incident().id
+    now = utc_now()
+    with database.write():
+        maintenance.add_window(["orders"], now, now + timedelta(seconds=20), "", "kim", now)
+    assert say(engine, mine, "approve", number) == "done"
+    assert say(engine, mine, "pause") == "done"
+    engine.run(120, step=5)
+    assert commands(engine) == []
+    assert say(engine, mine, "resume") == "done"
+    engine.run(31)
+    assert commands(engine) == ["careful"]

@@ -131,6 +131,15 @@ def test_trusted_probes_stand_for_the_check():
     assert isinstance(not_needed, planner.AddAction) and not_needed.skip
 
 
+def test_a_person_stands_for_the_check_too_and_then_an_execution_tells():
+    asked = Playbook((Stage(0, 1),), actions=(RESTART,), mended=True, by_person=True)
+    act = plan(view(asked, waiting=1), NOW)
+    assert isinstance(act, planner.AddAction) and not act.skip and "a person asked for it" in act.because
+    acted = step(1, "restart", "succeeded", 10)
+    assert isinstance(plan(view(asked, acted, waiting=1), NOW), planner.StartCanary)
+    assert isinstance(plan(view(asked, acted), NOW), planner.Rest), "nothing else can tell but a probe"
+
+
 def test_after_an_action_the_next_pushed_probe_decides_and_silence_is_a_failure():
     acted = step(1, "restart", "succeeded", 10)
     waits = plan(view(PROBED, acted, seen_at=NOW - timedelta(seconds=11)), NOW)
