@@ -26,6 +26,7 @@ from recovery.worker.replaying import run_executions, take_over_lost_executions
 from recovery.worker.replays import run_replays, take_over_lost_replays
 from recovery.worker.sending import send_alerts, take_over_lost_alerts
 from recovery.worker.triaging import triage_signals
+from recovery.worker.upkeep import RENEW_SECONDS, renew_all
 
 log = logging.getLogger("medic.worker")
 Stage = Callable[[Context, datetime], None]
@@ -54,6 +55,7 @@ STAGES: dict[str, Stage] = {
 }
 MOST_ROUNDS = 8
 CLOCK_SET_BACK = timedelta(seconds=30)
+TICKED_WITHIN = timedelta(seconds=RENEW_SECONDS)  # a tick later than that: the machine slept, or its clock was set
 
 
 def tick(ctx: Context, now: datetime) -> bool:
@@ -83,8 +85,11 @@ def tick(ctx: Context, now: datetime) -> bool:
 def _notice_clock(ctx: Context, now: datetime) -> None:
     """Stored times are of the wall clock: where that was set back, everything would wait until it has caught up.
 
-    On PostgreSQL the rows are those of other machines too, whose clocks may be right.
+    On PostgreSQL the rows are those of other machines too, whose clocks may be right. Where it was set forward, what
+    runs here would be taken for lost.
     """
+    if ctx.latest and now - ctx.latest > TICKED_WITHIN:
+        renew_all()
     if ctx.latest and ctx.latest - now > CLOCK_SET_BACK and database.is_sqlite():
         log.warning("the clock was set back by %s: what is planned is moved with it", ctx.latest - now)
         with database.write():

@@ -13,6 +13,7 @@ from recovery.clock import utc_now
 from recovery.store import database, due
 from recovery.store.wake import WakeListener
 from recovery.worker.context import Context
+from recovery.worker.housekeeping import run_due
 from recovery.worker.loop import tick
 
 log = logging.getLogger("medic.worker")
@@ -50,7 +51,7 @@ class Loop:
             began = time.monotonic()
             wait = self._tick(ctx)
             try:
-                periodic.run_pending()
+                run_due(periodic)
             except Exception:
                 log.exception("periodic work could not begin; it is tried again when it is next due")
             self._wait(wait, self._pause(ctx, time.monotonic() - began))

@@ -1,4 +1,7 @@
-"""Holds what is claimed for as long as it runs: renews its lease from a thread of its own."""
+"""Holds what is claimed for as long as it runs: renews its lease from a thread of its own.
+
+A machine that slept, or whose clock was set forward, finds every lease over: what runs here is held anew first.
+"""
 
 import logging
 import threading
@@ -11,6 +14,7 @@ from recovery.worker.context import LEASE
 
 log = logging.getLogger("medic.worker")
 RENEW_SECONDS = LEASE.total_seconds() / 3
+_holding: set["Keeper"] = set()
 
 
 class Keeper:
@@ -22,6 +26,7 @@ class Keeper:
         self._timer: threading.Timer | None = None
 
     def __enter__(self) -> None:
+        _holding.add(self)
         self._again()
 
     def _again(self) -> None:
@@ -33,17 +38,29 @@ class Keeper:
         if self._over.is_set():
             return
         try:
-            with database.write():
-                held = self._keep(utc_now() + LEASE)
-        except Exception:
-            log.exception("a lease could not be renewed")
-            held = True
+            held = self.renew()
         finally:
             database.close_database()
         if held and not self._over.is_set():
             self._again()
 
+    def renew(self) -> bool:
+        """Hold it for another lease; False where somebody took it over."""
+        try:
+            with database.write():
+                return self._keep(utc_now() + LEASE)
+        except Exception:
+            log.exception("a lease could not be renewed")
+            return True
+
     def __exit__(self, *exc: object) -> None:
+        _holding.discard(self)
         self._over.set()
         if self._timer:
             self._timer.cancel()
+
+
+def renew_all() -> None:
+    """Hold everything anew that runs in this process."""
+    for keeper in list(_holding):
+        keeper.renew()

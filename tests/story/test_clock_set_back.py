@@ -6,12 +6,13 @@ from datetime import timedelta
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import OrderWhat, ReplayLimits
-from recovery.store import database
+from recovery.model import Brakes, Match, OrderWhat, PlannedAction, PlaybookRule, ReplayLimits, Stage
+from recovery.store import database, orders
 from recovery.store.tables import TABLES, RecoveryRow, TimeField
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
+from tests.story.test_lifecycles import fail_component
 from tests.story.test_moments import HOST, Moment
 
 DAY = 86_400
@@ -130,3 +131,45 @@ def test_a_retry_whose_root_began_by_the_old_clock_is_seen_and_not_run_twice(fak
     moment.n8n.end_slow_runs()
     moment.engine.run(60)
     assert moment.ours() == 2 and moment.engine.chains() == {run: "recovered"}
+
+
+def test_a_stage_that_waits_begins_when_it_was_to(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+    fail_component(engine)
+    engine.run(5)
+    assert len(engine.outside.commands) == 1 and engine.recovery().state == "waiting"
+    set_back(engine)
+    engine.run(70, 5)
+    assert len(engine.outside.commands) >= 2
+
+
+def test_the_limits_hold_for_as_long_as_they_say(fake_clock: FakeClock) -> None:
+    known = {name: restartable(name) for name in ("orders", "mail")}
+    brakes = Brakes(overall_per_hour=1, cooldown_seconds=600)
+    engine = Engine(fake_clock, components=known, brakes=brakes)
+    engine.outside.heals_on_restart = True
+    fail_component(engine)
+    engine.run(30)
+    assert engine.outside.commands == [["restart", "orders"]]
+    fake_clock.advance(-3_600)
+    engine.outside.up = False
+    fail_component(engine, "mail")
+    engine.run(30)
+    assert engine.outside.commands == [["restart", "orders"]], "it is no hour ago"
+    assert "within an hour" in engine.incident("mail").because
+    engine.run(3_660, 60)
+    order = orders.add_order(engine.incident("mail").id, OrderWhat.RETRY_NOW, "kim", utc_now())
+    engine.run(20)
+    assert order.id and ["restart", "mail"] in engine.outside.commands, "nor does it hold for two"
+
+
+def test_a_yes_is_waited_for_no_longer(fake_clock: FakeClock) -> None:
+    asks = PlannedAction("run_command", {"command": ["careful"]}, needs_approval=True)
+    rule = PlaybookRule("asks", Match(), (Stage(0, 1, (asks,)),))
+    engine = Engine(fake_clock, components={"orders": restartable("orders")}, playbooks=(rule,))
+    fail_component(engine)
+    set_back(engine)
+    engine.run(1_700, 100)
+    assert engine.recovery().state == "awaiting_approval"
+    engine.run(200, 100)
+    assert engine.recovery().state == "failed" and "nobody said yes by" in engine.recovery().because
