@@ -2,7 +2,6 @@
 
 import math
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from recovery.model import DoorError, ShellResult
 from recovery.outside.kept import Kept
+from recovery.outside.ready import wait_for
 from recovery.redact import redact_text
 
 __all__ = ["MARK_VARIABLE", "Shell", "process_start"]
@@ -132,7 +132,7 @@ class _Running:
             DoorError: it could not; the words say why.
         """
         os.write(self._go, b"g")
-        if not select.select([self._status], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        if not wait_for([self._status], deadline - time.monotonic()):
             return
         problem = os.read(self._status, 32)
         if problem:
@@ -153,7 +153,7 @@ class _Running:
         """Until the command ends. Its output may end before it, or stay open after it in what it started."""
         watched, pause = ([self._output, self._exit], math.inf) if self._exit else ([self._output], 0.05)
         while not self._has_ended() and (left := deadline - time.monotonic()) > 0:
-            ready = select.select(watched, [], [], min(left, pause))[0]
+            ready = wait_for(watched, min(left, pause))
             if self._output in ready and not self._read_once():
                 watched.remove(self._output)
 

@@ -4,12 +4,12 @@ stored time has come. Nothing sleeps.
 
 import logging
 import os
-import select
 import time
 
 import schedule
 
 from recovery.clock import utc_now
+from recovery.outside.ready import wait_for
 from recovery.store import database, due
 from recovery.store.wake import WakeListener
 from recovery.worker.context import Context
@@ -81,14 +81,14 @@ class Loop:
 
     def _wait(self, seconds: float, pause: float) -> None:
         """Until something is due, or somebody wakes us; new signals wake us only after the pause."""
-        if not select.select([self._woken], [], [], min(pause, seconds))[0]:
+        if not wait_for([self._woken], min(pause, seconds)):
             self._wait_for_signals(max(0.0, seconds - pause))
         else:
             os.read(self._woken, 65_536)
 
     def _wait_for_signals(self, seconds: float) -> None:
         told = self._listener.files()
-        ready, _, _ = select.select([*told, self._woken], [], [], seconds)
+        ready = wait_for([*told, self._woken], seconds)
         if any(file in ready for file in told):
             self._listener.drain()
         if self._woken in ready:

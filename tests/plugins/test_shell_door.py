@@ -2,6 +2,7 @@
 
 import gc
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -355,3 +356,18 @@ def test_our_own_group_and_impossible_numbers_are_left_alone():
     for group in (os.getpgrp(), 0, 1, -1, 4_000_000_000):
         assert not Machine().process_survives(group, process_start(os.getpgrp()) or 0.0)
         Machine().end_group(group, 0.0)
+
+
+def test_a_command_runs_while_more_than_a_thousand_files_are_open():
+    """As where as many checks look at once; a container lets a process open that many by default."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1_500:
+        pytest.skip("so many files may not be opened here")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 1_500), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1_100)]
+    try:
+        assert Shell().run(["echo", "here"], timeout_seconds=20).output == "here"
+    finally:
+        for file in held:
+            os.close(file)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
