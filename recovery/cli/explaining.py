@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from recovery.cli.explaining_now import tell_against, tell_standing
 from recovery.clock import utc_now
 from recovery.config import Config
 from recovery.config.by_hand import words_or_name
 from recovery.decide.choosing import Way, suggest
 from recovery.decide.playbooks import playbook_of
 from recovery.decide.suggesting import call, put_first, ways_of, with_taken
-from recovery.model import About, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity, Stage
+from recovery.model import About, FailureType, Outcomes, PlannedAction, Playbook, Policy, Severity, Stage, thaw
 from recovery.model.durations import write_duration
 from recovery.store import database, incidents, outcomes, recoveries, suggestions
 from recovery.store.tables import IncidentRow, SuggestionRow
@@ -28,22 +29,30 @@ class Asked:
 
 def explain(config: Config, asked: Asked) -> Iterator[str]:
     """The lines that tell it."""
-    policy = config.policy()
+    policy, now = config.policy(), utc_now()
     written = playbook_of(asked.component, asked.failure_type, asked.severity, policy)
     taken = _find_taken(written, asked)
     playbook = with_taken(
         written, [(_named_way(row.worse), _named_way(row.better), str(row.taken_by)) for row in taken]
     )
+    recovery = recoveries.find_active(asked.incident.id) if asked.incident else None
+    if recovery:  # whatever the configuration says by now
+        playbook, taken = thaw(recovery.playbook), []
     yield f"{asked.component}, {asked.failure_type}, {asked.severity}: {_named(playbook)}"
+    if asked.incident:
+        yield from tell_standing(asked.incident, recovery)
+    if database.database_url():
+        yield from tell_against(asked.component, playbook, recovery, policy, now)
     if config.dry_run or playbook.dry_run:
         yield "  dry run: everything is decided and recorded, nothing is done"
-    about = About(asked.component, utc_now(), failure_type=asked.failure_type, severity=asked.severity)
+    about = About(asked.component, now, failure_type=asked.failure_type, severity=asked.severity)
     for number in range(1, len(playbook.stages) + 1):
         yield from _stage(playbook, number, about)
-    yield from _taken(written, playbook, taken, policy.component(asked.component).actions)
+    if not recovery:
+        yield from _taken(written, playbook, taken, policy.component(asked.component).actions)
     yield from _around(playbook, policy)
+    yield from _needs(asked.component, policy)
     if asked.incident:
-        yield from _now(asked.incident)
         yield from _suggested(playbook, asked)
 
 
@@ -60,7 +69,8 @@ def _stage(playbook: Playbook, number: int, about: About) -> Iterator[str]:
     begin = "at once" if not stage.after_seconds else f"{write_duration(stage.after_seconds)} later"
     times = "once" if stage.attempts == 1 else f"up to {stage.attempts} times"
     spacing = playbook.spacing_of(number)
-    apart = f", {write_duration(spacing)} apart" if spacing and stage.attempts > 1 else ""
+    pause = f"{write_duration(spacing)} apart" if spacing else "one right after the other"
+    apart = f", {pause}" if stage.attempts > 1 else ""
     yes = ", after a person's yes" if stage.needs_approval else ""
     yield f"  stage {number}, {begin}: {times}{apart}{yes}"
     chosen = playbook.actions if stage.actions is None else stage.actions
@@ -86,8 +96,10 @@ def _around(playbook: Playbook, policy: Policy) -> Iterator[str]:
         grace, name = write_duration(playbook.boot_grace_seconds), playbook.check.name
         same = "the same check" + (", or the stage's own," if any(one.check for one in playbook.stages) else "")
         yield f"  before it the check {name} must confirm the failure; after it {same} verifies, for {grace}"
+    elif playbook.acts and playbook.trust_probes:
+        yield "  it has no check: it is acted upon when pushed probes say that it fails (trust_probes)"
     elif playbook.acts:
-        yield "  it has no check: it is acted upon only with trust_probes, when pushed probes say that it fails"
+        yield "  it has no check, and trust_probes is off: of these actions none is run before a person says retry now"
     yield "  then executions that broke are retried: one first, and the rest when it succeeds"
     latest = write_duration(policy.escalate_after_seconds)
     yield f"  a person is called when all stages are used up, and {latest} after opening at the latest"
@@ -98,13 +110,10 @@ def _around(playbook: Playbook, policy: Policy) -> Iterator[str]:
         )
 
 
-def _now(incident: IncidentRow) -> Iterator[str]:
-    yield f"  incident {incident.id} is {incident.state}: {incident.because}"
-    recovery = recoveries.find_active(incident.id)
-    if recovery:
-        at = f", next at {recovery.next_at:%Y-%m-%d %H:%M:%S} (UTC)" if recovery.next_at else ""
-        stands = f"{recovery.state}, stage {recovery.stage}, attempt {recovery.attempt}{at}"
-        yield f"  its recovery, with the playbook that it began with, is {stands}"
+def _needs(component: str, policy: Policy) -> Iterator[str]:
+    needed = policy.upstream(component)
+    if needed:
+        yield f"  it needs {', '.join(needed)}: as long as one of them is down, nothing of this is begun"
 
 
 def _suggested(playbook: Playbook, asked: Asked) -> Iterator[str]:

@@ -121,7 +121,7 @@ def _does(component: Component, config: Config, names: list[str]) -> str:
         )
         return "; ".join(filter(None, [tells, replays]))
     if component.check is None and not component.trust_probes:
-        return "; ".join(filter(None, ["never runs its command, for want of a check", replays]))
+        return "; ".join(filter(None, ["never runs its command by itself, for want of a check", replays]))
     attempts = sum(stage.attempts for stage in config.recovery.stages)
     proof = (
         "its check has confirmed the failure; the same check verifies it"

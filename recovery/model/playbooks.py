@@ -5,7 +5,7 @@ from typing import Any
 
 from recovery.model.words import FailureType, Severity
 
-__all__ = ["Brakes", "Match", "PlannedAction", "PlannedCheck", "Playbook", "PlaybookRule", "Stage"]
+__all__ = ["Brakes", "Match", "PlannedAction", "PlannedCheck", "Playbook", "PlaybookRule", "Stage", "thaw"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,3 +185,20 @@ class Brakes:
     breaker: int = 3
     approve_within_seconds: float = 1800.0
     unanswered: str = "give_up"
+
+
+def thaw(frozen: dict[str, Any]) -> Playbook:
+    """The playbook that a recovery started with, from its stored copy."""
+    values = dict(frozen)
+    values["stages"] = tuple(map(_thaw_stage, values["stages"]))
+    values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
+    values["check"] = PlannedCheck(**values["check"]) if values["check"] else None
+    return Playbook(**values)
+
+
+def _thaw_stage(frozen: dict[str, Any]) -> Stage:
+    values = {key: value for key, value in frozen.items() if key != "only_if"}  # it was asked when it was chosen
+    if values.get("actions") is not None:
+        values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
+    values["check"] = PlannedCheck(**values["check"]) if values.get("check") else None
+    return Stage(**values)

@@ -5,15 +5,7 @@ from typing import Any, NamedTuple
 
 from recovery.decide import planner
 from recovery.decide.readings import FLAPPING
-from recovery.model import (
-    PlannedAction,
-    PlannedCheck,
-    Playbook,
-    RecoveryState,
-    Stage,
-    StepKind,
-    StepState,
-)
+from recovery.model import Playbook, RecoveryState, StepKind, StepState
 from recovery.store import components, executions, recoveries, sites, steps
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, SiteRow, StepRow
 from recovery.worker.context import Context
@@ -123,20 +115,3 @@ def step_facts(step: StepRow) -> planner.StepFacts:
     return planner.StepFacts(
         step.number, kind, step.name, state, step.finished_at, why, step.dry, step.started_at is not None
     )
-
-
-def thaw(frozen: dict) -> Playbook:
-    """The playbook that a recovery started with, from its stored copy."""
-    values = dict(frozen)
-    values["stages"] = tuple(map(_thaw_stage, values["stages"]))
-    values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
-    values["check"] = PlannedCheck(**values["check"]) if values["check"] else None
-    return Playbook(**values)
-
-
-def _thaw_stage(frozen: dict) -> Stage:
-    values = {key: value for key, value in frozen.items() if key != "only_if"}  # it was asked when it was chosen
-    if values.get("actions") is not None:
-        values["actions"] = tuple(PlannedAction(**action) for action in values["actions"])
-    values["check"] = PlannedCheck(**values["check"]) if values.get("check") else None
-    return Stage(**values)

@@ -7,11 +7,10 @@ from typing import Any
 from recovery.decide import replay
 from recovery.decide.classify import classify
 from recovery.decide.replay import Chain, Judgement, Run
-from recovery.model import Ambiguous, Outlook, ReplayLimits
+from recovery.model import Ambiguous, Outlook, ReplayLimits, thaw
 from recovery.sources import n8n_execution as source
 from recovery.store import database, recoveries, replays
 from recovery.store.tables import ExecutionRow
-from recovery.worker.cases import thaw
 from recovery.worker.context import Context, now_for_effect
 
 FOR_EVER_SECONDS = 100 * 365 * 86_400.0

@@ -8,11 +8,10 @@ from typing import NamedTuple
 from recovery.decide.planner import CANARY
 from recovery.decide.playbooks import mended, playbook_of
 from recovery.decide.wording import count_of
-from recovery.model import IncidentState, OrderWhat, RecoveryState, StepKind, StepState
+from recovery.model import IncidentState, OrderWhat, RecoveryState, StepKind, StepState, thaw
 from recovery.store import components, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 from recovery.worker import answering, by_hand, looking
-from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
 from recovery.worker.learning import as_taken

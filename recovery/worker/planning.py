@@ -7,14 +7,14 @@ from typing import Any
 
 from recovery.decide import brakes, moves, planner
 from recovery.decide.replay import Candidate, choose_canary, release
-from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState
+from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState, thaw
 from recovery.model.links import Decision
 from recovery.redact import redact
 from recovery.store import database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
 from recovery.worker.braking import host_of, look_lately
-from recovery.worker.cases import Case, Known, thaw, view_of
+from recovery.worker.cases import Case, Known, view_of
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import is_held

@@ -3,11 +3,10 @@
 import logging
 from datetime import datetime
 
-from recovery.model import RecoveryState
+from recovery.model import RecoveryState, thaw
 from recovery.sources import probe
 from recovery.store import components, executions, incidents, recoveries, signals
 from recovery.store.tables import IncidentRow
-from recovery.worker.cases import thaw
 from recovery.worker.context import Context
 
 log = logging.getLogger("medic.worker")

@@ -142,7 +142,7 @@ alerts:
         "  mail when it fails (severity high; held for 5 minutes, so that healing may come first); mail"
     )
     assert "db (low): no check" in db and "looks" not in db
-    assert "fails  after a bad look; well again" in db and "never runs its command, for want of a check" in db
+    assert "fails  after a bad look; well again" in db and "never runs its command by itself, for want of a check" in db
     assert till.startswith("  nobody when it fails (it is told by the report); phone when it needs a person")
     assert "docker check of till every 30s" in till
     assert "Maintenance from 0 3 * * 0 (UTC) for 2h: db is seen failing" in shown.output

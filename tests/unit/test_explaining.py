@@ -1,12 +1,25 @@
 """`medic playbook explain`: what would be done, and when, in words."""
 
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import FailureType, IncidentState
-from recovery.store import database, outcomes, recoveries, suggestions
+from recovery.model import (
+    FailureType,
+    IncidentState,
+    PlannedAction,
+    PlannedCheck,
+    Playbook,
+    RecoveryState,
+    Stage,
+    StepKind,
+    StepState,
+)
+from recovery.store import database, maintenance, outcomes, recoveries, steps, suggestions
 from recovery.store.tables import IncidentRow, SuggestionRow
 from tests.unit.test_cli import Run, run  # noqa: F401  the fixture
 
@@ -87,21 +100,34 @@ def test_what_does_not_exist_is_told(run: Run, words: list[str], problem: str) -
     assert problem in shown.output + shown.stderr
 
 
-def test_an_incident_is_explained_with_where_it_stands(run: Run, tmp_path: Path) -> None:  # noqa: F811
+def an_incident(state: IncidentState, because: str, **more: Any) -> IncidentRow:
+    now = utc_now()
+    times = dict.fromkeys(("opened_at", "last_signal_at", "failed_at", "episode_at"), now)
+    told = {"cause": "503", "because": because, "outlook": "transient", "cause_class": "unavailable"}
+    return IncidentRow.create(
+        fingerprint="x", component="orders", failure_type="api_error", severity="high", state=state,
+        **times, **told, **more,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[None]:
+    """A database that the command finds."""
     (tmp_path / "data").mkdir()
     database.open_database(f"sqlite:///{tmp_path}/data/medic.db", migrate=True)
+    yield
+    database.close_database()
+
+
+def test_an_incident_is_explained_with_where_it_stands(run: Run, history: None) -> None:  # noqa: F811
     now = utc_now()
     with database.write():
-        times = dict.fromkeys(("opened_at", "last_signal_at", "failed_at", "episode_at"), now)
-        told = {"cause": "503", "because": "all is used up", "outlook": "transient", "cause_class": "unavailable"}
-        row = IncidentRow.create(
-            fingerprint="x", component="orders", failure_type="api_error", severity="high",
-            state=IncidentState.NEEDS_HUMAN, **times, **told,
-        )  # fmt: skip
-        healed = recoveries.add_recovery(row.id, {"stages": []}, "x", now, now)
+        row = an_incident(IncidentState.NEEDS_HUMAN, "all is used up")
+        healed = recoveries.add_recovery(row.id, asdict(Playbook((Stage(0, 1),))), "x", now, now)
         for step in range(1, 61):
             name, helped = ("restart", step % 20 == 0) if step % 2 else ("scale_up", step % 20 != 0)
             outcomes.add_outcome(healed, step, FailureType.API_ERROR, "orders", name, helped, 9.0, now)
+        recoveries.end_recovery(healed, RecoveryState.FAILED, "x", now)
     database.close_database()
     shown = explained(run, str(row.id))
     assert "the page /override takes it" in shown
@@ -110,9 +136,47 @@ def test_an_incident_is_explained_with_where_it_stands(run: Run, tmp_path: Path)
     assert f"incident {row.id} is needs_human: all is used up" in shown
 
 
-def test_a_suggestion_that_was_taken_is_told_with_how_to_write_it_down(run: Run, tmp_path: Path) -> None:  # noqa: F811
-    (tmp_path / "data").mkdir()
-    database.open_database(f"sqlite:///{tmp_path}/data/medic.db", migrate=True)
+def test_one_that_is_healed_now_is_told_by_its_own_copy_with_what_holds_it(
+    run: Run,  # noqa: F811
+    history: None,
+) -> None:
+    now = utc_now()
+    restart = PlannedAction("run_command", {"command": ["as-it-was"]})
+    began = Playbook((Stage(0, 1, (restart,)), Stage(60, 2, (restart,))), name="shop", check=PlannedCheck("tcp"))
+    with database.write():
+        row = an_incident(IncidentState.RECOVERING, "answered 503")
+        recovery = recoveries.add_recovery(row.id, asdict(began), "the check still fails", now, now)
+        for _ in range(6):
+            acted = steps.add_step(
+                recovery, StepKind.ACTION, "run_command", "x", now, StepState.FAILED, component="orders",
+                started_at=now, finished_at=now,
+            )  # fmt: skip
+        maintenance.add_window(["orders"], now, None, "new disk", "kim", now)
+    database.close_database()
+    shown = explained(run, str(row.id)).splitlines()
+    assert acted.number == 6
+    assert shown[0] == "orders, api_error, high: the playbook shop"
+    assert shown[1] == f"  incident {row.id} is recovering: answered 503"
+    assert shown[2].startswith("  its recovery, with the playbook that it began with, is ")
+    assert shown[2].endswith(": the check still fails")
+    assert shown[3] == "  now nothing is begun: maintenance: new disk"
+    assert shown[4].startswith("  now run_command was run 6 times on it within an hour, and no more is done by itself")
+    assert "    run `as-it-was`, for at most 60 s" in shown and "systemctl" not in str(shown)
+    assert "  stage 2, 1m later: up to 2 times, one right after the other" in shown
+
+
+def test_what_is_never_acted_upon_by_itself_and_what_it_needs_are_told(run: Run) -> None:  # noqa: F811
+    file = """
+components:
+  - {name: db, check: {kind: tcp, host: h, port: 80}}
+  - {name: api, restart: ["restart", "api"], depends_on: [db]}
+"""
+    shown = run("playbook", "explain", "api", file=file).output
+    assert "trust_probes is off: of these actions none is run before a person says retry now" in shown
+    assert "it needs db: as long as one of them is down, nothing of this is begun" in shown
+
+
+def test_a_suggestion_that_was_taken_is_told_with_how_to_write_it_down(run: Run, history: None) -> None:  # noqa: F811
     ways = [{"action": "run_command", "after_seconds": after, "successes": 1, "tries": 41} for after in (0.0, 300.0)]
     found = {"worse": ways[0], "better": ways[1], "before": [], "after": []}
     suggestions.offer("web", "server_unresponsive", "", [found], utc_now())

@@ -62,7 +62,7 @@ ONLY_FROM = {
     ("webhook_server", "alerts"): {"previewing", "wording"},
     ("cli", "checks"): {"checking", "auditing"},
     ("cli", "worker"): {"commands"},
-    ("cli", "decide"): {"explaining", "summary", "telling"} | CONNECTING | AUDITING,
+    ("cli", "decide"): {"explaining", "explaining_now", "summary", "telling"} | CONNECTING | AUDITING,
     ("cli", "webhook_server"): {"gunicorn_settings"},
     ("actions", "checks"): {"republish_workflow", "restart_n8n", "stop_execution"},
     ("actions", "alerts"): {"call_webhook", "run_workflow", "posting_incidents"},
