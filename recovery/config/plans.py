@@ -134,11 +134,13 @@ def only_hears(component: Component) -> bool:
 
 
 def _restart_action(restart: Restart) -> PlannedAction:
+    plugin = actions.REGISTRY.find(RESTART_ACTION)
     return PlannedAction(
         name=RESTART_ACTION,
         args={key: value for key, value in restart_arguments(restart).items() if key != "env"},
-        safe_to_repeat=restart.safe_to_repeat and actions.REGISTRY.find(RESTART_ACTION).safe_to_repeat,
+        safe_to_repeat=restart.safe_to_repeat and plugin.safe_to_repeat,
         timeout_seconds=restart.timeout.total_seconds(),
+        restarts=plugin.restarts,
     )
 
 

@@ -96,6 +96,7 @@ def test_the_contracts_shape_becomes_the_policy(load: Load) -> None:
     assert api.playbook and api.playbook.spacing_seconds == 2
     assert api.check == PlannedCheck("http", {"url": "https://orders.example.com/health", "timeout": "5s"})
     restart = api.playbook.actions[0]
+    assert restart.restarts, "one at a time on this machine, as any other command"
     assert (restart.name, restart.timeout_seconds) == ("run_command", 60)
     assert restart.args["command"] == ["systemctl", "restart", "orders"]
     assert restart.args["shell"] is False
