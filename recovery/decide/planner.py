@@ -58,6 +58,7 @@ class RecoveryView:
         seen_at, healthy, failing: the last readings of the component, for one without a check.
         recovered: how many chains of the incident recovered in this episode.
         blocked: why n8n cannot be asked to retry anything, however often; "" where it can.
+        configured: the configuration names the component; else whoever told of it did, and no action is run on that.
     """
 
     state: RecoveryState
@@ -76,6 +77,7 @@ class RecoveryView:
     failing: bool = False
     recovered: int = 0
     blocked: str = ""
+    configured: bool = True
 
 
 def plan(view: RecoveryView, now: datetime) -> Move:
@@ -153,7 +155,7 @@ def _next_action(
     ask = action.needs_approval or (index == 0 and view.playbook.needs_approval(view.stage))
     if not checks and index == 0 and view.healthy:
         return AddAction(action, "not needed: pushed probes say that it is healthy", skip=True)
-    if not checks and view.playbook.by_person:
+    if not checks and view.playbook.by_person and view.configured:
         return AddAction(action, "a person asked for it, and it has no check that could confirm the failure", ask=ask)
     if not checks and not view.playbook.trust_probes:
         return AddAction(

@@ -81,6 +81,7 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         healthy=bool(component and _last_said(component) == "healthy"),
         failing=bool(component and _last_said(component) == "unhealthy"),
         recovered=executions.recovered_in_episode(case.incident, counted),
+        configured=case.incident.component in case.ctx.policy.components,
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from recovery.clock import utc_now
-from recovery.model import ComponentPlan, StepState
+from recovery.model import ComponentPlan, Match, PlannedAction, PlaybookRule, Stage, StepState
 from recovery.store import acted, database, orders
 from recovery.store.tables import StepRow
 from tests.conftest import FakeClock
@@ -75,6 +75,18 @@ def test_a_person_who_says_retry_now_confirms_what_has_no_check(fake_clock: Fake
     engine.run(15)
     assert engine.incident().state == ("resolved" if well else "needs_human")
     assert engine.outside.commands == [["restart", "orders"]]
+
+
+def test_nobody_can_have_an_action_run_on_what_only_a_payload_names(fake_clock: FakeClock) -> None:
+    """Its name would be a word of the command."""
+    anything = PlannedAction("run_command", {"command": ["clean", "{{component}}"]})
+    rule = PlaybookRule("all", Match(), (Stage(0, 1, (anything,)),))
+    engine = Engine(fake_clock, playbooks=(rule,))
+    fail_component(engine, "--force")
+    engine.run(400, 20)
+    orders.add_order(engine.incident().id, "retry_now", "kim", utc_now())
+    engine.run(100, 10)
+    assert engine.outside.commands == [] and engine.incident().state == "needs_human"
 
 
 def test_a_second_action_on_a_component_waits_for_the_first(fake_clock: FakeClock) -> None:
