@@ -58,13 +58,15 @@ def run_command(args: Args, doors: Doors, about: About) -> Result:
 
     No shell reads the words unless `shell: true` says so. A word may hold `{{component}}`, `{{failure_type}}`,
     `{{severity}}`, `{{incident_id}}`, `{{stage}}`, `{{attempt}}` or `{{link}}`; whatever stands for it stays one word.
-    The environment is built and not inherited, and of `env` the names alone are stored and shown; there is nothing on
-    standard input. At its timeout the command and everything in its process group is asked to end (TERM) and after 2
-    seconds ended (KILL). Its output is kept, cut and without secrets. A service that the command leaves running in the
-    background stays; it should write its output elsewhere (`>/dev/null 2>&1`), as nobody reads it any more. It must be
-    safe to repeat: after a crash of the worker it may be run a second time, once every survivor of the first has been
-    ended. Restarting a service is. Whatever it does, it counts as a restart of something on this
-    machine, and one such runs there at a time.
+    The words are stored and shown to people. A password is taken out of them where its shape or an option of a known
+    program tells (`mysql -p...`, `--token ...`), but not where it stands as a plain word, as in `htpasswd -b file user
+    ...`: `env`, or a file that the command reads, is the place for it. The environment is built and not inherited, and
+    of `env` the names alone are stored and shown; there is nothing on standard input. At its timeout the command and
+    everything in its process group is asked to end (TERM) and after 2 seconds ended (KILL). Its output is kept, cut and
+    without secrets. A service that the command leaves running in the background stays; it should write its output
+    elsewhere (`>/dev/null 2>&1`), as nobody reads it any more. It must be safe to repeat: after a crash of the worker
+    it may be run a second time, once every survivor of the first has been ended. Restarting a service is. Whatever it
+    does, it counts as a restart of something on this machine, and one such runs there at a time.
     """
     try:
         command = args.command if isinstance(args.command, str) else filled_words(args.command, about)

@@ -1,12 +1,15 @@
 """A database that an earlier version made is brought up to date when it is opened, with all that is in it."""
 
+from dataclasses import asdict
+
 import peewee as pw
 import pytest
 from playhouse.migrate import PostgresqlMigrator, SqliteMigrator
 from playhouse.migrate import migrate as apply
 
 from recovery.clock import utc_now
-from recovery.model import FailureType, Outcomes, StepKind
+from recovery.model import FailureType, Outcomes, PlannedAction, StepKind, StepState
+from recovery.redact import redact
 from recovery.store import alerts, database, orders, outcomes, steps, threads
 from recovery.store.tables import (
     AlertRow,
@@ -16,6 +19,7 @@ from recovery.store.tables import (
     MaintenanceRow,
     OrderRow,
     OutcomeRow,
+    RecoveryRow,
     ReplayRow,
     SiteRow,
     StepRow,
@@ -151,3 +155,22 @@ def test_opening_it_again_changes_nothing(store: str) -> None:
     add_incident("orders")
     database.open_database(store)
     assert IncidentRow.select().count() == 1
+
+
+def test_environments_that_were_stored_whole_lose_their_values(store: str) -> None:
+    """What is run is read from the configuration, by what is left: it must be the same as what is stored today."""
+    args = {"command": ["deploy"], "env": {"REGION": "not-a-secret-by-its-name", "EMPTY": ""}}
+    incident = add_incident("orders")
+    recovery = add_recovery(incident.id)
+    action = asdict(PlannedAction("run_command", args))
+    kept = {**recovery.playbook, "stages": [{"actions": [action], "check": None}], "because": "env of token abc"}
+    RecoveryRow.update(playbook=kept).execute()
+    step = steps.add_step(recovery, StepKind.ACTION, "run_command", "test", utc_now(), StepState.QUEUED, args=args)
+    with_none = steps.add_step(recovery, StepKind.ACTION, "x", "test", utc_now(), StepState.QUEUED, args={"a": "env"})
+    open_one = database.proxy.obj
+    open_one.execute_sql("DELETE FROM migratehistory WHERE name > '022'")
+    database.open_database(store)
+    assert StepRow.get_by_id(step.id).args == redact(args) and "not-a-secret" not in str(redact(args))
+    assert StepRow.get_by_id(with_none.id).args == {"a": "env"}
+    playbook = RecoveryRow.get().playbook
+    assert playbook["stages"][0]["actions"][0]["args"] == redact(args) and playbook["because"] == "env of token abc"
