@@ -15,7 +15,7 @@ from recovery.worker.context import Context
 from recovery.worker.holding import hold_of
 
 LOOK_AGAIN = timedelta(seconds=30)
-IN_THE_WAY = timedelta(seconds=1)
+IN_THE_WAY, RESUMED_WITHIN = timedelta(seconds=1), timedelta(seconds=5)
 TOO_LATE_NOW = "it was not begun within 5 minutes: whoever still wants it orders it anew"
 
 
@@ -37,9 +37,7 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
         steps.finish_step(row, StepState.FAILED, now, error=TOO_LATE_NOW)
         go_on(ctx, row, now)
         return False
-    later = None if row.dry else _put_off(ctx, row, now)
-    if later:
-        steps.put_off_step(row, later.because, now, later.until)
+    if must_wait(ctx, row, now):
         return False
     spent = None if row.dry or ctx.dry_run else _judge_again(ctx, row, now)
     if isinstance(spent, brakes.Wait):
@@ -49,6 +47,14 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
         planning.stop_short(ctx, row, spent.because, now)
         return False
     return steps.start_step(row, now, ctx.lease(now), dry=ctx.dry_run)
+
+
+def must_wait(ctx: Context, row: StepRow, now: datetime) -> bool:
+    """Put an action off where something stands in its way, or against doing anything just now."""
+    later = None if row.dry else _put_off(ctx, row, now)
+    if later:
+        steps.put_off_step(row, later.because, now, later.until)
+    return later is not None
 
 
 def _is_forgotten(row: StepRow, now: datetime) -> bool:
@@ -79,7 +85,7 @@ def check_of(ctx: Context, row: StepRow) -> PlannedCheck | None:
 def _put_off(ctx: Context, row: StepRow, now: datetime) -> PutOff | None:
     by_hand = row.order_id is not None and not row.back  # a person knows what is held, and wants it all the same
     if row.recovery_id and not row.back and recoveries.find_recovery(row.recovery_id).state == RecoveryState.PAUSED:
-        return PutOff(now + LOOK_AGAIN, "its recovery is paused")
+        return PutOff(now + RESUMED_WITHIN, "its recovery is paused")
     hold = None if by_hand else hold_of(ctx, row.component, now)
     if hold:
         return PutOff(hold.until or now + LOOK_AGAIN, hold.because)

@@ -12,7 +12,7 @@ from recovery.redact import redact
 from recovery.sources import probe
 from recovery.store import components, database, recoveries, signals, steps
 from recovery.store.tables import StepRow
-from recovery.worker.beginning import LOOK_AGAIN, check_of
+from recovery.worker.beginning import LOOK_AGAIN, check_of, must_wait
 from recovery.worker.by_hand import go_on
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
@@ -52,7 +52,12 @@ def still_fails(ctx: Context, row: StepRow) -> bool:
     """
     before = _confirmed_by(ctx, row)
     check = check_of(ctx, before) if before else None
-    return _look_anew(ctx, row, check) if check else True
+    if check is None:
+        return True
+    with database.decide():  # what waits, maybe for hours, is looked at when its time has come
+        if must_wait(ctx, row, now_for_effect()):
+            return False
+    return _look_anew(ctx, row, check)
 
 
 def _look_anew(ctx: Context, row: StepRow, check: PlannedCheck) -> bool:

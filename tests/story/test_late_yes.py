@@ -2,12 +2,15 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from recovery.clock import utc_now
 from recovery.model import (
     Brakes,
+    DoorError,
+    HttpAnswer,
     IncidentState,
     Match,
     PlannedAction,
@@ -17,7 +20,7 @@ from recovery.model import (
     StepKind,
     StepState,
 )
-from recovery.store import database, maintenance, orders
+from recovery.store import acted, database, maintenance, orders
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 from recovery.worker import executor
 from tests.conftest import FakeClock
@@ -218,5 +221,29 @@ def test_nothing_that_was_put_off_begins_while_its_recovery_is_paused(fake_clock
     engine.run(120, step=5)
     assert commands(engine) == []
     assert say(engine, mine, "resume") == "done"
-    engine.run(31)
+    engine.run(6)
     assert commands(engine) == ["careful"]
+
+
+def test_what_waits_for_another_to_end_is_looked_at_once_and_not_all_the_while(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = replace(restartable("orders"), every_seconds=86_400)
+    engine = Engine(fake_clock, components={"orders": plan}, playbooks=(RULE,))
+    fail_component(engine)
+    number, looks = awaiting(engine), 0
+    engine.clock.advance(60)
+
+    async def look(method: str, url: str, **more: Any) -> HttpAnswer:
+        nonlocal looks
+        looks += 1
+        raise DoorError("refused", kind="refused")
+
+    monkeypatch.setattr(engine.outside, "ask", look)
+    monkeypatch.setattr(acted, "find_in_the_way", lambda step: "something else")
+    assert say(engine, engine.incident().id, "approve", number) == "done"
+    engine.run(30)
+    assert looks == 0 and commands(engine) == []
+    monkeypatch.setattr(acted, "find_in_the_way", lambda step: "")
+    engine.run(1)
+    assert looks >= 1 and commands(engine) == ["careful"]
