@@ -125,11 +125,12 @@ class Brake(NamedTuple):
 
 
 IN_VAIN, LONG = ("effects", 0, "in vain"), ("effects", 400, "in vain")
-NONE, NOTHING, NO, FALSE = (
+NONE, NOTHING, NO, FALSE, TRUE = (
     (lambda *_, **__: None),
     (lambda *_, **__: ""),
     (lambda *_, **__: 0),
     (lambda *_, **__: False),
+    (lambda *_, **__: True),
 )
 DOWN_AND_UP = [("fail", "db"), ("mend_and_wait", "db")]
 BEGINS_AGAIN = [("crash", True), ("wait", 3)]
@@ -214,6 +215,11 @@ BRAKES = {
             (beginning, "_too_early", NONE),
             (steps, "start_step", lambda row, now, until, dry=False: START(row, now, until)),
         ),
+    ),
+    "a yes long after the look": Brake(
+        "a fresh look",
+        [IN_VAIN, ("fail", "pay"), ("wait", 65), ("order", "approve", 0, "right"), ("wait", 3)],
+        ((executor, "still_fails", TRUE),),
     ),
     "killed in the middle": Brake(
         "at most once", [LONG, ("fail", "c1"), *BEGINS_AGAIN], ((executor, "_take_over", at_any_price),)

@@ -14,6 +14,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 COOLDOWN = timedelta(seconds=BRAKES.cooldown_seconds)
 UNSAFE = ("call_webhook", "scale_up")
 MOST_BEGINNINGS = 3
+CONFIRMED_FOR = timedelta(seconds=30)
 MOST_RETRIES = 6
 
 
@@ -40,6 +41,7 @@ class Promises:
             self._once(effect, before)
             self._asked(effect, world)
             self._not_held(effect)
+            self._looked_at(effect, before, world)
             self._by_itself(effect, before, world)
         self._retried(world)
 
@@ -71,6 +73,18 @@ class Promises:
             raise Broken("dry run", f"{effect} was really done")
         if effect.held:
             raise Broken("held", f"{effect} began in spite of {effect.held}")
+
+    def _looked_at(self, effect: Effect, before: list[Effect], world: World) -> None:
+        """Nothing begins by what was seen long ago. What was begun before is brought to its end all the same."""
+        step = effect.step
+        mine = (StepRow.recovery_id == step.recovery_id) & (StepRow.number < step.number)
+        last = StepRow.select().where(mine).order_by(StepRow.number.desc()).first()
+        follows = last is not None and last.kind == "action"
+        if step.back or follows or any(other.step.id == step.id for other in before):
+            return
+        at = world.looked[step.component]
+        if effect.began - at > CONFIRMED_FOR:
+            raise Broken("a fresh look", f"{effect} began {effect.began - at} after the last look")
 
     def _by_itself(self, effect: Effect, before: list[Effect], world: World) -> None:
         """Budgets, cooldown and breaker hold what nobody ordered."""

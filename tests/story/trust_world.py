@@ -247,6 +247,7 @@ class Doors:
         host = url.split("/")[2]
         name = host.split(".")[0]
         if name in self._world.up:
+            self._world.looked[name] = utc_now()
             if not self._world.up[name]:
                 raise DoorError("connection refused", kind="refused")
         elif name in ("act", "primary", "standby"):
@@ -279,6 +280,7 @@ class World:
         self.clock, self.check, self.policy = clock, check, policy
         self.local = threading.local()
         self.up = dict.fromkeys(NAMES, True)
+        self.looked: dict[str, datetime] = {}
         self.n8n = MemoryN8n({one.id: one for one in FLOWS}, before_retry=self._before, after_retry=self._after)
         self.ledger: list[Effect] = []
         self.jobs: list[Job] = []
