@@ -41,7 +41,7 @@ class Promises:
             self._once(effect, before)
             self._asked(effect, world)
             self._not_held(effect)
-            self._looked_at(effect, before, world)
+            self._looked_at(effect, before)
             self._by_itself(effect, before, world)
         self._retried(world)
 
@@ -74,7 +74,8 @@ class Promises:
         if effect.held:
             raise Broken("held", f"{effect} began in spite of {effect.held}")
 
-    def _looked_at(self, effect: Effect, before: list[Effect], world: World) -> None:
+    @staticmethod
+    def _looked_at(effect: Effect, before: list[Effect]) -> None:
         """Nothing begins by what was seen long ago. What was begun before is brought to its end all the same."""
         step = effect.step
         mine = (StepRow.recovery_id == step.recovery_id) & (StepRow.number < step.number)
@@ -82,9 +83,8 @@ class Promises:
         follows = last is not None and last.kind == "action"
         if step.back or follows or any(other.step.id == step.id for other in before):
             return
-        at = world.looked[step.component]
-        if effect.began - at > CONFIRMED_FOR:
-            raise Broken("a fresh look", f"{effect} began {effect.began - at} after the last look")
+        if effect.looked is None or effect.began - effect.looked > CONFIRMED_FOR:
+            raise Broken("a fresh look", f"{effect} began at {effect.began}, and the last look was at {effect.looked}")
 
     def _by_itself(self, effect: Effect, before: list[Effect], world: World) -> None:
         """Budgets, cooldown and breaker hold what nobody ordered."""

@@ -108,7 +108,10 @@ def plan_of(name: str) -> ComponentPlan:
 
 @dataclass
 class Effect:
-    """Something that was done out there; `held` and `dry`: what stood against it, by the rows of that moment."""
+    """Something that was done out there.
+
+    `held`, `dry`: what stood against it, by the rows of that moment. `looked`: when its component was last looked at.
+    """
 
     step: StepRow
     recovery: RecoveryRow
@@ -118,6 +121,7 @@ class Effect:
     held: str
     dry: bool
     group: int = 0
+    looked: datetime | None = None
     ended: datetime | None = None
 
     def __str__(self) -> str:
@@ -328,7 +332,8 @@ class World:
         recovery = RecoveryRow.get_by_id(row.recovery_id)
         dry = self.dry or bool(recovery.playbook["dry_run"])
         ends = utc_now() + timedelta(seconds=self.lasts)
-        effect = Effect(row, recovery, utc_now(), ends, self.outcome, self._held(row.component), dry, group)
+        standing = self._held(row.component), dry, group, self.looked.get(row.component)
+        effect = Effect(row, recovery, utc_now(), ends, self.outcome, *standing)
         job.effect = effect
         self.ledger.append(effect)
         if self.lasts:
