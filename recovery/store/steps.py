@@ -76,9 +76,10 @@ def find_steps_from(recovery_id: int, first: int) -> list[StepRow]:
 
 
 def find_step_before(row: StepRow) -> StepRow | None:
-    """What came just before a step in its recovery; None where it is the first."""
-    mine = (StepRow.recovery_id == row.recovery_id) & (StepRow.number < row.number)
-    return StepRow.select().where(mine).order_by(StepRow.number.desc()).first()
+    """What came just before a step in its attempt; None where it is the first."""
+    attempt = (StepRow.stage == row.stage) & (StepRow.attempt == row.attempt) & (StepRow.number < row.number)
+    mine = StepRow.select().where(StepRow.recovery_id == row.recovery_id, attempt)
+    return mine.order_by(StepRow.number.desc()).first()
 
 
 def find_present_steps(recovery_ids: Iterable[int]) -> dict[int, list[StepRow]]:

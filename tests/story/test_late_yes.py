@@ -14,6 +14,7 @@ from recovery.model import (
     IncidentState,
     Match,
     PlannedAction,
+    PlannedCheck,
     PlaybookRule,
     RecoveryState,
     Stage,
@@ -247,3 +248,20 @@ def test_what_waits_for_another_to_end_is_looked_at_once_and_not_all_the_while(
     monkeypatch.setattr(acted, "find_in_the_way", lambda step: "")
     engine.run(1)
     assert looks >= 1 and commands(engine) == ["careful"]
+
+
+def test_what_verified_the_attempt_before_confirms_nothing(fake_clock: FakeClock) -> None:
+    """Without a check of its own it is acted upon by pushed probes, and another's check tells whether that helped."""
+    plan = restartable("orders")
+    assert plan.playbook
+    trusting = replace(plan.playbook, check=None, trust_probes=True)
+    other = PlannedCheck("http", {"url": "http://shop.example.com/"}, component="")
+    stage = Stage(0, 1, (PlannedAction("run_command", {"command": ["one"]}),), check=other)
+    rule = PlaybookRule("by another", Match(("orders",)), (stage, replace(stage, after_seconds=60)))
+    engine = Engine(fake_clock, components={"orders": replace(plan, playbook=trusting)}, playbooks=(rule,))
+    fail_component(engine)
+    engine.run(20)
+    assert commands(engine) == ["one"] and engine.recovery().stage == 2
+    engine.outside.up = True
+    engine.run(60, 5)
+    assert StepRow.get(StepRow.stage == 2, StepRow.name == "run_command").state == "succeeded"
