@@ -33,11 +33,7 @@ def begin(ctx: Context, row: StepRow, now: datetime) -> bool:
     """
     if row.kind == StepKind.CHECK:
         return _has_check(ctx, row, now) and steps.start_step(row, now, ctx.lease(now))
-    if _is_forgotten(row, now):
-        steps.finish_step(row, StepState.FAILED, now, error=TOO_LATE_NOW)
-        go_on(ctx, row, now)
-        return False
-    if must_wait(ctx, row, now):
+    if _comes_too_late(ctx, row, now) or must_wait(ctx, row, now):
         return False
     spent = None if row.dry or ctx.dry_run else _judge_again(ctx, row, now)
     if isinstance(spent, brakes.Wait):
@@ -57,10 +53,23 @@ def must_wait(ctx: Context, row: StepRow, now: datetime) -> bool:
     return later is not None
 
 
-def _is_forgotten(row: StepRow, now: datetime) -> bool:
-    """Whether whoever ordered it by hand is gone by now. What was begun before is brought to its end."""
-    by_hand = row.order_id is not None and not row.back
-    return by_hand and now - row.queued_at > TOO_LATE and not steps.count_lost(row)
+def _comes_too_late(ctx: Context, row: StepRow, now: datetime) -> bool:
+    """End what nobody waits for any more: a person cancelled it while it was looked at, or who ordered it is gone.
+
+    What was ordered by hand and begun before is brought to its end.
+    """
+    if row.back:
+        return False
+    if row.recovery_id is not None:
+        if recoveries.find_recovery(row.recovery_id).active_key is not None:
+            return False
+        steps.finish_step(row, StepState.SKIPPED, now, result="its recovery has ended")
+        return True
+    if now - row.queued_at <= TOO_LATE or steps.count_lost(row):
+        return False
+    steps.finish_step(row, StepState.FAILED, now, error=TOO_LATE_NOW)
+    go_on(ctx, row, now)
+    return True
 
 
 def _has_check(ctx: Context, row: StepRow, now: datetime) -> bool:

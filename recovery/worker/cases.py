@@ -78,15 +78,15 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         setback=row.setback or "",
         next_at=row.next_at,
         seen_at=component.seen_at if component else None,
-        healthy=bool(component and _last_said(component) == "healthy"),
-        failing=bool(component and _last_said(component) == "unhealthy"),
+        healthy=bool(component and last_said(component) == "healthy"),
+        failing=bool(component and last_said(component) == "unhealthy"),
         recovered=executions.recovered_in_episode(case.incident, counted),
         configured=case.incident.component in case.ctx.policy.components,
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )
 
 
-def _last_said(component: ComponentRow) -> str:
+def last_said(component: ComponentRow) -> str:
     """Of one that flaps, its last reading: whoever has turned well is not acted upon for what was before."""
     if component.health != FLAPPING:
         return component.health

@@ -14,6 +14,7 @@ from recovery.store import components, database, recoveries, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker.beginning import LOOK_AGAIN, check_of, must_wait
 from recovery.worker.by_hand import go_on
+from recovery.worker.cases import last_said
 from recovery.worker.context import Context, now_for_effect
 from recovery.worker.looks import look_now
 
@@ -50,10 +51,12 @@ def still_fails(ctx: Context, row: StepRow) -> bool:
 
     False where that finds it healthy by now, which ends the step, or cannot say yet, which puts it off.
     """
-    before = _confirmed_by(ctx, row)
+    if row.kind == StepKind.CHECK or row.recovery_id is None or row.back or row.dry or ctx.dry_run:
+        return True
+    before = _confirmed_by(row)
     check = check_of(ctx, before) if before else None
     if check is None:
-        return True
+        return not _is_heard_well(ctx, row)
     with database.decide():  # what waits, maybe for hours, is looked at when its time has come
         if must_wait(ctx, row, now_for_effect()):
             return False
@@ -76,13 +79,25 @@ def _look_anew(ctx: Context, row: StepRow, check: PlannedCheck) -> bool:
     return reading.healthy is False
 
 
-def _confirmed_by(ctx: Context, row: StepRow) -> StepRow | None:
+def _is_heard_well(ctx: Context, row: StepRow) -> bool:
+    """Whether pushed probes, by which it is acted upon without a check, say by now that it is well: that ends it."""
+    with database.decide():
+        playbook = recoveries.find_recovery(row.recovery_id or 0).playbook
+        trusted = playbook["trust_probes"] and not playbook["check"] and not steps.find_step_before(row)
+        known = components.find_components([row.component]).get(row.component) if trusted else None
+        if known is None or last_said(known) != "healthy" or steps.count_lost(row):
+            return False
+        now = now_for_effect()
+        if steps.finish_step(row, StepState.SKIPPED, now, result=WELL_BY_NOW):
+            go_on(ctx, row, now)
+    return True
+
+
+def _confirmed_by(row: StepRow) -> StepRow | None:
     """The look that confirmed the failure, where that is long ago; None where nothing needs to be looked at anew.
 
     What follows another action of its attempt belongs to that, and what was begun before may be half done.
     """
-    if row.kind == StepKind.CHECK or row.recovery_id is None or row.back or row.dry or ctx.dry_run:
-        return None
     with database.read():
         before = steps.find_step_before(row)
         confirmed = (

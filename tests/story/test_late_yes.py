@@ -23,7 +23,7 @@ from recovery.model import (
 )
 from recovery.store import acted, database, maintenance, orders
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
-from recovery.worker import executor
+from recovery.worker import executor, ordering
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -265,3 +265,37 @@ def test_what_verified_the_attempt_before_confirms_nothing(fake_clock: FakeClock
     engine.outside.up = True
     engine.run(60, 5)
     assert StepRow.get(StepRow.stage == 2, StepRow.name == "run_command").state == "succeeded"
+
+
+def test_a_person_who_cancels_while_it_is_looked_at_has_nothing_done(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_of(fake_clock)
+    fail_component(engine)
+    number, mine = awaiting(engine), engine.incident().id
+    engine.clock.advance(60)
+
+    def cancelled_meanwhile(ctx: Any, row: StepRow) -> bool:
+        with database.write():
+            orders.add_order(mine, "cancel", "kim", utc_now())
+        ordering.carry_out_orders(ctx, utc_now())
+        return True
+
+    monkeypatch.setattr(executor, "still_fails", cancelled_meanwhile)
+    say(engine, mine, "approve", number)
+    engine.run(5)
+    assert engine.recovery().state == "cancelled" and commands(engine) == []
+    assert StepRow.get(StepRow.name == "run_command").result == "its recovery has ended"
+
+
+def test_what_pushed_probes_say_by_now_counts_for_what_they_had_begun(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = restartable("orders")
+    assert plan.playbook
+    plan = replace(plan, playbook=replace(plan.playbook, check=None, trust_probes=True))
+    engine = Engine(fake_clock, components={"orders": plan})
+    planned_and_left(engine, monkeypatch)
+    engine.probe("orders", True)
+    engine.run(20)
+    assert commands(engine) == [] and engine.incident().state == "resolved"
