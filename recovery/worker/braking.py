@@ -25,8 +25,10 @@ def look_lately(
         playbook, recovery: by which, and in which recovery, it is to be run; without them a person runs it by hand.
     """
     wanted = _Wanted(action.name, component, host_of(action), playbook, recovery)
-    under_way = acted.find_acting(component, now), acted.find_restarting(wanted.host, now)
-    return _look(wanted, policy, now, *under_way)
+    acting, restarting = acted.find_acting(component, now), acted.find_restarting(wanted.host, now)
+    if acting or restarting:  # that alone makes it wait; where many wait for one host, each look counts
+        return brakes.Lately(acting=acting, restarting=restarting)
+    return _look(wanted, policy, now)
 
 
 def look_again(step: StepRow, playbook: str, policy: Policy, now: datetime) -> brakes.Lately:
@@ -46,13 +48,11 @@ class _Wanted(NamedTuple):
     step: int = 0
 
 
-def _look(one: _Wanted, policy: Policy, now: datetime, acting: str = "", restarting: str = "") -> brakes.Lately:
+def _look(one: _Wanted, policy: Policy, now: datetime) -> brakes.Lately:
     return brakes.Lately(
         same=acted.find_begun(one.component, one.action, now - brakes.DAY),
         all=acted.count_begun(now - brakes.DAY, now - brakes.HOUR, one.step),
         acted_at=acted.last_acted(one.component, one.recovery),
-        acting=acting,
-        restarting=restarting,
         doubt=acted.find_doubt(one.component, one.host, now),
         in_vain=acted.count_in_vain(one.component, one.playbook, policy.brakes.breaker),
         starting=_starting(one, policy, now),
