@@ -120,7 +120,13 @@ def _find_awaiting(recovery: RecoveryRow | None) -> int | None:
         StepRow.run_at.is_null(),
     )
     newest = held.order_by(StepRow.number.desc()).first()
-    return newest.number if newest else None
+    return newest.number if newest and not _is_decided(recovery, newest) else None
+
+
+def _is_decided(recovery: RecoveryRow, step: StepRow) -> bool:
+    """Whether somebody has decided about it already, and no worker has heard of that: each is decided once."""
+    mine = (OrderRow.incident_id == recovery.incident_id) & (OrderRow.step == step.number)
+    return OrderRow.select().where(mine, OrderRow.what.in_(list(DECISIONS)), OrderRow.taken_at.is_null()).exists()
 
 
 def why_refused(what: OrderWhat, standing: Standing) -> str:

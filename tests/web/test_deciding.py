@@ -63,6 +63,9 @@ def test_a_button_gives_the_order_for_the_very_step_once(
     assert "It is with the worker." in press(stranger, link, what, token)
     assert ordered() == [(what, 2)]
     assert OrderRow.get().who == "the link of a message"
+    for again in ("approve", "reject"):  # while no worker has taken it
+        assert "Things have moved on" in press(stranger, link, again, token)
+    assert ordered() == [(what, 2)]
     with write():
         StepRow.update(run_at=now).where(StepRow.id == step.id).execute()  # as the worker does
         RecoveryRow.update(state=RecoveryState.RUNNING).execute()

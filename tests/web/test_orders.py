@@ -64,7 +64,17 @@ def test_a_decision_must_name_the_step_that_waits_for_it(now):
             orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=step)
         assert stale.value.current == 3
     assert orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=3).step == 3
-    assert orders.add_order(incident.id, OrderWhat.REJECT, "kim", now, step=3).step == 3
+
+
+def test_a_decision_is_taken_once_even_before_a_worker_hears_of_it(now):
+    incident, _ = add_question(now)
+    first = orders.add_order(incident.id, OrderWhat.APPROVE, "kim", now, step=3)
+    for what in (OrderWhat.APPROVE, OrderWhat.REJECT):
+        with pytest.raises(orders.StaleOrder):
+            orders.add_order(incident.id, what, "lee", now, step=3)
+    with write():
+        orders.finish_order(first, "refused", "as where it makes no sense", now)
+    assert orders.add_order(incident.id, OrderWhat.REJECT, "lee", now, step=3).step == 3
 
 
 def test_a_decision_is_stale_once_it_was_taken(now):
