@@ -10,7 +10,7 @@ from flask_login import login_required
 
 from recovery import clock
 from recovery.analytics.summary import summarize
-from recovery.model import IncidentState
+from recovery.model import FAILING, IncidentState
 from recovery.store import maintenance, orders, suggestions, tagged, views
 from recovery.store import views_system as system_views
 from webhook_server.asked import read_id
@@ -104,7 +104,7 @@ def write_headline(
 
 def _headline_of_peace(sites: list[Any], components: list[Any]) -> Headline:
     blind = [site["name"] for site in sites if site["state"] != "ok"]
-    failing = [row.name for row in components if row.health not in ("healthy", "unknown")]
+    failing = [row.name for row in components if row.health in FAILING]
     if blind:
         text = gettext("No incident, but n8n cannot be watched: %(names)s", names=", ".join(blind))
         return Headline("warn", text, gettext("See below what is missing."))

@@ -18,7 +18,7 @@ from recovery.decide.moves import (
     Unanswered,
 )
 from recovery.decide.wording import count_of
-from recovery.model import CANARY, PlannedAction, Playbook, RecoveryState, StepKind, StepState
+from recovery.model import CANARY, ExecutionState, PlannedAction, Playbook, RecoveryState, StepKind, StepState
 
 VERIFY_EVERY = timedelta(seconds=1)
 CONFIRMED_FOR = timedelta(seconds=30)  # then what was confirmed may be over: it may have waited for the brakes
@@ -94,6 +94,20 @@ def plan(view: RecoveryView, now: datetime) -> Move:
     if lost:
         return End(False, f"nobody knows whether {lost.name} happened: {lost.why}")
     return _replay(view, now) if view.replaying else _attempt(view, now)
+
+
+def canary_state(chain: ExecutionState, is_ours: bool, is_let_go: bool) -> StepState | None:
+    """What the chain that a canary stands for makes of its step; None while it is under way.
+
+    Args:
+        is_ours: the chain still belongs to the incident. is_let_go: nobody is to retry it, or is about to.
+    """
+    if chain is ExecutionState.RECOVERED:
+        return StepState.SUCCEEDED
+    if not is_ours or chain is ExecutionState.LEFT_ALONE:
+        return StepState.SKIPPED
+    has_failed = chain is ExecutionState.FAILED or (chain is ExecutionState.WAITING and is_let_go)
+    return StepState.FAILED if has_failed else None
 
 
 def _replay(view: RecoveryView, now: datetime) -> Move:

@@ -6,9 +6,17 @@ from datetime import datetime
 from recovery.decide.alerts import Alerts, weigh_alert
 from recovery.decide.classify import classify_reading
 from recovery.decide.triage import ComponentFacts, Move, Verdict, View, incident_for
-from recovery.model import NO_LOOKS, Cause, IncidentState, Policy, Reading, count_turns, note_look
-
-FLAPPING = "flapping"
+from recovery.model import (
+    NO_LOOKS,
+    Cause,
+    CauseClass,
+    Health,
+    IncidentState,
+    Policy,
+    Reading,
+    count_turns,
+    note_look,
+)
 
 
 def triage_reading(reading: Reading, view: View, policy: Policy, now: datetime) -> Verdict:
@@ -41,7 +49,7 @@ def _weighed(
     if reading.alert is None:
         return None, ""
     found = view.incidents.get(classify_reading(reading, policy).fingerprint)
-    is_open = found is not None and found.state is not IncidentState.RESOLVED and known.health != "healthy"
+    is_open = found is not None and found.state is not IncidentState.RESOLVED and known.health is not Health.HEALTHY
     return weigh_alert(reading, view.alerts.get(reading.component, {}), is_open, now)
 
 
@@ -51,7 +59,27 @@ def flaps(known: ComponentFacts, threshold: int) -> bool:
     It begins at `threshold` turns among the last 21 looks, and ends at half of them, so that it does not flap itself.
     """
     turns = count_turns(known.looks)
-    return 0 < threshold <= (turns if known.health != FLAPPING else turns * 2 - 1)
+    return 0 < threshold <= (turns if known.health is not Health.FLAPPING else turns * 2 - 1)
+
+
+def last_said(known: ComponentFacts) -> Health:
+    """What its last look said, of one that flaps too: whoever has turned well is not acted upon for what was before."""
+    if known.health is not Health.FLAPPING:
+        return known.health
+    return Health.UNHEALTHY if known.failures else Health.HEALTHY
+
+
+def proven_healthy(known: ComponentFacts, cause_class: CauseClass, failed_at: datetime) -> bool | None:
+    """What readings say of an incident's cause; None where they say nothing of it, and where a person muted them.
+
+    Nothing of a cause that they cannot see (a credential), and no good word from before `failed_at`, its last failure.
+    """
+    if known.seen_at is None or known.muted or known.health is Health.UNKNOWN:
+        return None
+    is_healthy = known.health is Health.HEALTHY
+    if cause_class is not CauseClass.UNAVAILABLE or (is_healthy and known.seen_at < failed_at):
+        return None
+    return is_healthy
 
 
 def _bad(reading: Reading, known: ComponentFacts, view: View, policy: Policy, now: datetime) -> Verdict:
@@ -60,7 +88,7 @@ def _bad(reading: Reading, known: ComponentFacts, view: View, policy: Policy, no
     flapping = flaps(known, plan.flap_threshold)
     failures = max(known.failures + 1, plan.failure_threshold if reading.certain else 0)
     failing = flapping or failures >= plan.failure_threshold
-    health = FLAPPING if flapping else "unhealthy" if failing else known.health
+    health = Health.FLAPPING if flapping else Health.UNHEALTHY if failing else known.health
     facts = replace(known, health=health, failures=failures, successes=0)
     if known.muted:
         return Verdict(Move.COUNT, "resolved by a person: silent until it was healthy once", component=facts)
@@ -80,9 +108,9 @@ def _bad(reading: Reading, known: ComponentFacts, view: View, policy: Policy, no
 def _good(reading: Reading, known: ComponentFacts, view: View, policy: Policy) -> Verdict:
     plan = policy.component(reading.component)
     successes = max(known.successes + 1, plan.success_threshold if reading.certain else 0)
-    flapping = known.health == FLAPPING and flaps(known, plan.flap_threshold)
+    flapping = known.health is Health.FLAPPING and flaps(known, plan.flap_threshold)
     enough = successes >= plan.success_threshold and not flapping
-    health, muted = "healthy" if enough else known.health, known.muted and not enough
+    health, muted = Health.HEALTHY if enough else known.health, known.muted and not enough
     facts = replace(known, health=health, failures=0, successes=successes, muted=muted)
     if flapping:
         because = f"{_turned(known)}; healthy only when it has kept still; now: {reading.because}"

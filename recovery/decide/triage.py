@@ -14,6 +14,7 @@ from recovery.model import (
     CauseClass,
     ExecutionState,
     Failure,
+    Health,
     IncidentState,
     Outlook,
     Policy,
@@ -77,7 +78,7 @@ class ComponentFacts:
     `seen_at` is when it was last seen; `told_at` when its newest word was, by its sender's own clock.
     """
 
-    health: str = "unknown"
+    health: Health = Health.UNKNOWN
     failures: int = 0
     successes: int = 0
     muted: bool = False

@@ -9,11 +9,13 @@ __all__ = [
     "CANARY",
     "CONNECTIVITY",
     "DOWN",
+    "FAILING",
     "Cause",
     "CauseClass",
     "ExecutionState",
     "Failure",
     "FailureType",
+    "Health",
     "IncidentState",
     "OrderWhat",
     "Outlook",
@@ -88,6 +90,18 @@ class SignalKind(StrEnum):
     FAILURE = "failure"  # an n8n execution, or a trigger, failed
     READING = "reading"  # a component was looked at
     SUCCESS = "success"  # an n8n execution succeeded
+
+
+class Health(StrEnum):
+    """What is known of a component. FLAPPING: it turns so often that no single look says how it is."""
+
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
+    FLAPPING = "flapping"
+    UNKNOWN = "unknown"
+
+
+FAILING = (Health.UNHEALTHY, Health.FLAPPING)
 
 
 class IncidentState(StrEnum):

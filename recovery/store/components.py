@@ -8,13 +8,12 @@ from typing import Any
 import peewee as pw
 
 from recovery.clock import from_micros, to_micros
-from recovery.model import NO_LOOKS, Reading, note_look
+from recovery.model import FAILING, NO_LOOKS, Health, Reading, note_look
 from recovery.store import bulk, database
 from recovery.store.events import add_event
 from recovery.store.tables import ComponentRow
 
 MOST_NAMES = 5_000
-FAILING = ("unhealthy", "flapping")
 
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
@@ -110,7 +109,7 @@ def find_configured() -> set[str]:
 def forget_health(name: str) -> None:
     """What was seen of it counts no more."""
     counts = {"failures": 0, "successes": 0, "looks": NO_LOOKS, "muted": False}
-    ComponentRow.update(health="unknown", memory=None, **counts).where(ComponentRow.name == name).execute()
+    ComponentRow.update(health=Health.UNKNOWN, memory=None, **counts).where(ComponentRow.name == name).execute()
 
 
 def configure_components(due: dict[str, datetime | None], now: datetime) -> None:

@@ -3,7 +3,7 @@
 import json
 from datetime import datetime, timedelta
 
-from recovery.model import StepKind, StepState
+from recovery.model import FAILING, StepKind, StepState
 from recovery.store import steps
 from recovery.store.tables import ComponentRow, IncidentRow, OrderRow, RecoveryRow, StepRow
 
@@ -65,7 +65,7 @@ def well_since(component: str) -> datetime | None:
     """Since when a component has been healthy, with no incident open; None where it is not."""
     open_one = IncidentRow.select().where(IncidentRow.component == component, IncidentRow.open_key.is_null(False))
     known = ComponentRow.get_or_none(ComponentRow.name == component)
-    if open_one.exists() or (known and known.health == "unhealthy"):
+    if open_one.exists() or (known and known.health in FAILING):
         return None
     last = IncidentRow.select(IncidentRow.resolved_at).where(IncidentRow.component == component)
     resolved = [row.resolved_at for row in last.order_by(IncidentRow.id.desc()).limit(1)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import AlertState
+from recovery.model import AlertState, Health
 from recovery.store.tables import (
     AlertRow,
     ComponentRow,
@@ -83,7 +83,7 @@ def find_sites() -> dict[str, SiteRow]:
 
 def find_components() -> list[ComponentRow]:
     """Components, those that do not work first, then by name."""
-    first = pw.Case(ComponentRow.health, [("healthy", 2), ("unknown", 1)], 0)
+    first = pw.Case(ComponentRow.health, [(Health.HEALTHY, 2), (Health.UNKNOWN, 1)], 0)
     return list(ComponentRow.select().order_by(first, ComponentRow.name))
 
 

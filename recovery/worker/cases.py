@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from recovery.decide import planner
-from recovery.decide.readings import FLAPPING
-from recovery.model import Playbook, RecoveryState, StepKind, StepState
+from recovery.decide.readings import last_said
+from recovery.model import Health, Playbook, RecoveryState, StepKind, StepState
 from recovery.store import components, executions, recoveries, sites, steps
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, SiteRow, StepRow
 from recovery.worker.context import Context
+from recovery.worker.facts import component_facts
 from recovery.worker.reading_n8n import REFUSALS
 
 TRY_REFUSED_AGAIN = timedelta(minutes=5)
@@ -65,6 +66,7 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
     """A recovery with everything that its next move depends on."""
     row, counted = case.row, known.chains[case.incident.id]
     component = known.components.get(case.incident.component)
+    said = last_said(component_facts(component)) if component else Health.UNKNOWN
     return planner.RecoveryView(
         state=RecoveryState(row.state),
         stage=row.stage,
@@ -78,19 +80,12 @@ def view_of(case: Case, known: Known) -> planner.RecoveryView:
         setback=row.setback or "",
         next_at=row.next_at,
         seen_at=component.seen_at if component else None,
-        healthy=bool(component and last_said(component) == "healthy"),
-        failing=bool(component and last_said(component) == "unhealthy"),
+        healthy=said is Health.HEALTHY,
+        failing=said is Health.UNHEALTHY,
         recovered=executions.recovered_in_episode(case.incident, counted),
         configured=case.incident.component in case.ctx.policy.components,
         blocked=_blocked(case, known.sites) if counted.get("waiting") else "",
     )
-
-
-def last_said(component: ComponentRow) -> str:
-    """Of one that flaps, its last reading: whoever has turned well is not acted upon for what was before."""
-    if component.health != FLAPPING:
-        return component.health
-    return "unhealthy" if component.failures else "healthy"
 
 
 def _blocked(case: Case, known: dict[str, SiteRow]) -> str:

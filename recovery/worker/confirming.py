@@ -7,15 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 from recovery.decide.planner import is_old
-from recovery.model import DoorError, Doors, PlannedCheck, Reading, StepKind, StepState
+from recovery.decide.readings import last_said
+from recovery.model import DoorError, Doors, Health, PlannedCheck, Reading, StepKind, StepState
 from recovery.redact import redact
 from recovery.sources import probe
 from recovery.store import components, database, recoveries, signals, steps
 from recovery.store.tables import StepRow
 from recovery.worker.beginning import LOOK_AGAIN, check_of, must_wait
 from recovery.worker.by_hand import go_on
-from recovery.worker.cases import last_said
 from recovery.worker.context import Context, now_for_effect
+from recovery.worker.facts import component_facts
 from recovery.worker.looks import look_now
 
 WELL_BY_NOW = "not needed: it waited since the look that confirmed the failure, and is healthy by now"
@@ -85,7 +86,7 @@ def _is_heard_well(ctx: Context, row: StepRow) -> bool:
         playbook = recoveries.find_recovery(row.recovery_id or 0).playbook
         trusted = playbook["trust_probes"] and not playbook["check"] and not steps.find_step_before(row)
         known = components.find_components([row.component]).get(row.component) if trusted else None
-        if known is None or last_said(known) != "healthy" or steps.count_lost(row):
+        if known is None or last_said(component_facts(known)) is not Health.HEALTHY or steps.count_lost(row):
             return False
         now = now_for_effect()
         if steps.finish_step(row, StepState.SKIPPED, now, result=WELL_BY_NOW):

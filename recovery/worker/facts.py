@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from recovery.decide.triage import ChainFacts, ComponentFacts, IncidentFacts
-from recovery.model import DOWN, ExecutionState, Failure, IncidentState, Policy, Reading, Success
+from recovery.model import DOWN, ExecutionState, Failure, Health, IncidentState, Policy, Reading, Success
 from recovery.store import incidents
 from recovery.store.signals import Untriaged
 from recovery.store.tables import ComponentRow, ExecutionRow, IncidentRow
@@ -30,7 +30,8 @@ def chain_facts(row: ExecutionRow, replays: Container[int] = ()) -> ChainFacts:
 
 def component_facts(row: ComponentRow) -> ComponentFacts:
     """What triage needs to know of a component."""
-    return ComponentFacts(row.health, row.failures, row.successes, row.muted, row.seen_at, row.looks, row.told_at)
+    health = Health(row.health)
+    return ComponentFacts(health, row.failures, row.successes, row.muted, row.seen_at, row.looks, row.told_at)
 
 
 def small(facts: Failure | Reading | Success) -> dict[str, Any]:

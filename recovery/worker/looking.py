@@ -8,13 +8,24 @@ from typing import Any, NamedTuple
 from recovery.decide import incidents as decide
 from recovery.decide.holding import Hold
 from recovery.decide.planner import AT_REST
-from recovery.decide.readings import FLAPPING
-from recovery.model import AlertKind, CauseClass, FailureType, IncidentState, Outlook, Playbook, RecoveryState, Severity
+from recovery.decide.readings import proven_healthy
+from recovery.model import (
+    AlertKind,
+    CauseClass,
+    FailureType,
+    Health,
+    IncidentState,
+    Outlook,
+    Playbook,
+    RecoveryState,
+    Severity,
+)
 from recovery.redact import redact
 from recovery.store import components, database, events, executions, incidents, recoveries, returns
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow
 from recovery.worker import calling
 from recovery.worker.context import Context
+from recovery.worker.facts import component_facts
 from recovery.worker.guarding import ASIDE, work_on_all
 from recovery.worker.holding import LOOK_AGAIN, hold_of
 from recovery.worker.learning import as_taken, order_learned
@@ -206,18 +217,8 @@ def _of_recovery(recovery: RecoveryRow | None) -> dict[str, Any]:
 
 
 def _of_component(row: IncidentRow, component: ComponentRow | None) -> dict[str, Any]:
-    flaps = component is not None and component.health == FLAPPING
-    return {"known_healthy": _known_healthy(row, component), "unstable": flaps}
-
-
-def _known_healthy(row: IncidentRow, known: ComponentRow | None) -> bool | None:
-    """What readings say of the component; None without any, and where a person muted it.
-
-    Nothing for a cause that they cannot see (a credential), and no good word from before the last failure.
-    """
-    if known is None or known.seen_at is None or known.muted or known.health == "unknown":
-        return None
-    is_healthy = known.health == "healthy"
-    if row.cause_class != CauseClass.UNAVAILABLE or (is_healthy and known.seen_at < row.failed_at):
-        return None
-    return is_healthy
+    if component is None:
+        return {}
+    known = component_facts(component)
+    known_healthy = proven_healthy(known, CauseClass(row.cause_class), row.failed_at)
+    return {"known_healthy": known_healthy, "unstable": known.health is Health.FLAPPING}

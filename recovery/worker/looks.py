@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from recovery import checks
 from recovery.clock import utc_now
-from recovery.model import DoorError, Doors, FailureType, Past, PlannedCheck, Plugin, Reading
+from recovery.model import DoorError, Doors, FailureType, Health, Past, PlannedCheck, Plugin, Reading
 from recovery.outside.bounded import Bounded
 from recovery.store.tables import ComponentRow
 
@@ -244,7 +244,7 @@ class Looks:
 
 def is_quiet(row: ComponentRow, reading: Reading) -> bool:
     """A healthy look at a healthy component can wait to be recorded until the next tick."""
-    return reading.healthy is True and row.health == "healthy" and not row.failures and not row.muted
+    return reading.healthy is True and row.health == Health.HEALTHY and not row.failures and not row.muted
 
 
 def look_now(

@@ -64,18 +64,10 @@ def mirror_canary(case: Case, step: StepRow) -> None:
     if step.chain_id is None or step.state != StepState.RUNNING:
         return
     chain = executions.find_chains([step.chain_id])[step.chain_id]
-    state = _canary_state(chain, case.incident.id)
+    is_ours, is_let_go = chain.incident_id == case.incident.id, chain.run_at is None and chain.lease_until is None
+    state = planner.canary_state(ExecutionState(chain.state), is_ours, is_let_go)
     if state:
         steps.finish_canary(step, state, chain.because, case.now)
-
-
-def _canary_state(chain: ExecutionRow, incident_id: int) -> StepState | None:
-    if chain.state == ExecutionState.RECOVERED:
-        return StepState.SUCCEEDED
-    if chain.incident_id != incident_id or chain.state == ExecutionState.LEFT_ALONE:
-        return StepState.SKIPPED
-    waits = chain.state == ExecutionState.WAITING and chain.run_at is None and chain.lease_until is None
-    return StepState.FAILED if waits or chain.state == ExecutionState.FAILED else None
 
 
 def _rest(case: Case, move: moves.Rest) -> bool:

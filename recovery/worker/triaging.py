@@ -20,7 +20,7 @@ from recovery.decide.triage import (
     triage_failure,
     triage_success,
 )
-from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, Reading, Success
+from recovery.model import CONNECTIVITY, CauseClass, ExecutionState, Failure, Health, Reading, Success
 from recovery.sources import n8n_error, probe, read
 from recovery.store import (
     components,
@@ -192,7 +192,7 @@ class _Batch:
         if isinstance(facts, Reading) and verdict.component:
             joined = incident_id if verdict.move is Move.JOIN else None
             before = self._apply_component(facts.component, verdict.component, verdict.because, joined)
-            if verdict.signs and before != "healthy":
+            if verdict.signs and before != Health.HEALTHY:
                 self.turned.update(verdict.signs)
         if isinstance(facts, Reading):
             self.hearing.note(signal, facts, at)

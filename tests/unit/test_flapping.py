@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recovery.decide.readings import FLAPPING, flaps, triage_reading
+from recovery.decide.readings import flaps, last_said, triage_reading
 from recovery.decide.triage import ComponentFacts, IncidentFacts, Move, View
 from recovery.model import (
+    FAILING,
     LOOKS,
     NO_LOOKS,
     ComponentPlan,
+    Health,
     IncidentState,
     Playbook,
     Policy,
@@ -86,7 +88,7 @@ def test_a_number_that_no_looks_make_is_none(odd):
 def test_one_that_alternates_is_one_incident_that_says_so_and_stays():
     queue = Watched().look(*[1, 0] * 6)
     assert queue.opened == 1 and queue.moves[-1] is Move.OPEN
-    assert queue.facts.health == FLAPPING
+    assert queue.facts.health == Health.FLAPPING
     assert queue.summary == "flapping: changed 11 times in the last 12 looks; queue: because"
     queue.look(*[1, 0] * 50)
     assert queue.opened == 1 and Move.SIGN not in queue.moves
@@ -96,16 +98,16 @@ def test_one_that_alternates_is_one_incident_that_says_so_and_stays():
 def test_it_ends_when_it_has_kept_still_and_not_before():
     queue = Watched().look(*[1, 0] * 20)
     for _ in range(15):
-        assert queue.look(1).facts.health == FLAPPING
+        assert queue.look(1).facts.health == Health.FLAPPING
     assert queue.moves[-1] is Move.COUNT
-    assert queue.look(1).facts.health == "healthy" and queue.moves[-1] is Move.SIGN
-    assert queue.look(0).facts.health == "healthy", "and one bad look does not bring it back"
+    assert queue.look(1).facts.health is Health.HEALTHY and queue.moves[-1] is Move.SIGN
+    assert queue.look(0).facts.health is Health.HEALTHY, "and one bad look does not bring it back"
 
 
 def test_one_that_then_stays_down_is_plainly_down():
     queue = Watched().look(*[1, 0] * 20).look(*[0] * 21)
     assert (queue.facts.health, queue.opened) == ("unhealthy", 1)
-    assert queue.look(1).facts.health == "healthy"
+    assert queue.look(1).facts.health is Health.HEALTHY
 
 
 @pytest.mark.parametrize("threshold", [1, 2, 3])
@@ -113,7 +115,7 @@ def test_ordinary_failures_are_untouched(threshold):
     queue = Watched(failure_threshold=threshold)
     for _ in range(10):  # down, confirmed, restarted, verified, and well for a while
         queue.look(*[0] * max(threshold, 2), 1, 1)
-        assert queue.facts.health == "healthy"
+        assert queue.facts.health is Health.HEALTHY
     assert queue.opened == 10 and queue.moves.count(Move.SIGN) == 10
 
 
@@ -121,22 +123,22 @@ def test_a_single_bad_look_now_and_then_is_nothing():
     queue = Watched()
     for _ in range(10):
         queue.look(1, 1, 1, 1, 0)
-    assert queue.opened == 0 and queue.facts.health == "healthy"
+    assert queue.opened == 0 and queue.facts.health is Health.HEALTHY
 
 
 def test_what_leaves_no_doubt_turns_as_it_likes():
     queue = Watched()
     for _ in range(15):
         queue.look(0, 1, certain=True)
-    assert queue.facts.health == "healthy" and queue.opened == 15
+    assert queue.facts.health is Health.HEALTHY and queue.opened == 15
     queue = Watched().look(*[1, 0] * 10)
-    assert queue.facts.health == FLAPPING
-    assert queue.look(1, certain=True).facts.health == "healthy"
+    assert queue.facts.health == Health.FLAPPING
+    assert queue.look(1, certain=True).facts.health is Health.HEALTHY
 
 
 def test_a_person_who_resolved_it_is_not_called_at_each_turn():
     queue = Watched().look(*[1, 0] * 10)
-    queue.view.components["queue"] = ComponentFacts(FLAPPING, 1, 0, True, queue.now, queue.facts.looks)
+    queue.view.components["queue"] = ComponentFacts(Health.FLAPPING, 1, 0, True, queue.now, queue.facts.looks)
     queue.view.incidents[PRINT] = IncidentFacts(1, IncidentState.RESOLVED, queue.now)
     queue.look(*[1, 0] * 10)
     assert queue.opened == 1 and queue.facts.muted
@@ -155,8 +157,8 @@ def test_it_does_not_flap_itself(threshold, turns):
     looks = NO_LOOKS
     for number in range(turns + 1):
         looks = note_look(looks, number % 2 == 1)
-    begins = flaps(ComponentFacts("healthy", looks=looks), threshold)
-    stays = flaps(ComponentFacts(FLAPPING, looks=looks), threshold)
+    begins = flaps(ComponentFacts(Health.HEALTHY, looks=looks), threshold)
+    stays = flaps(ComponentFacts(Health.FLAPPING, looks=looks), threshold)
     assert begins == (turns >= threshold)
     assert stays == (2 * turns > threshold)
 
@@ -175,12 +177,19 @@ def test_whatever_is_seen_these_things_hold(seen, bad, good, threshold):
         queue.look(healthy, certain=certain and not healthy)
         facts, found = queue.facts, queue.view.incidents.get(PRINT)
         is_open = bool(found and found.state is not IncidentState.RESOLVED)
-        assert is_open == (facts.health in ("unhealthy", FLAPPING)), "an incident exactly while it counts as failing"
+        assert is_open == (facts.health in FAILING), "an incident exactly while it counts as failing"
         assert (facts.failures == 0) is healthy and (facts.successes == 0) is not healthy
-        if facts.health == FLAPPING:
+        if facts.health == Health.FLAPPING:
             assert threshold and queue.moves[-1] is not Move.SIGN
             assert healthy or not certain
-        if before.health == FLAPPING and facts.health == "healthy":
+        if before.health == Health.FLAPPING and facts.health is Health.HEALTHY:
             assert count_turns(facts.looks) <= threshold // 2
     queue.look(*[True] * (LOOKS + 3))
-    assert queue.facts.health == "healthy", "it never hangs"
+    assert queue.facts.health is Health.HEALTHY, "it never hangs"
+
+
+def test_what_one_that_flaps_said_last_is_its_last_look():
+    assert last_said(ComponentFacts(Health.FLAPPING, failures=1)) is Health.UNHEALTHY
+    assert last_said(ComponentFacts(Health.FLAPPING, failures=0)) is Health.HEALTHY
+    for health in (Health.HEALTHY, Health.UNHEALTHY, Health.UNKNOWN):
+        assert last_said(ComponentFacts(health, failures=1)) is health

@@ -26,6 +26,7 @@ from recovery.decide.readings import triage_reading
 from recovery.decide.triage import ComponentFacts, IncidentFacts, Move, View
 from recovery.model import (
     ComponentPlan,
+    Health,
     IncidentState,
     Playbook,
     Policy,
@@ -276,7 +277,7 @@ def test_a_resolved_alert_without_a_fingerprint_does_not_count_while_another_of_
 
 def test_an_alert_is_news_though_it_began_long_before_the_last_look():
     reading = readings_of("alertmanager/firing")[0]
-    view = View(components={reading.component: ComponentFacts("healthy", 0, 5, False, NOW)})
+    view = View(components={reading.component: ComponentFacts(Health.HEALTHY, 0, 5, False, NOW)})
     policy = Policy(Playbook((Stage(0, 1),)))
     assert triage_reading(reading, view, policy, NOW).move is Move.OPEN
 

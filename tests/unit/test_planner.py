@@ -8,7 +8,16 @@ import pytest
 
 from recovery.decide import planner
 from recovery.decide.planner import RecoveryView, StepFacts, plan
-from recovery.model import PlannedAction, PlannedCheck, Playbook, RecoveryState, Stage, StepKind, StepState
+from recovery.model import (
+    ExecutionState,
+    PlannedAction,
+    PlannedCheck,
+    Playbook,
+    RecoveryState,
+    Stage,
+    StepKind,
+    StepState,
+)
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 STAGES = (Stage(0, 1), Stage(60, 2), Stage(300, 3))
@@ -161,6 +170,25 @@ def test_one_execution_goes_first_and_its_success_lets_the_rest_follow():
 def test_a_canary_that_is_left_alone_uses_no_attempt_and_the_next_one_goes():
     assert isinstance(plan(view(REPLAY, canary("skipped"), waiting=4), NOW), planner.StartCanary)
     assert isinstance(plan(view(REPLAY, canary("skipped")), NOW), planner.End)
+
+
+@pytest.mark.parametrize(
+    ("chain", "is_ours", "is_let_go", "step_is"),
+    [
+        ("recovered", True, True, "succeeded"),
+        ("recovered", False, True, "succeeded"),
+        ("left_alone", True, True, "skipped"),
+        ("waiting", False, True, "skipped"),
+        ("retrying", False, False, "skipped"),
+        ("failed", True, True, "failed"),
+        ("waiting", True, True, "failed"),
+        ("waiting", True, False, None),
+        ("retrying", True, False, None),
+    ],
+)
+def test_a_canary_is_what_became_of_its_chain(chain, is_ours, is_let_go, step_is):
+    found = planner.canary_state(ExecutionState(chain), is_ours, is_let_go)
+    assert found is (StepState(step_is) if step_is else None)
 
 
 def test_the_newest_canary_counts():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recovery.decide.readings import triage_reading
+from recovery.decide.readings import proven_healthy, triage_reading
 from recovery.decide.triage import (
     ChainFacts,
     ComponentFacts,
@@ -20,9 +20,11 @@ from recovery.decide.triage import (
 from recovery.model import (
     CANARY_NAME,
     CANARY_WORDS,
+    CauseClass,
     ComponentPlan,
     ExecutionState,
     Failure,
+    Health,
     IncidentState,
     PlannedCheck,
     Playbook,
@@ -165,14 +167,14 @@ def components(component: str = "queue", **facts: Any) -> View:
 
 def test_one_bad_reading_alone_does_nothing_and_the_second_opens():
     first = read(False, View())
-    assert first.move is Move.COUNT and first.component == ComponentFacts("unknown", 1, 0, False, NOW, looks=0b11)
+    assert first.move is Move.COUNT and first.component == ComponentFacts(Health.UNKNOWN, 1, 0, False, NOW, looks=0b11)
     second = read(False, components(failures=1))
-    assert second.move is Move.OPEN and second.component and second.component.health == "unhealthy"
+    assert second.move is Move.OPEN and second.component and second.component.health is Health.UNHEALTHY
 
 
 def test_a_good_reading_between_two_bad_ones_begins_the_count_anew():
     good = read(True, components(failures=1))
-    assert good.component == ComponentFacts("healthy", 0, 1, False, NOW, looks=0b10)
+    assert good.component == ComponentFacts(Health.HEALTHY, 0, 1, False, NOW, looks=0b10)
 
 
 def test_one_bad_reading_joins_what_is_open():
@@ -181,7 +183,7 @@ def test_one_bad_reading_joins_what_is_open():
 
 
 def test_health_needs_its_threshold_and_is_then_a_sign_for_the_open_incident():
-    view = components("orders", health="unhealthy", failures=3)
+    view = components("orders", health=Health.UNHEALTHY, failures=3)
     view.incidents["|orders|unavailable"] = IncidentFacts(3, IncidentState.NEEDS_HUMAN)
     first = read(True, view, "orders")
     assert first.move is Move.COUNT and first.component and first.component.health == "unhealthy"
@@ -191,7 +193,7 @@ def test_health_needs_its_threshold_and_is_then_a_sign_for_the_open_incident():
 
 
 def test_a_muted_component_is_silent_until_it_was_healthy():
-    muted = components(health="unhealthy", failures=9, muted=True)
+    muted = components(health=Health.UNHEALTHY, failures=9, muted=True)
     assert read(False, muted).move is Move.COUNT and read(False, muted).component.muted  # type: ignore[union-attr]
     assert not read(True, muted).component.muted  # type: ignore[union-attr]
 
@@ -242,3 +244,23 @@ def test_a_success_that_retried_a_chain_recovers_it_whoever_asked(state):
     chain = succeed(chained(state), "5").chain
     assert chain and (chain.chain_id, chain.leaf_id, chain.state) == (1, "99", ExecutionState.RECOVERED)
     assert succeed(chained(ExecutionState.RECOVERED), "5").chain is None
+
+
+@pytest.mark.parametrize(
+    ("more", "cause", "proven"),
+    [
+        ({}, CauseClass.UNAVAILABLE, True),
+        ({"health": Health.UNHEALTHY}, CauseClass.UNAVAILABLE, False),
+        ({"health": Health.FLAPPING}, CauseClass.UNAVAILABLE, False),
+        ({"health": Health.UNKNOWN}, CauseClass.UNAVAILABLE, None),
+        ({"muted": True}, CauseClass.UNAVAILABLE, None),
+        ({"seen_at": None}, CauseClass.UNAVAILABLE, None),
+        ({"seen_at": NOW - timedelta(seconds=1)}, CauseClass.UNAVAILABLE, None),
+        ({"seen_at": NOW - timedelta(seconds=1), "health": Health.UNHEALTHY}, CauseClass.UNAVAILABLE, False),
+        ({}, CauseClass.CREDENTIALS, None),
+        ({"health": Health.UNHEALTHY}, CauseClass.CRASHED, None),
+    ],
+)
+def test_readings_prove_health_only_of_what_they_see_and_after_the_last_failure(more, cause, proven):
+    known = ComponentFacts(**{"health": Health.HEALTHY, "seen_at": NOW, **more})
+    assert proven_healthy(known, cause, failed_at=NOW) is proven
