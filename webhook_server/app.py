@@ -68,8 +68,20 @@ def create_app(config: Any) -> Flask:
         app.register_blueprint(room.blueprint)
     _open_per_process(app, config.database_url)
     _tell_errors(app)
-    app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {senders.PREFIX: webhooks.SignalsApp(config)})  # type: ignore[method-assign]
+    rooms = DispatcherMiddleware(app.wsgi_app, {senders.PREFIX: webhooks.SignalsApp(config)})
+    app.wsgi_app = _with_one_slash(rooms)  # type: ignore[method-assign]
     return app
+
+
+def _with_one_slash(rooms: Any) -> Any:
+    """An address of ours that was written with a slash at its end makes //webhooks/probe: that is heard too."""
+
+    def tidy(environ: dict[str, Any], start_response: Any) -> Any:
+        if environ.get("PATH_INFO", "").startswith("//"):
+            environ["PATH_INFO"] = "/" + environ["PATH_INFO"].lstrip("/")
+        return rooms(environ, start_response)
+
+    return tidy
 
 
 def _open_per_process(app: Flask, url: str) -> None:

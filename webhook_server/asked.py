@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import BadRequest
 
-from recovery.model import AlertState, ExecutionState, FailureType, IncidentState, OrderWhat, Severity
+from recovery.model import AlertState, ExecutionState, FailureType, Health, IncidentState, OrderWhat, Severity
 from recovery.store.views import LARGEST_ID
 from webhook_server.problems import Problem
 
@@ -146,7 +146,7 @@ class ComponentQuery(Paging):
     """Which components."""
 
     name: Text | None = None
-    health: Text | None = None
+    health: Annotated[Health, known(Health)] | None = None
 
 
 class RangeQuery(Query):

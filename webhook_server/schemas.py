@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from recovery.model import (
     AlertState,
     ExecutionState,
+    Health,
     IncidentState,
     OrderWhat,
     RecoveryState,
@@ -180,7 +181,7 @@ class Component(Shown):
 
     id: int
     name: str
-    health: str
+    health: Health
     failures: int = Field(description="failed looks in a row")
     successes: int = Field(description="healthy looks in a row")
     muted: bool

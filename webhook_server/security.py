@@ -17,7 +17,7 @@ from wtforms import PasswordField, StringField
 from wtforms.validators import InputRequired, Length
 
 from webhook_server.problems import Problem
-from webhook_server.scopes import is_let_in
+from webhook_server.scopes import opens, refuse_elsewhere
 from webhook_server.secrets import plain, same_secret
 from webhook_server.throttle import Throttle
 
@@ -182,9 +182,10 @@ def require_token(expected: str, door: str) -> None:
     Raises:
         Problem: 401, 403 for a scoped token elsewhere, or 429 after too many failures. A right token is never refused.
     """
-    given = shown_token()
-    if same_secret(given, expected) or is_let_in(current_app.config["MEDIC"], given, request.method, request.path):
+    given, config = shown_token(), current_app.config["MEDIC"]
+    if same_secret(given, expected) or opens(config, given, request.method, request.path):
         return
+    refuse_elsewhere(config, given, request.method, request.path)
     require_one_of({}, door)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from werkzeug.wrappers import Request
 
 from webhook_server.problems import Problem
-from webhook_server.scopes import is_let_in
+from webhook_server.scopes import opens, refuse_elsewhere
 from webhook_server.secrets import plain, same_secret
 from webhook_server.security import LARGEST_BODY
 
@@ -28,20 +28,19 @@ class Call(Request):
 
 
 def check_sender(call: Call, body: bytes, now: datetime) -> str:
-    """The sender's signature where it signed, else "" where its token is right.
+    """The sender's signature where that lets it in, "" where its token does: either is enough.
 
     Raises:
-        Problem: neither is right, or the token is good for other addresses.
+        Problem: 401, neither is right; 403, the token is good for other addresses.
     """
     expected = plain(call.config.webhook_token)
     given = call.headers.get("X-Medic-Token") or _bearer(call)
-    signature = call.headers.get("X-Medic-Signature")
-    if given and same_secret(given, expected):
+    signature, path = call.headers.get("X-Medic-Signature"), f"{PREFIX}{call.path}"
+    if given and (same_secret(given, expected) or opens(call.config, given, call.method, path)):
         return ""
     if signature:
         return _check_signature(signature, body, expected, now)
-    if given and is_let_in(call.config, given, call.method, f"{PREFIX}{call.path}"):
-        return ""
+    refuse_elsewhere(call.config, given, call.method, path)
     why = "the token is wrong" if given else "there is no token and no signature"
     raise Problem(401, "Unauthorized", f"{why}: send Authorization: Bearer <token>, or X-Medic-Token: <token>")
 

@@ -1,6 +1,9 @@
 """What is allowed in a configuration and still worth a second look."""
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+from urllib.parse import unquote
 
 from recovery import checks
 from recovery.config.components import Component
@@ -12,7 +15,25 @@ from recovery.model.durations import write_duration
 
 def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is valid but may not be meant."""
-    return [*_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_slips(env)]
+    folders = _on_folders(config)
+    return [*folders, *_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_slips(env)]
+
+
+def _on_folders(config: Config) -> Iterator[str]:
+    """Notes and no problems: who checks a file is often another than who runs it, and on another machine."""
+    database = config.database_url.removeprefix("sqlite:///")
+    folders = {"data_dir": config.data_dir}
+    if database != config.database_url:
+        folders["the folder of database_url"] = Path(unquote(database)).parent
+    for name, folder in folders.items():
+        there = next(one for one in (folder, *folder.parents) if os.path.lexists(one))
+        if not there.is_dir():
+            yield f"{name} cannot be used: {there} is no directory."
+        elif not os.access(there, os.W_OK | os.X_OK):
+            yield (
+                f"{name}, {folder}, cannot be written by the user who runs this:"
+                " allow it to the one who runs n8n-medic, or name another."
+            )
 
 
 def _on_n8n(config: Config) -> Iterator[str]:

@@ -167,6 +167,21 @@ components:
     assert "No alert channel" in shown.output
 
 
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("data_dir: taken/medic", "data_dir cannot be used: {here}/taken is no directory"),
+        ("data_dir: /proc/1/medic", "data_dir, /proc/1/medic, cannot be written by the user who runs this"),
+        ("database_url: sqlite:////proc/1/medic.db", "the folder of database_url, /proc/1, cannot be written"),
+    ],
+)
+def test_a_folder_that_nothing_can_be_written_to_is_noted(run: Run, tmp_path: Path, file: str, said: str) -> None:
+    (tmp_path / "taken").touch()
+    shown = run("check-config", file=file)
+    assert shown.exit_code == 0 and said.format(here=tmp_path) in shown.output
+    assert "written by" not in run("check-config", file="data_dir: new/deep").output
+
+
 def test_a_bad_configuration_is_exit_code_2_for_every_command_that_needs_one(run: Run) -> None:
     for words in (["check-config"], ["serve"], ["worker"], ["run-check", "a"], ["report"]):
         ended = run(*words, file="bnid: x\ndry_run: maybe")

@@ -271,6 +271,8 @@ def test_nonsense_in_an_address_is_400_on_both_engines(either_api):
 def test_a_misspelled_word_is_met_with_the_right_one(api):
     assert "did you mean 'state'?" in problem_of(api.get("/api/v1/incidents?stat=open"), 400)["detail"]
     assert "did you mean 'open'?" in problem_of(api.get("/api/v1/incidents?state=opened"), 400)["detail"]
+    told = problem_of(api.get("/api/v1/components?health=nonsense"), 400)["detail"]
+    assert "one of: healthy, unhealthy, flapping, unknown" in told
 
 
 def test_edge_values_that_are_possible_are_answered_on_both_engines(either_api):

@@ -1,8 +1,11 @@
 """Each token for n8n opens its own addresses, and no other one."""
 
+import hashlib
+import hmac
 import itertools
 import json
 import re
+import time
 
 import pytest
 from flask.testing import FlaskClient
@@ -113,6 +116,21 @@ def test_a_scoped_token_elsewhere_counts_as_no_failed_login(caller):
         answer = ask(caller, "GET", "/api/v1/incidents", HEADERS["Authorization"](TOKENS["report"]))
     assert answer.status_code == 403
     assert ask(caller, "GET", "/api/v1/incidents", {"Authorization": "Bearer wrong"}).status_code == 401
+
+
+def test_a_token_or_a_signature_is_enough_whatever_the_other_is(caller):
+    def sent(path: str, token: str, key: str) -> int:
+        body, stamp = json.dumps(READINGS), int(time.time())
+        mark = hmac.new(key.encode(), f"{stamp}.{body}".encode(), hashlib.sha256).hexdigest()
+        headers = {"X-Medic-Token": token, "X-Medic-Signature": f"t={stamp},v1={mark}"}
+        return caller.post(path, data=body, headers=headers, content_type="application/json").status_code
+
+    right, wrong = "webhook-token-of-the-tests", "another key"
+    assert sent("/webhooks/probe", TOKENS["probes"], wrong) == 202
+    assert sent("/webhooks/generic", TOKENS["probes"], right) == 202
+    assert sent("/webhooks/generic", "no token", right) == 202
+    assert sent("/webhooks/generic", TOKENS["probes"], wrong) == 401
+    assert sent("/webhooks/generic", TOKENS["report"], wrong) == 401
 
 
 def test_the_operators_token_is_shown_in_either_header(caller):

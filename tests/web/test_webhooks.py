@@ -166,6 +166,18 @@ def test_a_tampered_body_does_not_match_its_signature(client: Any) -> None:
     assert client.post("/webhooks/probe", data=BODY.replace(b"false", b"true "), headers=headers).status_code == 401
 
 
+def test_an_address_with_a_slash_too_many_is_heard_and_a_wrong_one_is_told_in_json(client: Any) -> None:
+    def send(path: str) -> Any:
+        headers = {**TOKEN, "Content-Type": "application/json"}
+        return client.post("/", data=BODY, headers=headers, environ_overrides={"PATH_INFO": path})
+
+    for path in ("//webhooks/probe", "///webhooks/probe", "/webhooks//probe"):
+        assert send(path).status_code == 202, path
+    for path in ("//webhooks/prob", "//api/v1/incident", "///agent/nothing"):
+        answer = send(path)
+        assert answer.status_code in (401, 404) and answer.content_type == "application/problem+json", path
+
+
 def test_the_same_signed_delivery_counts_once(client: Any) -> None:
     headers = signed(BODY, int(time.time()))
     told = [client.post("/webhooks/probe", data=BODY, headers=headers).get_json()["signals"][0] for _ in range(2)]
