@@ -3,12 +3,12 @@
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
+
+from recovery.outside.resolving import Resolving
 
 __all__ = ["Background"]
 
-RESOLVING_THREADS = 32  # a name server that hangs holds up no other name
 T = TypeVar("T")
 
 
@@ -50,6 +50,6 @@ class Background:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._loop.set_default_executor(ThreadPoolExecutor(RESOLVING_THREADS, "names"))
+                self._loop.set_default_executor(Resolving())
                 threading.Thread(target=self._loop.run_forever, name="looks", daemon=True).start()
             return self._loop

@@ -108,7 +108,7 @@ class Http:
     ) -> HttpAnswer:
         """`request`, for the event loop. See `HttpDoor.ask`."""
         begin = time.monotonic()
-        sent = dict(headers or {})
+        sent, asked = dict(headers or {}), [url]
         if any(sign.isspace() for sign in url):
             raise door_error(ValueError("an address has no spaces"), url, timeout_seconds)
         if json is not None:
@@ -117,11 +117,11 @@ class Http:
         try:
             async with asyncio.timeout(timeout_seconds), self._session() as session:
                 trust = self._trust if verify else False
-                response = await _follow(session, method, url, data, sent, trust, REDIRECTS if follow else 0)
+                response = await _follow(session, method, asked, data, sent, trust, REDIRECTS if follow else 0)
                 async with response:
                     body = await _read(response)
         except UNREACHABLE as error:
-            raise door_error(error, url, timeout_seconds) from None
+            raise door_error(error, asked[-1], timeout_seconds) from None
         took = (time.monotonic() - begin) * 1000
         told = {name.lower(): value for name, value in response.headers.items()}
         return HttpAnswer(response.status, body, took, told, getattr(response, "certificate_ends", None))
@@ -151,7 +151,7 @@ def _trusting(ca_file: str) -> ssl.SSLContext:
 async def _follow(
     session: aiohttp.ClientSession,
     method: str,
-    url: str,
+    asked: list[str],
     data: bytes | None,
     headers: dict[str, str],
     trust: ssl.SSLContext | aiohttp.Fingerprint | bool,
@@ -161,8 +161,12 @@ async def _follow(
 
     Whoever answers must not be able to send us to whatever this machine reaches, and another host that is well says
     nothing of this one. Headers, which may hold secrets, go only to the place they were meant for.
+
+    Args:
+        asked: the address; those that it redirects to are added, so that what fails is told of the right one.
     """
     for _ in range(hops + 1):
+        url = asked[-1]
         response = await session.request(method, url, data=data, headers=headers, ssl=trust, allow_redirects=False)
         target = response.headers.get("location")
         there = _within_host(url, target) if hops and target and response.status in REDIRECTING else ""
@@ -172,7 +176,7 @@ async def _follow(
         headers = headers if urlsplit(there)[:2] == urlsplit(url)[:2] else {}
         if response.status not in (307, 308):
             method, data = "HEAD" if method == "HEAD" else "GET", None
-        url = there
+        asked.append(there)
     raise TooManyRedirects(REDIRECTS)
 
 

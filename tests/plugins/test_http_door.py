@@ -157,6 +157,13 @@ def test_a_redirect_loop_ends(site):
     assert len(site.asked) == 6
 
 
+def test_what_a_redirect_leads_to_is_named_where_it_fails(site):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    site.answers["/a"] = (302, {"Location": f"http://127.0.0.1:{port}/b"}, b"")
+    assert str(failing(site.url + "/a")) == f"127.0.0.1:{port} refuses the connection"
+
+
 def test_a_redirect_is_followed_and_its_body_is_not_read(site):
     site.answers["/old"] = (301, {"Location": "/new"}, b"x" * 10_000_000)
     site.answers["/new"] = (200, {}, b"here")
