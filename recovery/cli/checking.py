@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import click
+
 from recovery import checks
 from recovery.clock import utc_now
 from recovery.config import Component, Config
 from recovery.model import Past, Reading
+
+HEARING = ("heartbeat", "pushed")  # these judge what n8n-medic was told: without it they would call anything well
 
 
 def look_at(config: Config, name: str) -> Reading:
@@ -19,14 +23,31 @@ def look_at(config: Config, name: str) -> Reading:
         raise KeyError(f"the component {name!r} has no check in the configuration")
     from recovery.outside.doors import OpenDoors
 
-    return look(component, OpenDoors(config), {})
+    memory, beat = _heard_of(config, name) if component.check.kind in HEARING else ({}, {})
+    return look(component, OpenDoors(config), memory, beat)
 
 
-def look(component: Component, doors: Any, memory: dict[str, Any]) -> Reading:
-    """Run the check of a component that has one; `memory` is what its last look kept."""
+def _heard_of(config: Config, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the last look at a component kept, and what was heard of it; nothing where no database can say."""
+    from recovery.cli.commands import has_history, open_database
+    from recovery.store import components
+
+    if not has_history(config):
+        return {}, {}
+    try:
+        open_database(config)
+    except click.ClickException as away:
+        click.echo(f"Without what was heard of it so far: {away.message}", err=True)
+        return {}, {}
+    row = components.find_components([name]).get(name)
+    return (row.memory or {}, row.beat or {}) if row else ({}, {})
+
+
+def look(component: Component, doors: Any, memory: dict[str, Any], beat: dict[str, Any] | None = None) -> Reading:
+    """Run the check of a component that has one; `memory` is what its last look kept, `beat` what was heard of it."""
     assert component.check is not None
     plugin = checks.REGISTRY.find(component.check.kind)
-    past = (Past(utc_now(), memory),) if plugin.remembers else ()
+    past = (Past(utc_now(), memory, beat or {}),) if plugin.remembers else ()
     found: Any = plugin.run(plugin.args.model_validate(component.check.arguments), doors, *past)
     reading: Reading = doors.background.run(found) if plugin.waits else found
     return reading

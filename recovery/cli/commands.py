@@ -175,8 +175,8 @@ def doctor(as_json: bool) -> None:
 def run_check(name: str) -> None:
     """Run the check of the component NAME once, now, and print what it saw.
 
-    Nothing is recorded or remembered. The exit code is 0 where it is healthy, 1 where it is not, or where something is
-    over its limit that would count only if it lasted.
+    Nothing is recorded or remembered; a heartbeat is judged by what was heard of it. The exit code is 0 where it is
+    healthy, 1 where it is not, or where something is over its limit that would count only if it lasted.
 
     \b
     Example:

@@ -1,6 +1,6 @@
 """A job that tells of itself: it has begun, is done, has failed, or has something to say."""
 
-from recovery.model import Signal, SignalKind
+from recovery.model import FailureType, Signal, SignalKind
 from recovery.sources.shapes import component_name, text
 
 SOURCE = "heartbeat"
@@ -23,5 +23,6 @@ def receive(name: str, what: str, log: str, delivery: str | None = None) -> Sign
         "message": text(log, MOST_LOG).strip() or SAID[what],
     }
     if what == "fail":
+        body["failure_type"] = str(FailureType.WORKFLOW_FAILED)  # as its check says, and no server is down by it
         body["certain"] = True  # a job that says so itself needs no second look
     return Signal("", SignalKind.READING, SOURCE, "", body, delivery)

@@ -83,10 +83,10 @@ def whole(value: Any) -> int | None:
 
 
 def number(value: Any) -> float | None:
-    """A finite number below 10^12 either way; None for anything else."""
+    """A finite number from 0 to 10^12, as lengths of time are; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < MOST_NUMBER else None  # compared first: a longer integer fits no float
+    return float(value) if 0 <= value < MOST_NUMBER else None  # compared first: a longer integer fits no float
 
 
 def moment(value: Any) -> datetime | None:

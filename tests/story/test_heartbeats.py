@@ -51,7 +51,7 @@ def test_a_job_that_says_that_it_failed_is_believed_at_once_with_its_words(engin
     engine.clock.advance(90)
     beat(engine, "fail", "disk full, password=hunter2secret")
     assert state(engine) == "needs_human" and "disk full" in engine.incident().cause
-    assert "hunter2" not in engine.incident().cause
+    assert "hunter2" not in engine.incident().cause and engine.incident().failure_type == "workflow_failed"
     engine.run(120, 30)
     assert state(engine) == "needs_human", "the next look does not call it well"
     beat(engine, "start")

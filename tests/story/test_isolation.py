@@ -42,7 +42,7 @@ def broken_for(real: Callable[..., Any], is_it: Callable[..., bool], problem: Ex
 
 
 @pytest.mark.parametrize(
-    "latency", [HUGE, -HUGE, float("inf"), float("nan"), True, "5", None], ids=lambda one: str(one)[:9]
+    "latency", [HUGE, -HUGE, -1, float("inf"), float("nan"), True, "5", None], ids=lambda one: str(one)[:9]
 )
 def test_a_latency_that_is_no_number_is_left_out(latency: Any) -> None:
     [signal] = probe.receive({"component": "x", "healthy": False, "latency_ms": latency})

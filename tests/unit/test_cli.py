@@ -23,6 +23,7 @@ from recovery.config import Config, ensure_secrets
 from recovery.config.environment import log_level, notice_slips
 from recovery.config.settings import SECRET_NAMES
 from recovery.model.scopes import SCOPES
+from recovery.store import components, database
 
 Run = Callable[..., Result]
 
@@ -220,6 +221,23 @@ def test_a_check_can_be_run_by_hand(run: Run) -> None:
     assert unknown.exit_code == 2
     assert "there are: db, probed" in unknown.stderr
     assert "has no check" in run("run-check", "probed").stderr
+
+
+def test_a_heartbeat_is_judged_by_what_was_heard_of_it(run: Run, tmp_path: Path) -> None:
+    file = "components: [{name: backup, check: {kind: heartbeat, period: 1h}}]"
+    assert "its first heartbeat is not due yet" in run("run-check", "backup", file=file).output
+    (tmp_path / "data").mkdir()
+    database.open_database(f"sqlite:///{tmp_path}/data/medic.db", migrate=True)
+    with database.write():
+        components.set_component("backup", "unknown", utc_now(), "heard")
+        components.note_beat("backup", "fail", utc_now(), "disk full")
+    try:
+        failed = run("run-check", "backup")
+    finally:
+        database.close_database()
+    assert failed.exit_code == 1 and "its last run failed: disk full" in failed.output
+    away = run("run-check", "backup", MEDIC_DATABASE_URL="postgresql://medic:hush@127.0.0.1:1/medic")
+    assert "Without what was heard of it so far" in away.stderr and "hush" not in away.output
 
 
 def test_a_check_by_hand_says_what_is_over_its_limit_though_it_would_not_count_yet(run: Run) -> None:

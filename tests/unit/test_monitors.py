@@ -26,6 +26,7 @@ from recovery.decide.readings import triage_reading
 from recovery.decide.triage import ComponentFacts, IncidentFacts, Move, View
 from recovery.model import (
     ComponentPlan,
+    FailureType,
     Health,
     IncidentState,
     Playbook,
@@ -479,6 +480,7 @@ def test_a_heartbeat_says_how_a_job_is(what, healthy, move):
     reading = read(signal.kind, signal.body)
     assert (reading.component, reading.healthy, reading.because) == ("backup", healthy, "disk full")
     assert signal.body["heartbeat"] == what and signal.key == ""
+    assert reading.failure_type is (FailureType.WORKFLOW_FAILED if what == "fail" else None)
     assert triage_reading(reading, View(), Policy(Playbook((Stage(0, 1),))), NOW).move is move
 
 
