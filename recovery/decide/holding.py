@@ -1,15 +1,17 @@
 """Why nothing is done about a component just now: maintenance, or something that it needs is down."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from recovery.decide.triage import ComponentFacts
 from recovery.model import MaintenancePlan, Policy
 
 ALL = "*"
+NEEDED_SEEN_WITHIN = timedelta(seconds=30)  # enough for a look that hangs, and the one that confirms it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +68,30 @@ def why_held(component: str, policy: Policy, failing: Collection[str], windows: 
     needed = next((name for name in policy.upstream(component) if name in failing), None)
     because = f"{component} needs {needed}, which is down: that comes first"
     return Hold(because, bounded=True) if needed else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """What a component needs, of which nobody knows yet whether it is down as well; `hurry`: to be looked at now."""
+
+    names: tuple[str, ...]
+    hurry: tuple[str, ...]
+
+
+def unseen_of(
+    component: str, policy: Policy, known: Mapping[str, ComponentFacts], since: datetime, now: datetime
+) -> Unseen:
+    """What is to be seen before anything is done about a component that fails since `since`.
+
+    What it needs may have failed with it and is only looked at later: it would be restarted for what is no fault of its
+    own. Nothing is waited for longer than `NEEDED_SEEN_WITHIN`, nor for what has no check.
+    """
+    names, hurry = [], []
+    for name in policy.upstream(component) if timedelta(0) <= now - since < NEEDED_SEEN_WITHIN else ():
+        facts, plan = known.get(name), policy.component(name)
+        if plan.check is None or facts is None:
+            continue
+        is_old = facts.seen_at is None or facts.seen_at < since
+        hurry += [name] if is_old else []
+        names += [name] if is_old or 0 < facts.failures < plan.failure_threshold else []
+    return Unseen(tuple(names), tuple(hurry))

@@ -204,6 +204,8 @@ def _verify(view: RecoveryView, now: datetime, acted: StepFacts, checks: Sequenc
     grace = timedelta(seconds=view.playbook.boot_grace_seconds)
     if now + VERIFY_EVERY <= acted_at + grace:
         return AddCheck(check, "it may still be starting: look again", now + VERIFY_EVERY)
+    if is_old(looked[-1].finished_at, now):  # it was held meanwhile, and may be well again with what it needs
+        return AddCheck(check, "look anew: it waited since the last look")
     return failed(view, now, f"the check still fails after the action: {looked[-1].why}")
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from recovery.decide import incidents as decide
-from recovery.decide.holding import Hold
+from recovery.decide.holding import Hold, unseen_of
 from recovery.decide.planner import AT_REST
 from recovery.decide.readings import proven_healthy
 from recovery.model import (
@@ -32,6 +32,7 @@ from recovery.worker.learning import as_taken, order_learned
 from recovery.worker.tagging import heed_tags
 
 NEEDED_AGAIN, SEEN_WITHIN = timedelta(seconds=30), timedelta(seconds=60)
+SEE_AGAIN = timedelta(seconds=0.5)
 
 
 def look_at_incidents(ctx: Context, now: datetime) -> None:
@@ -76,9 +77,12 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
     recovery = known.recoveries.get(row.id)
     view = view_of(row, known, now)
     move = decide.look(view, ctx.policy, now)
-    hold = hold_of(ctx, row.component, now) if isinstance(move, decide.Begin | decide.CallPerson) else None
-    if hold and not (hold.bounded and decide.is_overdue(view, now)):
+    acts, overdue = isinstance(move, decide.Begin | decide.CallPerson), decide.is_overdue(view, now)
+    hold = hold_of(ctx, row.component, now) if acts else None
+    if hold and not (hold.bounded and overdue):
         _hold(ctx, row, hold, now)
+    elif acts and not overdue and _waits_for_what_it_needs(ctx, row, now):
+        incidents.set_incident(row.id, wake_at=now + SEE_AGAIN)
     elif isinstance(move, decide.Begin):
         begin_recovery(ctx, row, recovery, move.playbook, move.because, now)
     elif isinstance(move, decide.CallPerson):
@@ -93,6 +97,16 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
         resolve(ctx, row, recovery if move.healed else None, move.because, now)
     else:
         incidents.set_incident(row.id, wake_at=move.until)
+
+
+def _waits_for_what_it_needs(ctx: Context, row: IncidentRow, now: datetime) -> bool:
+    """Whether what it needs is to be looked at first, which is hurried then."""
+    if row.state != IncidentState.OPEN or not (upstream := ctx.policy.upstream(row.component)):
+        return False
+    known = {name: component_facts(one) for name, one in components.find_components(upstream).items() if one.configured}
+    unseen = unseen_of(row.component, ctx.policy, known, row.episode_at, now)
+    components.hurry_components(unseen.hurry, now)
+    return bool(unseen.names)
 
 
 def _hold(ctx: Context, row: IncidentRow, hold: Hold, now: datetime) -> None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from recovery.clock import utc_now
-from recovery.decide.holding import planned_windows
-from recovery.model import ComponentPlan, MaintenancePlan
+from recovery.decide.holding import planned_windows, unseen_of
+from recovery.decide.triage import ComponentFacts
+from recovery.model import ComponentPlan, MaintenancePlan, Playbook, Policy, Stage
 from recovery.store import maintenance
 from recovery.store.tables import AlertRow, IncidentRow, RecoveryRow
 from recovery.worker.__main__ import prepare
@@ -54,6 +55,64 @@ def test_nothing_is_done_and_nobody_is_called_for_what_needs_something_that_is_d
     assert (row.state, row.because, row.held) == ("open", "api needs db, which is down: that comes first", True)
     assert all(command == ["restart", "db"] for command in engine.outside.commands)
     assert told_of("api") == []
+
+
+@pytest.mark.parametrize("names", [("db", "api", "web"), ("web", "db", "api"), ("api", "web", "db")])
+def test_of_a_chain_that_fails_at_once_only_the_first_is_restarted(
+    fake_clock: FakeClock, names: tuple[str, ...]
+) -> None:
+    """Each is looked at when its turn comes, and what needs another is often seen failing before that one is."""
+    first, second, third = names
+    plans = {first: restartable(first), second: restartable(second, depends_on=(first,))}
+    engine = Engine(fake_clock, components=plans | {third: restartable(third, depends_on=(second,))})
+    prepare(engine.ctx)
+    engine.outside.up = True
+    engine.run(90, 0.5)
+    engine.outside.up = False
+    engine.run(60, 0.5)
+    assert {command[1] for command in engine.outside.commands} == {first}
+    assert told_of(second) == told_of(third) == []
+    assert "needs" in engine.incident(second).because and "needs" in engine.incident(third).because
+
+
+def test_what_fails_alone_is_healed_at_once_for_what_it_needs_is_looked_at_at_once(fake_clock: FakeClock) -> None:
+    plans = {"db": restartable("db", every_seconds=3_600), "api": restartable("api", depends_on=("db",))}
+    engine = Engine(fake_clock, components=plans)
+    prepare(engine.ctx)
+    engine.outside.up = True
+    engine.run(60, 1)
+    fail(engine, "api")
+    assert engine.incident("api").state == "open"
+    engine.run(1, 0.5)
+    assert engine.incident("api").state == "recovering"
+    assert engine.component("db").seen_at >= engine.incident("api").episode_at
+
+
+NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("facts", "passed", "waits", "hurries"),
+    [
+        ({"seen_at": NOW}, 1, False, False),
+        ({"seen_at": NOW - timedelta(seconds=1)}, 1, True, True),
+        ({"seen_at": None}, 1, True, True),
+        ({"seen_at": NOW, "failures": 1}, 1, True, False),
+        ({"seen_at": NOW, "failures": 2}, 1, False, False),
+        ({"seen_at": None}, 31, False, False),
+        ({"seen_at": None}, -60, False, False),
+    ],
+)
+def test_what_is_needed_is_waited_for_until_it_is_seen_and_not_for_long(facts, passed, waits, hurries) -> None:
+    policy = Policy(Playbook((Stage(0, 1),)), components())
+    seen = unseen_of("api", policy, {"db": ComponentFacts(**facts)}, NOW, NOW + timedelta(seconds=passed))
+    assert (seen.names, seen.hurry) == (("db",) if waits else (), ("db",) if hurries else ())
+
+
+def test_what_has_no_check_or_is_not_known_is_not_waited_for() -> None:
+    plans = {"db": ComponentPlan("db"), "api": ComponentPlan("api", depends_on=("db", "mq"))}
+    policy = Policy(Playbook((Stage(0, 1),)), plans | {"mq": restartable("mq")})
+    assert unseen_of("api", policy, {"db": ComponentFacts()}, NOW, NOW).names == ()
 
 
 def test_what_is_well_with_what_it_needs_is_resolved_without_a_word(engine: Engine) -> None:

@@ -116,6 +116,12 @@ def test_the_check_may_fail_while_it_may_still_be_starting():
     assert isinstance(move, planner.NextAttempt) and "still 500" in move.because
 
 
+def test_a_look_from_before_a_hold_fails_no_attempt():
+    looked = (SICK, step(2, "restart", "succeeded", 60), step(3, "http", "failed", 59))
+    assert plan(view(HEAL, *looked), NOW) == planner.AddCheck(CHECK, "look anew: it waited since the last look")
+    assert isinstance(plan(view(HEAL, *looked, step(4, "http", "failed", 1)), NOW), planner.NextAttempt)
+
+
 def test_the_last_look_after_the_action_counts():
     looked = (SICK, DONE, step(3, "http", "failed"), step(4, "http", "succeeded"))
     assert plan(view(HEAL, *looked), NOW) == planner.End(True, "the check is healthy")
