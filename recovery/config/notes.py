@@ -15,8 +15,8 @@ from recovery.model.durations import write_duration
 
 def notes_on(config: Config, env: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is valid but may not be meant."""
-    folders = _on_folders(config)
-    return [*folders, *_on_n8n(config), *_on_components(config), *_on_alerts(config), *notice_slips(env)]
+    watched = (*_on_n8n(config), *_on_components(config), *_on_connectivity(config))
+    return [*_on_folders(config), *watched, *_on_alerts(config), *notice_slips(env)]
 
 
 def _on_folders(config: Config) -> Iterator[str]:
@@ -77,6 +77,15 @@ def _on_check(component: Component) -> Iterator[str]:
         yield (
             f"the error_rate of {component.name!r} is never judged: in a window of {write_duration(rate.window)},"
             f" with a look every {write_duration(every)}, there are fewer looks than at_least ({rate.at_least})."
+        )
+
+
+def _on_connectivity(config: Config) -> Iterator[str]:
+    hosts = {plan.outside for plan in config.policy().components.values() if plan.outside}
+    if not config.connectivity.anchors and len(hosts) >= config.connectivity.hosts:
+        yield (
+            f"{len(hosts)} other hosts are looked at, and no connectivity.anchors prove that this machine is online:"
+            " should it lose its own connection, all of them count as failing, and are healed."
         )
 
 

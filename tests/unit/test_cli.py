@@ -183,6 +183,16 @@ def test_a_folder_that_nothing_can_be_written_to_is_noted(run: Run, tmp_path: Pa
     assert "written by" not in run("check-config", file="data_dir: new/deep").output
 
 
+def test_a_guard_that_is_not_there_is_noted_where_it_would_matter(run: Run) -> None:
+    listed = ", ".join(f"{{name: c{n}, check: {{kind: tcp, host: h{n}.example.com, port: 1}}}}" for n in range(5))
+    noted = "no connectivity.anchors prove"
+    assert noted in run("check-config", file=f"components: [{listed}]").output
+    anchored = 'connectivity: {anchors: ["1.1.1.1:443"]}'
+    assert noted not in run("check-config", file=f"components: [{listed}]\n{anchored}").output
+    fewer = listed.replace("h4.example.com", "127.0.0.1")
+    assert noted not in run("check-config", file=f"components: [{fewer}]").output
+
+
 def test_a_bad_configuration_is_exit_code_2_for_every_command_that_needs_one(run: Run) -> None:
     for words in (["check-config"], ["serve"], ["worker"], ["run-check", "a"], ["report"]):
         ended = run(*words, file="bnid: x\ndry_run: maybe")
