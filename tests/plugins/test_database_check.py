@@ -1,5 +1,6 @@
 """The check of a database, against real ones that stop, fill up and come back; `recovery.checks.database`."""
 
+import asyncio
 import shutil
 import socket
 import sqlite3
@@ -14,10 +15,12 @@ import pytest
 from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
-from recovery.model import DatabaseState, FailureType
+from recovery.clock import utc_now
+from recovery.model import DatabaseState, FailureType, Past
 from recovery.outside.databases import Databases
+from recovery.outside.databases import sqlite as sqlite_door
 from tests.plugins.databases import PostgreSQL, mariadb_server, redis_server
-from tests.plugins.plugins import run_plugin
+from tests.plugins.plugins import BACKGROUND, run_plugin
 from tests.plugins.servers import answer, free_port, raw_server, reset
 
 
@@ -342,6 +345,44 @@ def test_an_sqlite_file_that_somebody_holds_is_a_failure_until_it_is_let_go(file
         assert "locked" in fails(look(engine="sqlite", path=str(file), timeout="1s"))
         writer.execute("ROLLBACK")
     assert look(engine="sqlite", path=str(file)).healthy
+
+
+def test_a_file_on_a_dead_disk_costs_one_thread_and_holds_up_no_other(file, monkeypatch):
+    dead, begun, over = str(file) + "-dead", [], threading.Event()
+    size = sqlite_door._size
+
+    def hang(path):
+        if path == dead:
+            begun.append(path)
+            over.wait(20)
+        return size(path)
+
+    monkeypatch.setattr(sqlite_door, "_size", hang)
+    try:
+        for _ in range(3):
+            assert "within 0.1 s" in fails(look(engine="sqlite", path=dead, timeout="100ms"))
+        assert len(begun) == 1 and look(engine="sqlite", path=str(file)).healthy
+    finally:
+        over.set()
+
+
+def test_servers_that_hang_hold_up_no_other():
+    mysql = REGISTRY.find("database").args
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as server:
+        port = server.getsockname()[1]
+        hanging = mysql(engine="mysql", host="127.0.0.1", port=port, timeout="5s")
+        refused = mysql(engine="mysql", host="127.0.0.1", port=free_port(), timeout="2s")
+
+        async def look_at_all():
+            run = REGISTRY.find("database").run
+            tasks = [asyncio.ensure_future(run(hanging, Doors(), Past(utc_now()))) for _ in range(40)]
+            await asyncio.sleep(0.1)
+            said = await run(refused, Doors(), Past(utc_now()))
+            for task in tasks:
+                task.cancel()
+            return said
+
+        assert "refuses the connection" in fails(BACKGROUND.run(look_at_all()))
 
 
 class Told:

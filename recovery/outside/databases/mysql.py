@@ -15,7 +15,7 @@ from recovery.model import DatabaseAddress, DatabaseState
 
 __all__ = ["Mysql", "arguments"]
 
-THREADS = 16
+THREADS = 256  # made when they are needed: servers that hang hold up no other
 NOT_TOLD = (pymysql.err.OperationalError, pymysql.err.ProgrammingError, pymysql.err.InternalError)
 
 

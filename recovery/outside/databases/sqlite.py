@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,21 +11,28 @@ from recovery.model import DatabaseAddress, DatabaseState, DoorError
 
 __all__ = ["Sqlite"]
 
-THREADS = 8
+THREADS = 256  # made when they are needed: files on a dead disk hold up no other
 LARGEST_CHECKED_BYTES = 67_108_864
 STEPS_BETWEEN_LOOKS = 10_000
 QUERY = "SELECT count(*) FROM sqlite_master"  # SELECT 1 would not even read the file
 
 
 class Sqlite:
-    """SQLite blocks, so each look has a thread; its own work ends with its deadline."""
+    """SQLite blocks, so each look has a thread; its own work ends with its deadline.
+
+    On a dead disk it does not end: until it does, no other look at that file begins, so that it costs one thread.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(THREADS, "sqlite")
+        self._busy: dict[str, Future[DatabaseState]] = {}
 
     async def look(self, address: DatabaseAddress, end: float) -> DatabaseState:
         """Open the file, ask, and look for damage, until `end` of the monotonic clock."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _look, address, end)
+        while (earlier := self._busy.get(address.path)) is not None and not earlier.done():
+            await asyncio.wait({asyncio.wrap_future(earlier)})
+        begun = self._busy[address.path] = self._threads.submit(_look, address, end)
+        return await asyncio.shield(asyncio.wrap_future(begun))
 
 
 def _look(address: DatabaseAddress, end: float) -> DatabaseState:
