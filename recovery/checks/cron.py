@@ -17,8 +17,9 @@ def last_due(cron: str, until: datetime, zone: tzinfo = UTC) -> datetime:
         ValueError: it means none.
     """
     try:
-        # The second is added in UTC: in the hour that comes twice, wall clocks cannot say which of the two is meant.
-        begin = (until.astimezone(UTC) + timedelta(seconds=1)).astimezone(zone)
+        # The moment, so that `until` itself counts, is added in UTC: in the hour that comes twice, wall clocks cannot
+        # say which of the two is meant.
+        begin = (until.astimezone(UTC) + timedelta(microseconds=1)).astimezone(zone)
         return next(CronSim(cron, begin, reverse=True)).astimezone(UTC)
     except (CronSimError, StopIteration):
         raise ValueError("these are no fields of cron, or they never meet") from None

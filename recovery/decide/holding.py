@@ -11,6 +11,7 @@ from recovery.decide.triage import ComponentFacts
 from recovery.model import MaintenancePlan, Policy
 
 ALL = "*"
+MOMENT = timedelta(microseconds=1)
 NEEDED_SEEN_WITHIN = timedelta(seconds=30)  # enough for a look that hangs, and the one that confirms it
 
 
@@ -44,9 +45,9 @@ def planned_windows(plans: Iterable[MaintenancePlan], now: datetime) -> list[Win
     """The windows of the configuration that are open now."""
     found = []
     for plan in plans:
-        # One second on, because a window begins with its minute, not after it. In UTC, here and below: wall clocks are
+        # A moment on, because a window begins with its minute, not after it. In UTC, here and below: wall clocks are
         # set back and forth while a window is open.
-        begin = (now.astimezone(UTC) + timedelta(seconds=1)).astimezone(ZoneInfo(plan.timezone))
+        begin = (now.astimezone(UTC) + MOMENT).astimezone(ZoneInfo(plan.timezone))
         began = next(CronSim(plan.cron, begin, reverse=True))
         ends_at = began.astimezone(UTC) + timedelta(seconds=plan.for_seconds)
         if began.astimezone(UTC) <= now < ends_at:

@@ -295,6 +295,14 @@ def test_maintenance_is_as_long_as_it_says_in_the_night_when_the_clocks_change(b
     assert planned_windows([plan], began)[0].ends_at == ends_at
 
 
+def test_windows_that_follow_each_other_leave_no_gap() -> None:
+    plan = MaintenancePlan(("db",), "*/5 * * * *", 300)
+    begin = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
+    for moment in (timedelta(0), timedelta(seconds=299, microseconds=1), timedelta(seconds=300, microseconds=-1)):
+        [window] = planned_windows([plan], begin + moment)
+        assert window.ends_at == begin + timedelta(minutes=5)
+
+
 def test_maintenance_of_every_hour_is_held_in_the_hour_that_comes_twice_too() -> None:
     plan = MaintenancePlan(("*",), "0 * * * *", 900.0, "Europe/Berlin", "")
     for hour in (0, 1):  # 02:10 in summer time, and an hour later 02:10 again
