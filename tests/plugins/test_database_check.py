@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -383,6 +383,30 @@ def test_servers_that_hang_hold_up_no_other():
             return said
 
         assert "refuses the connection" in fails(BACKGROUND.run(look_at_all()))
+
+
+def flooding(first: bytes):
+    """What a server says that never ends."""
+
+    def talk(stream):
+        with suppress(OSError):
+            stream.sendall(first)
+            while True:
+                stream.sendall(bytes(65_536))
+
+    return talk
+
+
+@pytest.mark.parametrize(
+    ("engine", "first", "said"),
+    [
+        ("redis", b"$2000000000\r\n", "begins an answer of 2000000000 bytes"),
+        ("mysql", b"\xff\xff\xff\x00", "it sends more than 16777216 bytes"),
+    ],
+)
+def test_an_answer_without_an_end_is_not_taken_in(engine, first, said):
+    with raw_server(flooding(first)) as port:
+        assert said in fails(look(engine=engine, host="127.0.0.1", port=port, timeout="3s"))
 
 
 class Told:

@@ -15,6 +15,7 @@ from recovery.model import DatabaseAddress, DatabaseState
 
 __all__ = ["Mysql", "arguments"]
 
+LARGEST_ANSWER = 16_777_216
 THREADS = 256  # made when they are needed: servers that hang hold up no other
 NOT_TOLD = (pymysql.err.OperationalError, pymysql.err.ProgrammingError, pymysql.err.InternalError)
 
@@ -32,6 +33,18 @@ class Mysql:
             return await asyncio.get_running_loop().run_in_executor(self._threads, connection.look)
         finally:
             connection.abandon()
+
+
+class _Brief(pymysql.connections.Connection):
+    """Takes no long answer in: whoever answers in the server's place would fill the memory."""
+
+    _taken = 0
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        self._taken += num_bytes
+        if self._taken > LARGEST_ANSWER:
+            raise OSError(f"it sends more than {LARGEST_ANSWER} bytes, which is no answer to what was asked")
+        return bytes(super()._read_bytes(num_bytes))
 
 
 class _Connection:
@@ -56,7 +69,7 @@ class _Connection:
         seconds = self._end - begin
         if seconds <= 0:  # it waited for a thread until its time was over
             raise TimeoutError
-        self._open = pymysql.connect(**arguments(self._address, seconds), defer_connect=True)
+        self._open = _Brief(**arguments(self._address, seconds), defer_connect=True)
         self._open.connect()
         try:
             with self._open.cursor() as cursor:

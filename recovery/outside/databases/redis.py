@@ -5,22 +5,34 @@ import time
 from typing import Any
 
 import certifi
+from redis._parsers import _AsyncRESP2Parser
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, ResponseError  # noqa: A004
+from redis.exceptions import ConnectionError, InvalidResponse, ResponseError  # noqa: A004
 
 from recovery.model import DatabaseAddress, DatabaseState
 
 __all__ = ["arguments", "look"]
 
 WORDS_SECONDS = 0.5
+LARGEST_ANSWER = 1_048_576
+
+
+class _Brief(_AsyncRESP2Parser):
+    """Takes no long answer in: whoever answers in Redis' place would fill the memory, and hold up all other looks."""
+
+    async def _read(self, length: int) -> bytes:
+        if length > LARGEST_ANSWER:
+            raise InvalidResponse(f"begins an answer of {length} bytes, which is none to what was asked")
+        return await super()._read(length)
 
 
 async def look(address: DatabaseAddress, end: float) -> DatabaseState:
     """Connect, ask, and see how it is, until `end` of the monotonic clock."""
     begin = time.monotonic()
     client = Redis(**arguments(address, end - begin))
+    client.connection_pool.connection_kwargs["parser_class"] = _Brief
     try:
         await _ping(client, address)
         took = (time.monotonic() - begin) * 1000
