@@ -1,14 +1,12 @@
 """What went wrong with a question over the network, as a DoorError that says it in words."""
 
 import errno
-import socket
 import ssl
-from collections.abc import Iterator
-from typing import Any
 
 import aiohttp
 
 from recovery.model import DoorError
+from recovery.outside.network_errors import NETWORK_ERRORS, causes_of
 from recovery.redact import redact_text
 
 __all__ = ["CANNOT_BE_ASKED", "TooManyRedirects", "door_error"]
@@ -21,12 +19,9 @@ class TooManyRedirects(Exception):  # noqa: N818 - as the field says it
 
 
 _KINDS: tuple[tuple[str, tuple[type[BaseException], ...]], ...] = (
-    ("dns", (socket.gaierror,)),
-    ("tls", (ssl.SSLError, ssl.CertificateError)),
-    ("timeout", (TimeoutError,)),
-    ("refused", (ConnectionRefusedError,)),
+    *((kind, NETWORK_ERRORS[kind]) for kind in ("dns", "tls", "timeout", "refused")),
     ("client", (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError, UnicodeError)),
-    ("reset", (ConnectionError, aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError)),
+    ("reset", NETWORK_ERRORS["reset"]),
     ("no http", (aiohttp.ClientResponseError, aiohttp.http.HttpProcessingError)),
     ("client", (ValueError, OverflowError)),
 )
@@ -40,7 +35,7 @@ def door_error(error: BaseException, url: str, seconds: float) -> DoorError:
     if isinstance(error, aiohttp.ServerFingerprintMismatch):
         said = f"{place} shows the certificate {error.got.hex()}, not the pinned one: nothing was sent"
         return DoorError(said, "tls", permanent=True)
-    causes = list(_causes(error))
+    causes = list(causes_of(error))
     kind = next((kind for cause in causes if (kind := _kind(cause))), "network")
     words = {
         "timeout": f"no answer from {place} within {seconds:g} s",
@@ -59,19 +54,6 @@ def _place(url: str) -> str:
     """The address without path, query and credentials, which may be secret and are long."""
     bare = url.split("://", 1)[-1].split("/", 1)[0].split("?", 1)[0]
     return bare.rsplit("@", 1)[-1][:200] or "an address without a host"
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything it was raised from, innermost first."""
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting and len(seen) < 20:
-        one = waiting.pop()
-        if isinstance(one, BaseException) and not any(one is other for other in seen):
-            seen.append(one)
-            waiting += [*one.args, getattr(one, "os_error", None), *getattr(one, "exceptions", ())]
-            waiting += [one.__cause__, one.__context__]
-    return reversed(seen)
 
 
 def _kind(cause: BaseException) -> str:
