@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import BadRequest
 
 from recovery.model import AlertState, ExecutionState, FailureType, Health, IncidentState, OrderWhat, Severity
+from recovery.store.events import Subject
 from recovery.store.views import LARGEST_ID
 from webhook_server.problems import Problem
 
@@ -138,7 +139,7 @@ class EventQuery(Paging):
     """Which lines of history."""
 
     incident_id: Id | None = None
-    subject: Text | None = None
+    subject: Subject | None = None
     since: Moment | None = Field(default=None, description="written then or later")
 
 

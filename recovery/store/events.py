@@ -1,15 +1,32 @@
 """History: one line for every change of state, with its because."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from recovery.store import bulk, database
 from recovery.store.tables import EventRow
 
+Subject = Literal[
+    "alert",
+    "audit",
+    "component",
+    "execution",
+    "incident",
+    "maintenance",
+    "n8n",
+    "order",
+    "recovery",
+    "replay",
+    "signal",
+    "silence",
+    "step",
+]
+"""What a line of history is about."""
+
 
 def add_event(
     at: datetime,
-    subject: str,
+    subject: Subject,
     subject_id: object,
     after: str,
     because: str,

@@ -200,7 +200,7 @@ class EventRow(Table):
 
     at = TimeField(index=True)
     incident_id = pw.BigIntegerField(null=True, index=True)
-    subject = pw.TextField()  # incident | recovery | step | execution | alert | order | component | n8n
+    subject = pw.TextField()  # see events.Subject
     subject_id = pw.TextField()
     before = pw.TextField(default="")
     after = pw.TextField()

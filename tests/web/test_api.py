@@ -273,6 +273,8 @@ def test_a_misspelled_word_is_met_with_the_right_one(api):
     assert "did you mean 'open'?" in problem_of(api.get("/api/v1/incidents?state=opened"), 400)["detail"]
     told = problem_of(api.get("/api/v1/components?health=nonsense"), 400)["detail"]
     assert "one of: healthy, unhealthy, flapping, unknown" in told
+    told = problem_of(api.get("/api/v1/events?subject=nonsense"), 400)["detail"]
+    assert "subject: Input should be 'alert', 'audit', 'component'" in told
 
 
 def test_edge_values_that_are_possible_are_answered_on_both_engines(either_api):
