@@ -61,14 +61,24 @@ def why_held(component: str, policy: Policy, failing: Collection[str], windows: 
     Args:
         failing: the components that have an open incident of being down.
     """
-    window = next((one for one in windows if one.covers(component)), None)
-    if window:
-        what = "everything is paused" if ALL in window.components else "maintenance"
-        until = f" until {window.ends_at:%Y-%m-%d %H:%M} UTC" if window.ends_at else ""
-        return Hold(f"{what}{until}{f': {window.note}' if window.note else ''}", window.ends_at)
-    needed = next((name for name in policy.upstream(component) if name in failing), None)
-    because = f"{component} needs {needed}, which is down: that comes first"
-    return Hold(because, bounded=True) if needed else None
+    if window := _window_of(component, windows):
+        return Hold(_said(window), window.ends_at)
+    down = [name for name in policy.upstream(component) if name in failing]
+    for name in down:  # who works on it knows that what needs it fails as well
+        if window := _window_of(name, windows):
+            return Hold(f"{component} needs {name}, which is down: {_said(window)}", window.ends_at)
+    because = f"{component} needs {down[0]}, which is down: that comes first" if down else ""
+    return Hold(because, bounded=True) if down else None
+
+
+def _window_of(component: str, windows: Sequence[Window]) -> Window | None:
+    return next((one for one in windows if one.covers(component)), None)
+
+
+def _said(window: Window) -> str:
+    what = "everything is paused" if ALL in window.components else "maintenance"
+    until = f" until {window.ends_at:%Y-%m-%d %H:%M} UTC" if window.ends_at else ""
+    return f"{what}{until}{f': {window.note}' if window.note else ''}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,6 +246,20 @@ def test_in_maintenance_it_is_seen_and_recorded_and_nothing_is_done(engine: Engi
     assert not engine.incident("db").held
 
 
+def test_what_needs_one_in_maintenance_calls_nobody_before_that_is_over(fake_clock: FakeClock) -> None:
+    engine = Engine(fake_clock, components=components() | {"web": restartable("web", depends_on=("api",))})
+    maintenance.add_window(["db"], utc_now(), utc_now() + timedelta(hours=1), "new disk", "kim", utc_now())
+    for name in ("db", "api", "web"):
+        fail(engine, name)
+    engine.run(3_500, 20)
+    assert engine.outside.commands == [] and engine.alerts() == []
+    for name in ("api", "web"):
+        row = engine.incident(name)
+        assert row.because.startswith(f"{name} needs db, which is down: maintenance until ") and row.held
+    engine.run(200, 5)
+    assert engine.outside.commands[0] == ["restart", "db"] and engine.alerts()[0] == "opened"
+
+
 def test_a_pause_of_everything_holds_what_is_under_way_until_it_is_ended(fake_clock: FakeClock) -> None:
     engine, n8n = with_n8n(fake_clock)
     engine.hear(n8n.tell(n8n.call("w")))
