@@ -110,7 +110,7 @@ def say_offline(hosts: Sequence[str], policy: Policy) -> str:
     return (
         f"n8n-medic's own machine seems to be offline: {len(hosts)} unrelated hosts fell silent at once ({shown}), and "
         f"so did what proves its connection ({', '.join(policy.anchors)}). What lies outside is left alone until it is "
-        "back; look at this machine's network"
+        "back; look at this machine's network and name server"
     )
 
 

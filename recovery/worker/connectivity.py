@@ -6,10 +6,11 @@ of the next worker, and the open incident bridges the time until then.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from recovery.decide.connectivity import (
@@ -152,7 +153,7 @@ class Connectivity:
             self._reached = future.exception() is None and future.result()
             ctx.freed()
 
-        ctx.background.start(_reach_any(ctx.doors.http, ctx.policy.anchors), ended)
+        ctx.background.start(_is_online(ctx.doors, ctx.policy.anchors), ended)
 
     def _act_on_answer(self, ctx: "Context", now: datetime) -> None:
         reached, self._reached = self._reached, None
@@ -199,15 +200,35 @@ def _tell(healthy: bool, because: str, now: datetime) -> None:
     signals.add_signals([probe.own_signal(reading, f"connectivity:{now.isoformat()}:{healthy}")], now)
 
 
-async def _reach_any(http: Any, anchors: tuple[str, ...]) -> bool:
-    """Whether at least one of the anchors takes a connection; all are asked at once."""
+async def _is_online(doors: Any, anchors: tuple[str, ...]) -> bool:
+    """Whether at least one of the anchors takes a connection, and of those that are names one can be resolved.
 
-    async def reaches(anchor: str) -> bool:
-        host, _, port = anchor.rpartition(":")
-        try:
-            await http.reach(host.strip("[]"), int(port), ANCHOR_SECONDS)
-        except DoorError:
-            return False
-        return True
+    A machine whose name server is gone reaches addresses, and yet all that it looks at by name fails at once.
+    """
 
-    return any(await asyncio.gather(*map(reaches, anchors)))
+    async def reaches(host: str, port: int) -> None:
+        await doors.http.reach(host, port, ANCHOR_SECONDS)
+
+    async def resolves(name: str) -> None:
+        await doors.network.resolve(name, ["A", "AAAA"], "", 53, ANCHOR_SECONDS)
+
+    split = [anchor.rpartition(":") for anchor in anchors]
+    places = [(host.strip("[]"), int(port)) for host, _, port in split]
+    names = [host for host, _ in places if not _is_address(host)]
+    reached = any(await asyncio.gather(*(_works(reaches(*place)) for place in places)))
+    return reached and (not names or any(await asyncio.gather(*(_works(resolves(name)) for name in names))))
+
+
+async def _works(asking: Coroutine[Any, Any, None]) -> bool:
+    try:
+        await asking
+    except DoorError:
+        return False
+    return True
+
+
+def _is_address(host: str) -> bool:
+    try:
+        return bool(ip_address(host))
+    except ValueError:
+        return False
