@@ -30,9 +30,17 @@ class Sqlite:
     async def look(self, address: DatabaseAddress, end: float) -> DatabaseState:
         """Open the file, ask, and look for damage, until `end` of the monotonic clock."""
         while (earlier := self._busy.get(address.path)) is not None and not earlier.done():
-            await asyncio.wait({asyncio.wrap_future(earlier)})
+            ended = asyncio.wrap_future(earlier)
+            ended.add_done_callback(_hear)
+            await asyncio.wait({ended})
         begun = self._busy[address.path] = self._threads.submit(_look, address, end)
         return await asyncio.shield(asyncio.wrap_future(begun))
+
+
+def _hear(ended: asyncio.Future[DatabaseState]) -> None:
+    """Whoever began that look was told how it ended, and nothing is logged of it here."""
+    if not ended.cancelled():
+        ended.exception()
 
 
 def _look(address: DatabaseAddress, end: float) -> DatabaseState:
