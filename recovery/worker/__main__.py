@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from recovery.clock import utc_now
 from recovery.outside.doors import OpenDoors
+from recovery.outside.limits import open_more_files
 from recovery.store import components, database, due, incidents, recoveries, sites
 from recovery.worker.auditing import plan_audits
 from recovery.worker.context import Auditing, Context
@@ -41,6 +42,7 @@ def main(config: "Config") -> None:
     Raises:
         AnotherWorker: the database is SQLite, and a worker holds it.
     """
+    open_more_files()
     database.open_database(config.database_url)
     lock = hold_database()
     loop = Loop()
