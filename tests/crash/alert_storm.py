@@ -40,10 +40,10 @@ class FlakyReceiver(SlowReceiver):
 class AlertStorm:
     """One worker and those who are told. All chance comes from the seed."""
 
-    def __init__(self, folder: Path, seed: int):
+    def __init__(self, folder: Path, seed: int, database_url: str = ""):
         self.chance = random.Random(seed)
         self.hook = FlakyReceiver(random.Random(seed)).start()
-        self.url = f"sqlite:///{folder}/medic/data/medic.db"
+        self.url = database_url or f"sqlite:///{folder}/medic/data/medic.db"
         self.medic = Medic(folder / "medic", self._config(), self.url)
         self.folder, self.kills, self.caught, self.count = folder, 0, 0, 0
         self.failing: list[str] = []
