@@ -71,10 +71,13 @@ component failure_type severity site opened_at resolved_at message because advic
 acknowledged_by since until channel period timezone
 """
 _NUMBERS = """
-incident_id attempts executions asks escalation updates count needs_human failed healed healed_share found
+incident_id attempts executions asks escalation updates count needs_human resolved failed healed healed_share
+found
 """
 _NOTHING: dict[str, Any] = dict.fromkeys(_TEXTS.split(), "") | dict.fromkeys(_NUMBERS.split(), 0)
-_NOTHING |= {name: [] for name in ("failing", "items", "by_type", "top", "tried", "findings")} | {"dry_run": False}
+_NOTHING |= {name: [] for name in ("failing", "items", "by_type", "top", "tried", "findings")} | dict.fromkeys(
+    ("dry_run", "reminder"), False
+)
 
 
 class _Json(str):

@@ -11,6 +11,7 @@ __all__ = ["LOOK_AGAIN", "StormView", "Update", "budget_of", "is_part", "room_at
 LOOK_AGAIN = timedelta(seconds=30)
 HOUR = timedelta(hours=1)
 RINGING = "sms"  # a phone rings for each message: a few are a storm there
+SOON, RINGS_AFTER = timedelta(minutes=5), timedelta(minutes=15)  # a call waits no longer for want of room
 CHAT = Budget(120, 3_600.0)
 BUDGETS = {RINGING: Budget(6, 3_600.0), "email": Budget(60, 3_600.0), "slack": CHAT, "apprise": CHAT}
 
@@ -24,6 +25,7 @@ class StormView:
         healing, needs_human, resolved: its incidents now, counted.
         counted: of how many that need a person the message told.
         changed: it stands otherwise than was told.
+        answered: somebody has acknowledged one of them since.
     """
 
     kind: str
@@ -34,15 +36,21 @@ class StormView:
     resolved: int = 0
     counted: int = 0
     changed: bool = True
+    answered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What comes next: it is told, it is over in silence, or (`again`) it is looked at then."""
+    """What comes next: it is told, it is over in silence, or (`again`) it is looked at then.
+
+    Fields:
+        goes_on: told or not, more of it may have to be told.
+    """
 
     tell: bool
     because: str
     again: datetime | None = None
+    goes_on: bool = False
 
 
 def rule_for(kind: str, rule: StormRule) -> StormRule:
@@ -53,7 +61,7 @@ def rule_for(kind: str, rule: StormRule) -> StormRule:
 def is_part(
     is_first: bool, lately: int, owed_at: datetime, storm_began: datetime | None, in_storm: bool, rule: StormRule
 ) -> bool:
-    """Whether a message on a channel is told of by its storm.
+    """Whether a message on a channel, which reminds nobody of a storm, is told of by its storm.
 
     Args:
         is_first: nothing was told of its incident on the channel yet.
@@ -82,14 +90,21 @@ def update(view: StormView, now: datetime, rule: StormRule) -> Update:
     rings = view.kind == RINGING
     if view.told_at is None:
         quiet = rings and not view.needs_human
-        return Update(not quiet, "nobody is needed for it" if quiet else "many incidents at once")
-    if rings and view.needs_human > view.counted:  # a phone rings twice an hour for one storm, not more
-        waits = now < view.told_at + HOUR
-        return Update(not waits, "more of them need a person", view.told_at + HOUR if waits else None)
+        return Update(not quiet, "nobody is needed for it" if quiet else "many incidents at once", goes_on=not quiet)
+    if rings and view.needs_human > view.counted:
+        return _rings_again(view, view.told_at, now)
     ends_at = view.began_at + timedelta(seconds=rule.close_seconds)
     if view.healing and now < ends_at:
         return Update(False, "some are still being healed", min(now + LOOK_AGAIN, ends_at))
     return Update(view.changed and not rings, "all are decided" if not view.healing else "it has lasted long enough")
+
+
+def _rings_again(view: StormView, told_at: datetime, now: datetime) -> Update:
+    """More of it need a person than a phone rang for. Who has not looked since is not woken by one more message, and
+    sees them all as soon as they look; who has taken over what they were told of would not know of the others."""
+    if now < told_at + (SOON if view.answered else HOUR):
+        return Update(False, "who was told has not answered yet", now + LOOK_AGAIN)
+    return Update(True, "more of them need a person", goes_on=bool(view.healing))
 
 
 def budget_of(plan: ChannelPlan) -> Budget | None:
@@ -97,8 +112,11 @@ def budget_of(plan: ChannelPlan) -> Budget | None:
     return plan.budget or BUDGETS.get(plan.kind)
 
 
-def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime) -> datetime | None:
-    """When a channel has room again; None where it has some now. Half of it is kept for what calls a person.
+def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime, kind: str = "") -> datetime | None:
+    """When a channel of that kind has room again; None where it has some now.
+
+    Half of it is kept for what calls a person. What does is told 5 minutes after the last message all the same (a phone
+    rings a quarter of an hour after), together with what else calls by then.
 
     Args:
         carried: when it was given its last messages, oldest first.
@@ -106,4 +124,9 @@ def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datet
     most = budget.most if calls else max(1, budget.most - budget.most // 2)
     within = timedelta(seconds=budget.within_seconds)
     lately = [at for at in carried if now - at < within]
-    return None if len(lately) < most else lately[-most] + within
+    if len(lately) < most:
+        return None
+    room = lately[-most] + within
+    soon = lately[-1] + (RINGS_AFTER if kind == RINGING else SOON)
+    at = min(room, soon) if calls else room
+    return at if at > now else None

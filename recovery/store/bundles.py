@@ -75,14 +75,34 @@ def count_lines(bundle_id: int) -> int:
 
 
 def count_states(bundle_id: int) -> dict[str, int]:
-    """The incidents of a storm now, by state."""
+    """The incidents that it tells of, by their state now."""
     query = (
-        IncidentRow.select(IncidentRow.state, pw.fn.COUNT(IncidentRow.id))
+        IncidentRow.select(IncidentRow.state, pw.fn.COUNT(IncidentRow.id.distinct()))
         .join(LineRow, on=(LineRow.incident_id == IncidentRow.id))
         .where(LineRow.bundle_id == bundle_id)
         .group_by(IncidentRow.state)
     )
     return {state: int(number) for state, number in query.tuples()}
+
+
+def is_answered(bundle_id: int, since: datetime) -> bool:
+    """Whether somebody has acknowledged or snoozed one of its incidents since then."""
+    sql = (
+        "SELECT 1 FROM lines JOIN incidents ON incidents.id = lines.incident_id LEFT JOIN calls ON"
+        " calls.incident_id = incidents.id WHERE bundle_id = ? AND (acknowledged_at >= ? OR snoozed_until > ?) LIMIT 1"
+    )
+    return bool(bulk.select(sql, bundle_id, since, since))
+
+
+def is_all(bundle_id: int, what: str) -> bool:
+    """Whether it tells nothing else."""
+    return not LineRow.select().where(LineRow.bundle_id == bundle_id, LineRow.what != what).exists()
+
+
+def find_states(bundle_id: int) -> dict[int, str]:
+    """Each incident that it tells of, with its state now."""
+    sql = "SELECT id, state FROM incidents WHERE id IN (SELECT incident_id FROM lines WHERE bundle_id = ?)"
+    return dict(bulk.select(sql, bundle_id))
 
 
 def find_failing(bundle_id: int, limit: int) -> list[IncidentRow]:

@@ -1,10 +1,11 @@
 """What each channel was told of an incident: one thread for each episode."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from recovery.store import bulk
-from recovery.store.tables import ThreadRow
+from recovery.store.tables import AlertRow, IncidentRow, LineRow, ThreadRow
 
 
 def open_thread(incident_id: int, episode: int, channel: str) -> ThreadRow:
@@ -34,6 +35,16 @@ def set_thread(row: ThreadRow, **changes: Any) -> None:
 def remember(thread_id: int, memory: Any) -> None:
     """Keep what the channel wants to be handed with the next message of the thread."""
     bulk.set_row(ThreadRow, thread_id, {"memory": memory})
+
+
+def note_told(bundle_id: int, calls: Collection[str], now: datetime) -> None:
+    """The messages that a bundle held back are told: its channel knows of their incidents, and was called for some."""
+    told = AlertRow.select(AlertRow.thread_id).join(LineRow, on=(LineRow.mark == AlertRow.key))
+    told = told.where(LineRow.bundle_id == bundle_id)
+    asked = IncidentRow.select(IncidentRow.asked).where(IncidentRow.id == ThreadRow.incident_id)
+    ThreadRow.update(told_at=now).where(ThreadRow.id.in_(told)).execute()
+    called = told.where(AlertRow.kind.in_(list(calls)))
+    ThreadRow.update(called=asked).where(ThreadRow.id.in_(called)).execute()
 
 
 def count_owed(channel: str, since: datetime, besides: int) -> int:

@@ -11,7 +11,7 @@ from recovery.store import bundles, executions, recoveries
 from recovery.store.tables import BundleRow, IncidentRow
 from recovery.worker.context import Context
 
-MOST_NAMED = 50
+MOST_NAMED, MOST_SORTED = 50, 2_000
 ANSWERABLE = timedelta(days=7)
 WITH_ANSWER = frozenset({AlertKind.NEEDS_HUMAN, AlertKind.REMINDER})
 
@@ -75,11 +75,12 @@ def storm_facts(ctx: Context, bundle: BundleRow, counted: dict[str, int]) -> dic
         "count": sum(counted.values()),
         "needs_human": counted.get(IncidentState.NEEDS_HUMAN, 0),
         "resolved": counted.get(IncidentState.RESOLVED, 0),
+        "reminder": bundles.is_all(bundle.id, AlertKind.REMINDER),
         "failing": [
             {"component": row.component, "severity": row.severity, "state": row.state, "link": ctx.link(row.id)}
             for row in named
         ],
-        "since": bundle.began_at.isoformat(),
+        "since": min([bundle.began_at, *(row.episode_at for row in named)]).isoformat(),
         **_common(ctx),
     }
 
@@ -101,16 +102,25 @@ def digest_facts(ctx: Context, bundle: BundleRow) -> dict[str, Any]:
 
 
 def held_back_facts(ctx: Context, bundle: BundleRow) -> dict[str, Any]:
-    """What is told afterwards of what a channel's budget held back."""
+    """What is told afterwards of what a channel's budget held back, and how it stands now."""
+    states = bundles.find_states(bundle.id)
+    lines = bundles.find_lines(bundle.id, MOST_SORTED)
+    lines.sort(key=lambda row: states.get(row.incident_id) != IncidentState.NEEDS_HUMAN)
     items = [
-        {"component": row.component, "kind": row.what, "at": row.at.isoformat(), "link": ctx.link(row.incident_id)}
-        for row in bundles.find_lines(bundle.id, MOST_NAMED)
+        {
+            "component": row.component,
+            "kind": row.what,
+            "at": row.at.isoformat(),
+            "state": states.get(row.incident_id, ""),
+            "link": ctx.link(row.incident_id),
+        }
+        for row in lines[:MOST_NAMED]
     ]
-    count = bundles.count_lines(bundle.id)
     return {
         "kind": str(AlertKind.HELD_BACK),
         "channel": bundle.channel,
-        "count": count,
+        "count": bundles.count_lines(bundle.id),
+        "needs_human": sum(state == IncidentState.NEEDS_HUMAN for state in states.values()),
         "items": items,
         **_common(ctx),
     }

@@ -65,15 +65,14 @@ def _release_storm(ctx: Context, row: AlertRow, now: datetime) -> None:
     if verdict.again:
         alerts.hold_until(row, verdict.again)
         return
-    is_first = storm.told_at is None
     if verdict.tell:
-        facts = storm_facts(ctx, storm, counted) | {"key": row.key, "updates": int(not is_first)}
+        facts = storm_facts(ctx, storm, counted) | {"key": row.key, "updates": int(storm.told_at is not None)}
         alerts.release_alert(row, now, facts, pass_on_at(ctx, row.channel, bool(facts["needs_human"]), now))
         bundles.set_bundle(storm, told_at=now, counted=counted)
     else:
         alerts.fold_alert(row, verdict.because, now)
-    if is_first and verdict.tell:
-        add_storm_message(storm, 2, now + storming.LOOK_AGAIN, now)
+    if verdict.goes_on:
+        add_storm_message(storm, int(row.key.split(".")[2]) + 1, now + storming.LOOK_AGAIN, now)
     else:
         bundles.set_bundle(storm, open_key=None)
 
@@ -89,6 +88,7 @@ def _view_of(storm: BundleRow, kind: str, counted: dict[str, int]) -> storming.S
         resolved=counted.get(IncidentState.RESOLVED, 0),
         counted=int(told.get(IncidentState.NEEDS_HUMAN, 0)),
         changed=counted != told,
+        answered=storm.told_at is not None and bundles.is_answered(storm.id, storm.told_at),
     )
 
 
@@ -107,9 +107,9 @@ def _release_held_back(ctx: Context, row: AlertRow, now: datetime) -> None:
         alerts.fold_alert(row, "there is nothing to tell", now)
         return
     facts = held_back_facts(ctx, bundle) | {"key": row.key}
-    calls = any(item["kind"] in CALLS for item in facts["items"])
-    alerts.release_alert(row, now, facts, pass_on_at(ctx, row.channel, calls, now))
+    alerts.release_alert(row, now, facts, pass_on_at(ctx, row.channel, bool(facts["needs_human"]), now))
     bundles.set_bundle(bundle, open_key=None, told_at=now)
+    threads.note_told(bundle.id, CALLS, now)
     bundles.fold_all(bundles.find_keys(bundle.id), AlertState.FOLDED, f"told of by {row.key}, for want of room before")
 
 

@@ -50,7 +50,7 @@ def release(ctx: Context, row: AlertRow, thread: ThreadRow, incident: IncidentRo
     """Have a message sent, unless its channel is told of it together with others."""
     plan = ctx.channel(row.channel)
     if plan is not None:
-        if _is_part_of_storm(ctx, plan, thread, now):
+        if _is_part_of_storm(ctx, plan, AlertKind(row.kind), thread, now):
             _join_storm(ctx, plan, row, thread, incident, now)
             return
         if until := _room_at(plan, row.kind in CALLS, now):
@@ -71,7 +71,9 @@ def pass_on_at(ctx: Context, channel: str, calls: bool, now: datetime) -> dateti
     return now + timedelta(seconds=wait)
 
 
-def _is_part_of_storm(ctx: Context, plan: ChannelPlan, thread: ThreadRow, now: datetime) -> bool:
+def _is_part_of_storm(ctx: Context, plan: ChannelPlan, kind: AlertKind, thread: ThreadRow, now: datetime) -> bool:
+    if kind is AlertKind.REMINDER and thread.told_at is None:
+        return True  # a storm told of it, and they are as many still
     rule, storm = storming.rule_for(plan.kind, ctx.alerting.storm), bundles.find_open(STORM, plan.name)
     is_first = thread.told_at is None
     lately = threads.count_owed(plan.name, now - timedelta(seconds=rule.within_seconds), thread.id) if is_first else 0
@@ -109,7 +111,7 @@ def _room_at(plan: ChannelPlan, calls: bool, now: datetime) -> datetime | None:
     if budget is None:
         return None
     since = now - timedelta(seconds=budget.within_seconds)
-    return storming.room_at(budget, alerts.carried_since(plan.name, since, budget.most), calls, now)
+    return storming.room_at(budget, alerts.carried_since(plan.name, since, budget.most), calls, now, plan.kind)
 
 
 def _hold_back(row: AlertRow, incident: IncidentRow, until: datetime, now: datetime) -> None:

@@ -97,13 +97,11 @@ def _tell_each(
     ctx: Context, incident: IncidentRow, names: list[str], because: str, call: CallRow, number: int, at_once: bool,
     now: datetime,
 ) -> None:  # fmt: skip
-    """Who was called is reminded; who was not yet is called. Who heard of it in a storm is not told one by one."""
+    """Who was called is reminded; who was not yet is called."""
     known = {thread.channel: thread for thread in threads.find_threads(incident.id, incident.episode)}
     base, severity = f"{incident.id}.{incident.episode}", Severity(incident.severity)
     for name in names:
         thread = known.get(name)
-        if thread and thread.told_at is None and thread.called >= incident.asked and thread.bundle_id is not None:
-            continue
         kind = REMINDER if thread and thread.called >= incident.asked else NEEDS_HUMAN
         mark = f"{REMINDER}.{incident.asked}.{number}" if kind is REMINDER else f"{NEEDS_HUMAN}.{incident.asked}"
         at = now if at_once else wait_for_quiet(name, kind, severity, ctx.alerting, now)

@@ -1,10 +1,11 @@
 """Many incidents at once are few messages, and none that needs a person is lost among them."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 
-from recovery.model import AlertPolicy, Brakes, Budget, ChannelPlan, ComponentPlan, Severity
+from recovery.model import AlertPolicy, Brakes, Budget, ChannelPlan, ComponentPlan, OrderWhat, Severity
 from recovery.store.tables import AlertRow
 from tests.story.desk import ALL, Desk, plan
 from tests.story.engine import restartable
@@ -112,6 +113,95 @@ def test_what_a_budget_held_back_is_told_afterwards_with_room_kept_for_calls(fak
     desk.wait(7_200, 120)
     named = {item["component"] for one in desk.of("phone", "held_back") for item in one.facts["items"]}
     assert not [row.key for row in AlertRow.select() if row.state == "held_back"], named
+
+
+def test_a_phone_rings_again_for_a_storm_once_somebody_has_answered_and_more_need_a_person(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(8), brakes=FREE)
+    desk.fail(*(f"c{number}" for number in range(8)), "x", "y")
+    desk.wait(120)
+    assert desk.kinds() == ["opened", "storm"] and desk.of("phone", "storm")[0].facts["needs_human"] == 2
+    desk.order(OrderWhat.ACKNOWLEDGE, "x")
+    answered = fake_clock.now
+    desk.order(OrderWhat.ACKNOWLEDGE, "y")
+    desk.wait(1_500)
+    rings = desk.of("phone", "storm")[1:]
+    assert rings[-1].facts["needs_human"] == 10, "who has taken over two of them hears that the others failed too"
+    assert len(rings) <= 2 and (rings[0].at - answered).total_seconds() < 1_000, "not an hour later"
+    assert len({one.key for one in desk.of("phone", "storm")}) == len(rings) + 1
+
+
+def test_a_phone_that_nobody_answers_does_not_ring_for_the_rest_of_a_storm_within_the_hour(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(8), brakes=FREE)
+    desk.fail(*(f"c{number}" for number in range(8)), "x", "y")
+    desk.wait(3_500)
+    assert desk.kinds() == ["opened", "storm"]
+    desk.wait(300)
+    assert desk.of("phone")[-1].facts["needs_human"] == 10, "and after an hour it does"
+
+
+def test_who_heard_of_it_in_a_storm_is_reminded_by_one_message(fake_clock, monkeypatch, store):
+    desk = Desk(fake_clock, monkeypatch)
+    fail_many(desk, 14)
+    desk.wait(600)
+    desk.order(OrderWhat.ACKNOWLEDGE, "c13")
+    desk.wait(3_600, 60)
+    for channel, alone in (("team", 10), ("phone", 1)):
+        assert desk.kinds(channel).count("reminder") == alone
+        again = desk.of(channel, "storm")[-1].facts
+        assert again["reminder"] and again["count"] == 13 - alone, "all that nobody has taken over"
+        assert not desk.of(channel, "storm")[0].facts["reminder"] and desk.kinds(channel).count("storm") == 2
+
+
+def test_a_snooze_of_what_a_storm_told_ends_with_a_message(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch)
+    fail_many(desk, 12)
+    desk.wait(120)
+    for number in range(12):
+        what = OrderWhat.SNOOZE if number == 11 else OrderWhat.ACKNOWLEDGE
+        desk.order(what, f"c{number}", **({"until": fake_clock.now + timedelta(hours=2)} if number == 11 else {}))
+    desk.told.clear()
+    desk.wait(2 * 3_600 + 180, 60)
+    assert [(one.channel, one.facts["count"]) for one in desk.told] == [(name, 1) for name in ("team", "mail", "phone")]
+
+
+def test_no_call_waits_long_for_a_budget_and_what_it_held_back_says_how_it_stands(fake_clock, monkeypatch, store):
+    desk = Desk(fake_clock, monkeypatch, (ALL[0],), AlertPolicy(remind_seconds=86_400))
+    for number in range(140):  # eight a minute: no storm
+        desk.fail(f"c{number}")
+        fake_clock.advance(7.5)
+    desk.engine.tick()
+    assert desk.kinds() == ["needs_human"] * 120
+    last = desk.told[-1].at
+    desk.heal("c125")
+    desk.order(OrderWhat.ACKNOWLEDGE, "c126")
+    desk.wait(300, 10)
+    (told,) = desk.of("team", "held_back")
+    assert (told.at - last).total_seconds() < 310 and (told.facts["count"], told.facts["needs_human"]) == (20, 19)
+    assert [one["state"] for one in told.facts["items"]] == ["needs_human"] * 19 + ["resolved"], "what is urgent first"
+    desk.heal("c130")
+    desk.wait(2 * 86_400, 1_200)
+    later = {(one.about, one.kind) for one in desk.told[121:]}
+    later |= {
+        (item["component"], item["kind"]) for one in desk.of("team", "held_back")[1:] for item in one.facts["items"]
+    }
+    assert ("c130", "recovered") in later and ("c125", "recovered") not in later, "who was told of it hears of its end"
+    still = {f"c{number}" for number in range(120, 140)} - {"c125", "c126", "c130"}
+    assert {name for name, kind in later if kind == "reminder"} >= still, "and is reminded"
+
+
+def test_a_phone_that_has_rung_enough_rings_for_calls_every_quarter_of_an_hour(fake_clock, monkeypatch):
+    desk = Desk(fake_clock, monkeypatch, (ALL[2],), AlertPolicy(remind_seconds=86_400))
+    for number in range(40):  # one each two minutes
+        desk.fail(f"c{number}")
+        desk.wait(120, 60)
+    desk.wait(900)
+    assert desk.kinds()[:6] == ["needs_human"] * 6
+    at = [one.at for one in desk.told]
+    waits = [(later - earlier).total_seconds() for earlier, later in zip(at[5:], at[6:], strict=False)]
+    assert max(waits) <= 960 and len(desk.told) <= 6 + 80 * 60 / 900 + 6
+    named = {one.about for one in desk.of("phone", "needs_human")}
+    held = {item["component"] for one in desk.of("phone", "held_back") for item in one.facts["items"]}
+    assert named | held == {f"c{number}" for number in range(40)}
 
 
 def test_the_names_of_a_storm_may_hold_anything(fake_clock, monkeypatch):

@@ -84,7 +84,11 @@ def test_facts_of_the_wrong_shape_break_no_message(kind, language):
             "🌩️ 12 failures at once - orders-api, orders-database ...",
             "🌩️ 장애 12건 동시 발생 - orders-api, orders-database 등",
         ),
-        ("held_back", "🗂️ 3 messages held back - team", "🗂️ 보류된 알림 3건 - team"),
+        (
+            "held_back",
+            "🗂️ 3 messages held back, 1 failure needs a person - team",
+            "🗂️ 보류된 알림 3건, 대응 필요 1건 - team",
+        ),
         ("digest", "📋 Summary: 4 events, 1 needs a person", "📋 알림 요약: 4건, 대응 필요 1건"),
         ("report", "📊 Daily report: 17 failures, 2 needed a person", "📊 일일 보고서: 장애 17건, 직접 대응 2건"),
         ("channel_trouble", "📵 Alerts do not arrive - mail", "📵 알림 전달 실패 - mail"),

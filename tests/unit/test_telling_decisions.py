@@ -193,8 +193,16 @@ def test_the_update_waits_until_all_are_decided_but_not_for_ever():
     assert update(StormView("slack", NOW, needs_human=2, **told), NOW + timedelta(minutes=5), RULE).tell
     assert update(StormView("slack", NOW, healing=3, **told), NOW + timedelta(minutes=20), RULE).tell
     assert not update(StormView("slack", NOW, resolved=3, changed=False, **told), NOW + timedelta(minutes=5), RULE).tell
-    rings = update(StormView("sms", NOW, needs_human=9, **told), NOW + timedelta(minutes=20), RULE)
-    assert not rings.tell and rings.again == NOW + timedelta(hours=1), "twice an hour at most"
+
+
+def test_a_phone_rings_again_for_a_storm_after_an_hour_or_once_who_was_told_has_answered():
+    told = {"told_at": NOW, "counted": 1, "needs_human": 9}
+    at = [NOW + timedelta(minutes=minutes) for minutes in (4, 6, 59, 60)]
+    asleep, awake = StormView("sms", NOW, **told), StormView("sms", NOW, answered=True, healing=2, **told)
+    assert [update(asleep, now, RULE).tell for now in at] == [False, False, False, True]
+    assert [update(awake, now, RULE).tell for now in at] == [False, True, True, True]
+    assert update(asleep, at[0], RULE).again and not update(asleep, at[3], RULE).goes_on
+    assert update(awake, at[1], RULE).goes_on, "what is still being healed may need a person too"
 
 
 def test_half_of_a_budget_is_kept_for_calls():
@@ -202,7 +210,12 @@ def test_half_of_a_budget_is_kept_for_calls():
     carried = [NOW - timedelta(minutes=minutes) for minutes in (50, 40, 30)]
     assert room_at(six, carried, True, NOW) is None
     assert room_at(six, carried, False, NOW) == NOW + timedelta(minutes=10)
-    assert room_at(six, carried * 2, True, NOW) is not None
+    full = sorted(carried * 2)
+    assert room_at(six, full, True, NOW) is None, "whoever it was, half an hour later a call is told"
+    assert room_at(six, [*full, NOW], True, NOW) == NOW + timedelta(minutes=5)
+    assert room_at(six, [*full, NOW], True, NOW, "sms") == NOW + timedelta(minutes=10), "or as soon as there is room"
+    assert room_at(six, [NOW] * 6, True, NOW, "sms") == NOW + timedelta(minutes=15)
+    assert room_at(six, [NOW] * 6, False, NOW) == NOW + timedelta(hours=1)
     assert room_at(Budget(1, 60), [], False, NOW) is None
     assert budget_of(PHONE) == six and budget_of(HOOK) is None
     assert budget_of(TEAM) == budget_of(ChannelPlan("push", "apprise")) == Budget(120, 3_600), "chats ring too"

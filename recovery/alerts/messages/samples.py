@@ -71,12 +71,14 @@ def _storm(kind: str, now: datetime, language: str, base: str) -> dict[str, Any]
 
 
 def _held_back(kind: str, now: datetime, language: str, base: str) -> dict[str, Any]:
-    told = (("orders-api", "opened"), ("orders-api", "recovered"), ("browserless", "worsened"))
+    told = [("browserless", "needs_human", "needs_human"), ("orders-api", "opened", "resolved")]
+    told += [("mail.example.com", "worsened", "recovering")]
     items = [
-        {"component": name, "kind": what, "at": (now - timedelta(minutes=9 - 3 * place)).isoformat()}
-        for place, (name, what) in enumerate(told)
+        {"component": name, "kind": what, "state": state, "at": (now - timedelta(minutes=9 - 3 * place)).isoformat()}
+        for place, (name, what, state) in enumerate(told)
     ]
-    return {"channel": "team", "count": len(items), "items": items}
+    items[0]["link"] = base and f"{base}/incidents/42"
+    return {"channel": "team", "count": len(items), "needs_human": 1, "items": items}
 
 
 def _digest(kind: str, now: datetime, language: str, base: str) -> dict[str, Any]:
