@@ -1,11 +1,13 @@
 """The rules of `medic audit`, each on values: what it finds, and what it leaves alone."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from recovery.alerts.messages.phrases import said_in
 from recovery.checks.auditing import read_audit
 from recovery.cli.audit_words import show_audit
 from recovery.decide.auditing import RULES, audit, reaches, to_fix
@@ -13,6 +15,7 @@ from recovery.model import Audit, AuditFacts, AuditFinding, AuditPlan, AuditSeve
 from tests.n8n import workflows as w
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
+LEFT_ENGLISH = re.compile(r"\b(it|its|is|the|that|or|and|not|has|was|of|more|in)\b")
 EVIL = "\u202eevil\x00\ud800 <script>[bold]name[/]"
 
 
@@ -370,3 +373,41 @@ def test_credentials_that_hang_or_cannot_be_tried_are_not_blamed() -> None:
     n8n = door(credentials=lambda: listed, test_credential=test, published_workflows=lambda: [used])
     made = read_audit(n8n, PLAN, (), NOW)
     assert made.credentials == {"bad": "bad (githubApi, Unauthorized)"}
+
+
+def everything_at_once() -> AuditFacts:
+    """An n8n of which every rule has something to say, but that it cannot be asked."""
+    names = ("gone", "archived", "off", "no-trigger", "late", "closed", "away")
+    users = [row(f"uses-{one}", settings={"errorWorkflow": one}) for one in names]
+    bad = row("bad", w.http("Pay, then post", "http://a", "POST"), w.http("B", "http://a", "POST"), settings={
+        "errorWorkflow": "", "executionTimeout": -1, "saveDataErrorExecution": "none",
+    })  # fmt: skip
+    for node in bad["nodes"]:
+        node["credentials"] = {"api": {"id": "k1"}}
+    late = row("late", trigger(), versionId="new", activeVersion={"nodes": [w.no_op()]})
+    closed = handler("closed", settings={"errorWorkflow": "", "callerPolicy": "none"})
+    away = row("away", trigger())
+    return facts(
+        *users, bad, late, closed, away, row("no-trigger", w.no_op()),
+        others={"gone": None, "archived": row("archived", isArchived=True), "off": row("off", active=False)},
+        key_ends=NOW + timedelta(days=2), runs={"handler": HandlerRun("12", "2026-11-29T10:00:00.000Z", True)},
+        webhooks={"bad": ("GET a", "POST b, c", "GET d", "GET e")},
+        schedules={"bad": "bad (has no execution, was due at 2026-11-29 10:00 UTC)"},
+        credentials={"k1": "Shop (httpHeaderAuth, Unauthorized)"},
+        ending=("12 of workflow w1 (in 3 h)", "13 of workflow w1 (by number)"),
+        keeps_seconds=3_600.0, keeps_count=100, begun=99, replay_seconds=86_400.0,
+        unseen=(("webhook_dead", "the API key of n8n at http://n8n:5678 needs the scope workflow:read"),),
+    )  # fmt: skip
+
+
+def test_each_finding_and_what_to_do_about_it_is_told_in_korean() -> None:
+    made = audit(everything_at_once()).findings
+    trouble = ("n8n at http://n8n:5678 cannot be reached: the connection was refused", "the audit itself broke: boom")
+    for one in (*trouble, "n8n at http://n8n:5678 is not ready: it answered 503"):
+        made += audit(AuditFacts("default", NOW, one)).findings
+    made += audit(AuditFacts("default", NOW, "refused", NOW - timedelta(days=1))).findings
+    assert {one.rule for one in made} == {one.name for one in RULES}, "each rule has something to say"
+    told = {text for one in made for text in (one.because, one.todo) if text and not text.startswith("medic connect")}
+    english = {text: said_in("ko", text) for text in told if LEFT_ENGLISH.search(said_in("ko", text))}
+    assert english == {}
+    assert all(re.search("[가-힣]", said_in("ko", text)) for text in told)

@@ -55,8 +55,9 @@ def test_what_is_the_same_of_many_workflows_is_one_row(admin, now):
 
 
 def test_the_page_is_korean_too(admin, now):
-    keep(now, finding(fix=Fix.REPUBLISH, rule="webhook_dead"))
+    keep(now, finding(fix=Fix.REPUBLISH, rule="webhook_dead"), finding(todo="renew it in n8n: Credentials"))
     text = admin.get("/audit?lang=ko").text
+    assert "오류 워크플로가 지정되어 있지 않습니다" in text and "n8n의 Credentials에서 갱신하세요" in text
     assert "웹훅이 등록되지 않음" in text and "새로 발견" in text and "지금 다시 점검" in text
     assert "Look again" not in text and "What to do" not in text
 
