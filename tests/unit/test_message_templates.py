@@ -65,6 +65,10 @@ def test_a_changed_template_is_used_at_once(folder):
     assert say(own).title == "two, which is longer"
 
 
+DOUBLED = (
+    "{{% macro title(f) %}}{{% set own = namespace(text={begin}) %}}{{% for x in range(60) %}}"
+    "{{% set own.text = {more} %}}{{% endfor %}}{{{{ own.text }}}}{{% endmacro %}}"
+)
 BROKEN = {
     "no jinja": "{% macro title(f) %}{{ f.",
     "no end": "{% macro title(f) %}x",
@@ -84,6 +88,10 @@ BROKEN = {
     "a macro that calls itself": "{% macro title(f) %}{{ title(f) }}{% endmacro %}",
     "a huge title": "{% macro title(f) %}{{ 'x' * 10 ** 12 }}{% endmacro %}",
     "a title of many words": "{% macro title(f) %}{% for x in range(30000) %}x {% endfor %}{% endmacro %}",
+    "a text that is doubled": DOUBLED.format(begin="'x'", more="own.text ~ own.text"),
+    "a text that is added to itself": DOUBLED.format(begin="'x'", more="own.text + own.text"),
+    "a list that is doubled": DOUBLED.format(begin="[1]", more="own.text + own.text"),
+    "a wide column": "{% macro title(f) %}{{ f.component.center(10 ** 10) }}{% endmacro %}",
     "a huge number": "{% macro title(f) %}{{ 9 ** 9999999 }}{% endmacro %}",
     "a change of the facts": "{% macro title(f) %}{{ f.update({}) }}{% endmacro %}",
 }
