@@ -149,7 +149,8 @@ def test_where_nobody_can_be_told_the_handlers_own_run_fails_for_all_to_see(ship
 def alert(kind: str, severity: str) -> dict[str, Any]:
     """What the generic webhook channel sends."""
     facts = {"kind": kind, "severity": severity, "component": "orders-api", "link": "http://medic.example.com/i/1"}
-    return {**facts, "key": "k", "title": f"{kind} - orders-api", "text": f"{kind} {severity}, in full"}
+    said = {"title": f"{kind} - orders-api", "text": f"{kind} {severity}, in full", "short": f"{kind}, {severity}"}
+    return {**facts, "key": "k", **said}
 
 
 def routed(kind: str, severity: str) -> set[str]:
@@ -189,8 +190,8 @@ def test_the_router_tells_whom_the_lines_say_for_every_kind_and_severity(shipped
             assert (status, asked) == (200, routed(kind, severity)), (kind, severity, answer)
             assert set(answer["delivered"]) == asked and answer["skipped"] == [] and answer["because"] == ""
     body = told.calls("/mail")[0].body
-    assert (
-        body["text"].endswith("in full") and body["short"] == "something new - orders-api http://medic.example.com/i/1"
+    assert body["text"].endswith("in full") and body["short"] == "something new, ", (
+        "the SMS is what n8n-medic made of it"
     )
 
 

@@ -203,6 +203,35 @@ def test_nobody_takes_over_what_is_whole_again():
     assert [button.words for button in say("recovered", ack_link=ACK).buttons] == ["Open the incident"]
 
 
+@pytest.mark.parametrize(
+    ("facts", "title", "lead", "korean"),
+    [
+        ({}, "🌩️ 12 failures at once - ", "Act now: 1 of them needs a person! 11 are still being healed.", "즉시"),
+        ({"needs_human": 0}, "🌩️ 12 failures at once - ", "Automatic recovery is under way; nobody is", "자동 복구"),
+        (
+            {"needs_human": 0, "resolved": 12, "failing": []},
+            "✅ 12 failures resolved",
+            "Everything is back",
+            "정상으로",
+        ),
+        ({"needs_human": 4, "count": 4, "reminder": True}, "🔔 4 failures still need a person", "They came", "맡지"),
+    ],
+)
+def test_a_storm_says_how_it_stands(facts, title, lead, korean):
+    said = say("storm", **facts)
+    assert said.title.startswith(title) and said.body.startswith(lead)
+    assert korean in say("storm", "ko", **facts).body.split("\n")[0]
+    red, green = "#b3261e" in said.html, "#1a6e3c" in said.html
+    assert (red, green) == (facts.get("needs_human") != 0, bool(facts.get("resolved"))), "its colour says so too"
+
+
+def test_what_was_held_back_and_needs_a_person_comes_first_and_in_red():
+    said = say("held_back")
+    assert said.body.startswith("Act now: 1 failure needs a person!") and "(now: needs a person)" in said.body
+    assert "#b3261e" in said.html and "#b3261e" not in say("held_back", needs_human=0, items=[]).html
+    assert said.buttons[0] == Button("Open browserless", LINK)
+
+
 def test_a_storm_leads_to_those_that_need_a_person():
     assert say("storm").buttons == (Button("Open orders-api", LINK), Button("Open the overview", f"{BASE}/"))
 

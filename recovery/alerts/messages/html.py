@@ -6,6 +6,7 @@ from typing import Any
 
 from recovery.alerts.messages.layout import Part, laid_out
 from recovery.alerts.messages.words import Words
+from recovery.model import AlertKind
 
 __all__ = ["Button", "as_html"]
 
@@ -29,13 +30,13 @@ class Tone:
 RED, AMBER, GREEN = Tone("#b3261e", "#ff8a80"), Tone("#8f4e00", "#ffb95c"), Tone("#1a6e3c", "#7fd8a0")
 BLUE = Tone("#1f5fa8", "#8ec5ff")
 LISTS = frozenset({"storm", "held_back", "digest"})  # each row of theirs is about something of its own
+COUNTING = frozenset({"storm", "held_back"})  # they count what needs a person, and are as urgent as that
 TONES = {
     "opened": AMBER,
     "worsened": AMBER,
     "needs_human": RED,
     "reminder": RED,
     "recovered": GREEN,
-    "storm": RED,
     "channel_trouble": RED,
 }
 
@@ -56,9 +57,17 @@ def as_html(
         strong=shown["kind"] in LISTS,
         buttons=list(buttons),
         buttons_after=lead or (parts[-1] if parts else None),
-        tone=TONES.get(shown["kind"], BLUE),
+        tone=_tone(shown),
         key=shown["key"],
     )
+
+
+def _tone(shown: dict[str, Any]) -> Tone:
+    if shown["kind"] in COUNTING and shown["needs_human"]:
+        return RED
+    if shown["kind"] == AlertKind.STORM:
+        return GREEN if 0 < shown["count"] <= shown["resolved"] else AMBER
+    return TONES.get(shown["kind"], BLUE)
 
 
 def _headings(parts: list[Part], lead: Part | None) -> list[Part]:
