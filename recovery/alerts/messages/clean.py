@@ -9,14 +9,17 @@ from zoneinfo import ZoneInfo
 
 # Letters that show as nothing; they are no format characters, so their category does not give them away.
 _BLANKS = dict.fromkeys(map(ord, "\u115f\u1160\u3164\uffa0\u2800\u034f"))
+_VARIANT = re.compile(  # shows as nothing too, but behind a sign that has a form in colour
+    "(?<![\u203c-\u3299\U0001f000-\U0001faff])[\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 _LINK = re.compile(r"https?://[^\s<>\"'|\\^`{}]+")
 _DOT = re.compile("[.\u3002\uff0e\uff61]")
 _HOST = r"[^\s/\\?#<>\"'|`\[]*"
 _HALF_HOST = r"(?:[\w-]{1,63}[.\u3002\uff0e\uff61]){1,10}[^\W\d_]{2,24}(?::\d{1,5})?"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,30}):(?=[/\\])", re.IGNORECASE)  # https:// with its slashes any way
 _BEHIND = re.compile(rf"(?<=\[:\])[/\\]+{_HOST}")
-_HALF = re.compile(  # www.host, host.tld/path
-    rf"(?<![\w./@-])(?:www[.\u3002\uff0e\uff61]{_HOST}|{_HALF_HOST}(?=[/?#]))", re.IGNORECASE
+_HALF = re.compile(  # www.host, host.tld/path, //host.tld/path; not the name of a file in a folder
+    rf"(?<![\w.@-])(?<![^/\\][/\\])(?<!^[/\\])(?:www[.\u3002\uff0e\uff61]{_HOST}|{_HALF_HOST}(?=[/?#]))", re.IGNORECASE
 )
 _MENTION = re.compile(r"@(?=(?:all|channel|everyone|group|here)\b)", re.IGNORECASE)
 
@@ -28,7 +31,7 @@ def one_line(value: Any, limit: int = 2_000) -> str:
     and blank letters go.
     """
     text = "" if value is None else str(value)[: limit * 4]
-    shown = "".join(map(_visible, text.translate(_BLANKS)))
+    shown = _VARIANT.sub("", "".join(map(_visible, text.translate(_BLANKS))))
     line = " ".join(shown.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 
