@@ -35,7 +35,7 @@ PLANNED = (
     *(BundleRow.began_at, BundleRow.told_at, ChannelRow.failing_since, ChannelRow.troubled_at),
     *(CallRow.called_at, CallRow.told_at, CallRow.due_at, CallRow.snoozed_until),
     # What is past is compared with what comes: a look with the end of an action, a failure with the last resolution.
-    *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at),
+    *(IncidentRow.opened_at, IncidentRow.episode_at, IncidentRow.resolved_at, IncidentRow.acknowledged_at),
     *(RecoveryRow.started_at, RecoveryRow.ended_at),
     *(StepRow.queued_at, StepRow.started_at, StepRow.finished_at),
     *(ExecutionRow.started_at, ExecutionRow.recovered_at),

@@ -9,8 +9,10 @@ from recovery.clock import utc_now
 from recovery.model import Brakes, Match, OrderWhat, PlannedAction, PlaybookRule, ReplayLimits, Stage
 from recovery.store import database, orders
 from recovery.store.tables import TABLES, RecoveryRow, TimeField
+from recovery.worker import calling
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
+from tests.story.desk import ALL, Desk
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
 from tests.story.test_moments import HOST, Moment
@@ -173,3 +175,15 @@ def test_a_yes_is_waited_for_no_longer(fake_clock: FakeClock) -> None:
     assert engine.recovery().state == "awaiting_approval"
     engine.run(200, 100)
     assert engine.recovery().state == "failed" and "nobody said yes by" in engine.recovery().because
+
+
+def test_who_answered_by_the_old_clock_is_reminded_of_a_later_call(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(fake_clock, monkeypatch, ALL[:1])
+    desk.fail("db")
+    desk.order(OrderWhat.ACKNOWLEDGE, "db")
+    set_back(desk.engine)
+    calling.call_person(desk.engine.ctx, desk.engine.incident("db"), "something new", utc_now())
+    desk.wait(3_700, 60)
+    assert desk.kinds()[-1] == "reminder"
