@@ -221,6 +221,7 @@ def test_a_storm_says_how_it_stands(facts, title, lead, korean):
     said = say("storm", **facts)
     assert said.title.startswith(title) and said.body.startswith(lead)
     assert korean in say("storm", "ko", **facts).body.split("\n")[0]
+    assert ("and 8 more" in said.body) == (not facts.get("resolved") and "reminder" not in facts)
     red, green = "#b3261e" in said.html, "#1a6e3c" in said.html
     assert (red, green) == (facts.get("needs_human") != 0, bool(facts.get("resolved"))), "its colour says so too"
 
