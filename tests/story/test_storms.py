@@ -116,8 +116,8 @@ def test_what_a_budget_held_back_is_told_afterwards_with_room_kept_for_calls(fak
 
 
 def test_a_phone_rings_again_for_a_storm_once_somebody_has_answered_and_more_need_a_person(fake_clock, monkeypatch):
-    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(8), brakes=FREE)
-    desk.fail(*(f"c{number}" for number in range(8)), "x", "y")
+    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(4), brakes=FREE)
+    desk.fail(*(f"c{number}" for number in range(4)), "x", "y")
     desk.wait(120)
     assert desk.kinds() == ["opened", "storm"] and desk.of("phone", "storm")[0].facts["needs_human"] == 2
     desk.order(OrderWhat.ACKNOWLEDGE, "x")
@@ -125,18 +125,18 @@ def test_a_phone_rings_again_for_a_storm_once_somebody_has_answered_and_more_nee
     desk.order(OrderWhat.ACKNOWLEDGE, "y")
     desk.wait(1_500)
     rings = desk.of("phone", "storm")[1:]
-    assert rings[-1].facts["needs_human"] == 10, "who has taken over two of them hears that the others failed too"
+    assert rings[-1].facts["needs_human"] == 6, "who has taken over two of them hears that the others failed too"
     assert len(rings) <= 2 and (rings[0].at - answered).total_seconds() < 1_000, "not an hour later"
     assert len({one.key for one in desk.of("phone", "storm")}) == len(rings) + 1
 
 
 def test_a_phone_that_nobody_answers_does_not_ring_for_the_rest_of_a_storm_within_the_hour(fake_clock, monkeypatch):
-    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(8), brakes=FREE)
-    desk.fail(*(f"c{number}" for number in range(8)), "x", "y")
+    desk = Desk(fake_clock, monkeypatch, (ALL[2],), components=healable(4), brakes=FREE)
+    desk.fail(*(f"c{number}" for number in range(4)), "x", "y")
     desk.wait(3_500)
     assert desk.kinds() == ["opened", "storm"]
     desk.wait(300)
-    assert desk.of("phone")[-1].facts["needs_human"] == 10, "and after an hour it does"
+    assert desk.of("phone")[-1].facts["needs_human"] == 6, "and after an hour it does"
 
 
 def test_who_heard_of_it_in_a_storm_is_reminded_by_one_message(fake_clock, monkeypatch, store):
