@@ -100,13 +100,14 @@ def _next(policy: AlertPolicy, channels: Any, at: datetime) -> Iterator[str]:
 def _limits(policy: AlertPolicy, channels: Any) -> Iterator[str]:
     for plan in channels:
         budget, rule = storming.budget_of(plan), storming.rule_for(plan.kind, policy.storm)
-        most = f"at most {_said(budget)}" if budget else "no budget"
+        most = f"at most {_said(budget, storming.pause_of(plan.kind))}" if budget else "no budget"
         within = write_duration(rule.within_seconds)
         yield f"  {plan.name}: {most}; more than {rule.most} new in {within} are one message"
 
 
-def _said(budget: Budget) -> str:
-    return f"{budget.most} messages in {write_duration(budget.within_seconds)}"
+def _said(budget: Budget, pause: timedelta) -> str:
+    calls = f"then one with calls for a person each {write_duration(pause.total_seconds())}"
+    return f"{budget.most} messages in {write_duration(budget.within_seconds)}, {calls}"
 
 
 def _told(incident: IncidentRow, zone: ZoneInfo) -> Iterator[str]:

@@ -6,7 +6,18 @@ from datetime import datetime, timedelta
 
 from recovery.model import Budget, ChannelPlan, StormRule
 
-__all__ = ["LOOK_AGAIN", "StormView", "Update", "budget_of", "is_part", "room_at", "rule_for", "storm_due", "update"]
+__all__ = [
+    "LOOK_AGAIN",
+    "StormView",
+    "Update",
+    "budget_of",
+    "is_part",
+    "pause_of",
+    "room_at",
+    "rule_for",
+    "storm_due",
+    "update",
+]
 
 LOOK_AGAIN = timedelta(seconds=30)
 HOUR = timedelta(hours=1)
@@ -112,6 +123,11 @@ def budget_of(plan: ChannelPlan) -> Budget | None:
     return plan.budget or BUDGETS.get(plan.kind)
 
 
+def pause_of(kind: str) -> timedelta:
+    """After a channel's last message no call waits longer than this for its budget."""
+    return RINGS_AFTER if kind == RINGING else SOON
+
+
 def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime, kind: str = "") -> datetime | None:
     """When a channel of that kind has room again; None where it has some now.
 
@@ -127,6 +143,6 @@ def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datet
     if len(lately) < most:
         return None
     room = lately[-most] + within
-    soon = lately[-1] + (RINGS_AFTER if kind == RINGING else SOON)
+    soon = lately[-1] + pause_of(kind)
     at = min(room, soon) if calls else room
     return at if at > now else None

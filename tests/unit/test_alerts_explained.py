@@ -18,7 +18,7 @@ alerts:
   timezone: Asia/Seoul
   channels:
     - {name: hook, kind: webhook, url: "https://x.example.com/s3cret"}
-    - {name: kim, kind: webhook, url: "https://x.example.com/s3cret", severities: [critical]}
+    - {name: kim, kind: webhook, url: "https://x.example.com/s3cret", severities: [critical], budget: 6/h}
   people: [{name: kim, channels: [kim]}]
   rotations: [{name: ops, people: [kim], starts: 2026-01-05}]
   escalation: [{after: 10m, rotation: ops}]
@@ -49,6 +49,7 @@ def test_who_is_told_is_explained_for_any_moment(run: Run) -> None:
     assert "hook: at 2026-11-30 07:00:00" in told and "quiet hours until" in told
     assert "when it needs a person: the usual route: a person is needed\n    hook: at once" in told
     assert "unanswered after 10m, step 1: kim (on call in ops)" in told
+    assert "kim: at most 6 messages in 1h, then one with calls for a person each 5m; more than 10 new in 1m" in told
     critical = run("alerts", "explain", "orders", "--severity", "critical").output
     assert "hook: at once" in critical and "kim: at once" in critical and "s3cret" not in critical
 
