@@ -124,18 +124,18 @@ def budget_of(plan: ChannelPlan) -> Budget | None:
 
 
 def pause_of(kind: str) -> timedelta:
-    """After a channel's last message no call waits longer than this for its budget."""
+    """After a channel's last message no call waits longer than this for its budget; a reminder does."""
     return RINGS_AFTER if kind == RINGING else SOON
 
 
-def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime, kind: str = "") -> datetime | None:
-    """When a channel of that kind has room again; None where it has some now.
-
-    Half of it is kept for what calls a person. What does is told 5 minutes after the last message all the same (a phone
-    rings a quarter of an hour after), together with what else calls by then.
+def room_at(
+    budget: Budget, carried: Sequence[datetime], calls: bool, now: datetime, pause: timedelta | None = None
+) -> datetime | None:
+    """When a channel has room again; None where it has some now. Half of it is kept for what calls a person.
 
     Args:
         carried: when it was given its last messages, oldest first.
+        pause: so long after the last one it is told all the same; None: not before there is room.
     """
     most = budget.most if calls else max(1, budget.most - budget.most // 2)
     within = timedelta(seconds=budget.within_seconds)
@@ -143,6 +143,5 @@ def room_at(budget: Budget, carried: Sequence[datetime], calls: bool, now: datet
     if len(lately) < most:
         return None
     room = lately[-most] + within
-    soon = lately[-1] + pause_of(kind)
-    at = min(room, soon) if calls else room
+    at = min(room, lately[-1] + pause) if pause else room
     return at if at > now else None

@@ -53,7 +53,7 @@ def release(ctx: Context, row: AlertRow, thread: ThreadRow, incident: IncidentRo
         if _is_part_of_storm(ctx, plan, AlertKind(row.kind), thread, now):
             _join_storm(ctx, plan, row, thread, incident, now)
             return
-        if until := _room_at(plan, row.kind in CALLS, now):
+        if until := _room_at(plan, row.kind, now):
             _hold_back(row, incident, until, now)
             return
     alerts.release_alert(row, now, pass_on_at=pass_on_at(ctx, row.channel, row.kind in CALLS, now))
@@ -106,12 +106,14 @@ def add_storm_message(storm: BundleRow, number: int, due: datetime, now: datetim
     alerts.hold_alert(key, 0, STORM, storm.channel, "critical", {}, now, due, bundle_id=storm.id)
 
 
-def _room_at(plan: ChannelPlan, calls: bool, now: datetime) -> datetime | None:
+def _room_at(plan: ChannelPlan, kind: str, now: datetime) -> datetime | None:
     budget = storming.budget_of(plan)
     if budget is None:
         return None
     since = now - timedelta(seconds=budget.within_seconds)
-    return storming.room_at(budget, alerts.carried_since(plan.name, since, budget.most), calls, now, plan.kind)
+    carried = alerts.carried_since(plan.name, since, budget.most)
+    pause = storming.pause_of(plan.kind) if kind == AlertKind.NEEDS_HUMAN else None
+    return storming.room_at(budget, carried, kind in CALLS, now, pause)
 
 
 def _hold_back(row: AlertRow, incident: IncidentRow, until: datetime, now: datetime) -> None:

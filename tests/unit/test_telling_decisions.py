@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from recovery.decide.alerting import callable_channels, next_channel
 from recovery.decide.escalating import CallView, begin_call, due_at, next_step, reached
 from recovery.decide.hours import end_of, end_of_all, on_call
-from recovery.decide.storming import StormView, budget_of, is_part, room_at, rule_for, storm_due, update
+from recovery.decide.storming import StormView, budget_of, is_part, pause_of, room_at, rule_for, storm_due, update
 from recovery.decide.telling import Subject, plan_telling
 from recovery.model import (
     AlertKind,
@@ -211,11 +211,12 @@ def test_half_of_a_budget_is_kept_for_calls():
     assert room_at(six, carried, True, NOW) is None
     assert room_at(six, carried, False, NOW) == NOW + timedelta(minutes=10)
     full = sorted(carried * 2)
-    assert room_at(six, full, True, NOW) is None, "whoever it was, half an hour later a call is told"
-    assert room_at(six, [*full, NOW], True, NOW) == NOW + timedelta(minutes=5)
-    assert room_at(six, [*full, NOW], True, NOW, "sms") == NOW + timedelta(minutes=10), "or as soon as there is room"
-    assert room_at(six, [NOW] * 6, True, NOW, "sms") == NOW + timedelta(minutes=15)
-    assert room_at(six, [NOW] * 6, False, NOW) == NOW + timedelta(hours=1)
+    chat, phone = pause_of("slack"), pause_of("sms")
+    assert room_at(six, full, True, NOW, chat) is None, "half an hour after the last message a call is told"
+    assert room_at(six, [*full, NOW], True, NOW, chat) == NOW + timedelta(minutes=5)
+    assert room_at(six, [*full, NOW], True, NOW, phone) == NOW + timedelta(minutes=10), "or as soon as there is room"
+    assert room_at(six, [NOW] * 6, True, NOW, phone) == NOW + timedelta(minutes=15)
+    assert room_at(six, [NOW] * 6, True, NOW) == NOW + timedelta(hours=1), "a reminder can wait"
     assert room_at(Budget(1, 60), [], False, NOW) is None
     assert budget_of(PHONE) == six and budget_of(HOOK) is None
     assert budget_of(TEAM) == budget_of(ChannelPlan("push", "apprise")) == Budget(120, 3_600), "chats ring too"
