@@ -19,6 +19,7 @@ from recovery.alerts.previews import kinds_of_channels, preview
 from recovery.alerts.slack_blocks import payload
 from recovery.decide.auditing import RULES
 from recovery.model import AlertKind
+from recovery.model.links import Answer, Decision, sign_answer, sign_decision
 
 NOW = datetime(2026, 11, 24, 3, 5, tzinfo=UTC)
 BASE = "https://medic.example.com"
@@ -359,3 +360,16 @@ def test_a_long_link_leaves_room_for_words_where_a_shorter_one_leads_there_too()
     long = f"{BASE}/answer/{'x' * 80}"
     assert say("needs_human", ack_link=long).short.endswith(LINK)
     assert "api_error, critical" in say("needs_human", "ko", ack_link=long).short
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_an_sms_that_asks_for_a_yes_has_the_link_to_it_or_the_page_that_asks_for_it(language):
+    until = datetime(2030, 1, 1, tzinfo=UTC)
+    token = sign_decision("key", Decision(123_456, 123_456, 12, until))
+    ack = f"{BASE}/answer/{sign_answer('key', Answer(1, 1, 1, until))}"
+    asked = say("needs_human", language, link=f"{BASE}/decide/{token}", ack_link=ack).short
+    assert asked.endswith(f"/decide/{token}") and "orders-api" in asked.split("\n")[0]
+    assert measure(asked).segments == 2
+    far = "https://n8n-medic.operations.internal.example.co.kr:8443"
+    long = say("needs_human", language, link=f"{far}/decide/{token}{'x' * 60}", ack_link=ack).short
+    assert long.endswith(f"{far}/incidents/42")

@@ -105,7 +105,7 @@ def _parts(words: Words, language: str, shown: dict[str, Any]) -> dict[str, Any]
         "body": body,
         "text": f"{title}\n\n{body}\n" + (f"\n{links}\n" if links else ""),
         "html": html,
-        "short": fit(title, details, *(button.link for button in buttons)),
+        "short": _short(shown, title, details, buttons),
         "mrkdwn": mrkdwn,
         "link": shown["link"],
         "open_words": _open_words(words, shown),
@@ -140,6 +140,18 @@ def _buttons(words: Words, shown: dict[str, Any]) -> tuple[Button, ...]:
     wanted = shown["ack_link"] and shown["kind"] != AlertKind.RECOVERED
     take = [Button(words.term("ack_words"), shown["ack_link"])] if wanted else []
     return tuple(see + take if DECIDES in shown["link"] else take + calling + see)
+
+
+def _short(shown: dict[str, Any], title: str, details: list[str], buttons: tuple[Button, ...]) -> str:
+    """The SMS. Where a yes is asked for, no link is as good as the one to it; where that is too long, the page of the
+    incident asks for it too."""
+    links = [button.link for button in buttons]
+    base, decides, _ = shown["link"].partition(DECIDES)
+    if not decides:
+        return fit(title, details, *links)
+    text = fit(title, details, links[0])
+    page = f"{base}/incidents/{shown['incident_id'] or ''}"
+    return text if links[0] in text else fit(title, details, page)
 
 
 def _open_words(words: Words, shown: dict[str, Any]) -> str:

@@ -75,6 +75,7 @@ def shown_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
         "count": max(shown["count"], len(shown["entries"])),
         "needing": sum(entry["what"] == "needs_human" for entry in shown["entries"]),
         "healed_percent": _percent(facts.get("healed_share")),
+        "incident_id": whole(facts.get("incident_id")),
         "dry_run": facts.get("dry_run") is True,
         "test": facts.get("test") is True,
         "reminder": facts.get("reminder") is True,
