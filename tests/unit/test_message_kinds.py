@@ -263,6 +263,7 @@ def test_a_test_says_that_it_is_one_wherever_it_is_read(kind):
         ("evil.example:8080/x?y", "evil[.]example:8080/x?y"),
         ("https://ev。il．example", "https[:]//ev[.]il[.]example"),
         ("//evil.example/x", "//evil[.]example/x"),
+        ("a\\www.evil.example \\www.evil.example", "a\\www[.]evil[.]example \\www[.]evil[.]example"),
         ("https\ufe0f://evil.example/x", "https[:]//evil[.]example/x"),
         ("ev\ufe0fil\U000e0101.example/x", "evil[.]example/x"),
         ("at /usr/lib/index.js?x /index.js?x", "at /usr/lib/index.js?x /index.js?x"),

@@ -19,7 +19,7 @@ _HALF_HOST = r"(?:[\w-]{1,63}[.\u3002\uff0e\uff61]){1,10}[^\W\d_]{2,24}(?::\d{1,
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]{1,30}):(?=[/\\])", re.IGNORECASE)  # https:// with its slashes any way
 _BEHIND = re.compile(rf"(?<=\[:\])[/\\]+{_HOST}")
 _HALF = re.compile(  # www.host, host.tld/path, //host.tld/path; not the name of a file in a folder
-    rf"(?<![\w.@-])(?<![^/\\][/\\])(?<!^[/\\])(?:www[.\u3002\uff0e\uff61]{_HOST}|{_HALF_HOST}(?=[/?#]))", re.IGNORECASE
+    rf"(?<![\w.@-])(?<![^/\\]/)(?<!^/)(?:www[.\u3002\uff0e\uff61]{_HOST}|{_HALF_HOST}(?=[/?#]))", re.IGNORECASE
 )
 _MENTION = re.compile(r"@(?=(?:all|channel|everyone|group|here)\b)", re.IGNORECASE)
 
