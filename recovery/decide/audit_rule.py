@@ -19,6 +19,7 @@ __all__ = [
     "published",
     "row_of",
     "rules_of",
+    "runs_for_failures",
 ]
 
 Row = Mapping[str, Any]
@@ -82,6 +83,13 @@ def live_of(workflow: Row) -> Row:
     """The version that runs, which a saved draft may differ from; in an older n8n that is what is saved."""
     live = workflow.get("activeVersion")
     return live if isinstance(live, Mapping) else workflow
+
+
+def runs_for_failures(workflow: Row) -> bool:
+    """Whether n8n runs it as an error workflow: it is published. An older n8n, whose rows know nothing of published
+    versions, runs it in any case.
+    """
+    return bool(workflow.get("active")) or "activeVersionId" not in workflow
 
 
 def handles_itself(workflow: Row) -> bool:

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 
-from recovery.decide.audit_rule import Found, Row, handles_itself, live_of, looked_at, name_of, row_of, rules_of
+from recovery.decide.audit_rule import (
+    Found,
+    Row,
+    handles_itself,
+    live_of,
+    looked_at,
+    name_of,
+    row_of,
+    rules_of,
+    runs_for_failures,
+)
 from recovery.decide.coverage import error_workflow_of, has_draft, projects_of
 from recovery.decide.shipped import calls_back, is_error_handler
 from recovery.model import AuditFacts, AuditSeverity, Fix
@@ -41,7 +51,7 @@ def error_workflow_unpublished(facts: AuditFacts) -> Iterator[Found]:
     """The error workflow that it names is not published: n8n never runs it, and says so in its log alone."""
     for workflow, named in _wired(facts):
         row = row_of(facts, named)
-        if row is not None and not row.get("active") and not row.get("isArchived"):
+        if row is not None and not runs_for_failures(row) and not row.get("isArchived"):
             because = f"its error workflow {name_of(row)} is not published, so that n8n never runs it"
             yield Found(workflow, because, f"publish {name_of(row)} in n8n, or {BY_HAND}")
 
@@ -50,7 +60,7 @@ def error_workflow_without_trigger(facts: AuditFacts) -> Iterator[Found]:
     """What is live of the error workflow that it names has no Error Trigger that is switched on: it cannot begin."""
     for workflow, named in _wired(facts):
         row = row_of(facts, named)
-        if row is not None and row.get("active") and not is_error_handler(live_of(row)):
+        if row is not None and runs_for_failures(row) and not is_error_handler(live_of(row)):
             draft = "; its draft has one: publish that" if has_draft(row) and is_error_handler(row) else ""
             because = f"its error workflow {name_of(row)} has no Error Trigger in its published version{draft}"
             yield Found(workflow, because, f"give {name_of(row)} an Error Trigger and publish it, or {BY_HAND}")
@@ -78,7 +88,9 @@ def error_workflow_elsewhere(facts: AuditFacts) -> Iterator[Found]:
     """The error workflow does not tell n8n-medic: it hears of these failures only when it asks n8n, every 30 s."""
     for named in sorted({named for _, named in _wired(facts)} - set(facts.ours)):
         row = row_of(facts, named)
-        if row is not None and row.get("active") and is_error_handler(live_of(row)) and not calls_back(live_of(row)):
+        if row is None or not runs_for_failures(row):
+            continue
+        if is_error_handler(live_of(row)) and not calls_back(live_of(row)):
             because = "it does not tell n8n-medic, which hears of failures only when it asks n8n"
             yield Found(row, because, "add an HTTP Request to /webhooks/n8n-error, or leave it so")
 

@@ -17,8 +17,10 @@ from click.testing import Result
 from recovery.clock import utc_now
 from recovery.store import audits, wirings
 from recovery.store.database import close_database, open_database
+from tests.n8n import install
 from tests.n8n import workflows as w
 from tests.n8n.connecting import Cli, export, settings, versions
+from tests.n8n.real import RealN8n
 from tests.n8n.world import World, nope
 from tests.standins.n8n_client import wait_for
 
@@ -134,6 +136,23 @@ def test_n8n_agrees_that_such_error_workflows_hear_nothing(world: World, handler
     heard = wait_for("the one that is heard", lambda: world.told.bodies("/webhooks/n8n-error"))
     time.sleep(1.0 if world.is_real else 0.2)
     assert len(world.told.bodies("/webhooks/n8n-error")) == len(heard) == 1
+
+
+@pytest.mark.n8n
+@pytest.mark.skipif(not install.N8N_VERSION.startswith("1."), reason="with MEDIC_TEST_N8N_VERSION=1.113.3")
+def test_an_older_n8n_runs_unpublished_error_workflows_and_no_audit_says_otherwise(
+    real_n8n: RealN8n, tmp_path: Path
+) -> None:
+    with World(real_n8n) as world:
+        wired = plant(world, "older", w.stop_and_error("broken"), handler=world.handler)
+        assert not world.n8n.api("GET", f"workflows/{world.handler}").json()["active"]
+        world.n8n.call(path_of(world, wired), {})
+        assert world.item_of(world.n8n.ended(wired)[0]["id"])["workflow"]["id"] == wired
+        mute = plant(world, "older mute", handler=plant(world, "no trigger", publish=False))
+        auditor = Auditor(tmp_path, world)
+        assert (auditor.of(wired), auditor.of(mute)) == (set(), {"error_workflow_without_trigger"})
+        while _made:
+            remove(world, _made.pop())
 
 
 def test_an_error_workflow_whose_calls_do_not_arrive_is_found(world: World, auditor: Auditor) -> None:

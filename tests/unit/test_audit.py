@@ -1,7 +1,9 @@
 """The rules of `medic audit`, each on values: what it finds, and what it leaves alone."""
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.n8n import workflows as w
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 LEFT_ENGLISH = re.compile(r"\b(it|its|is|the|that|or|and|not|has|was|of|more|in)\b")
+OLDER = Path(__file__).parents[1] / "n8n" / "fixtures" / "older-1.113.3.workflows.json"
 EVIL = "\u202eevil\x00\ud800 <script>[bold]name[/]"
 
 
@@ -92,6 +95,15 @@ def test_an_error_trigger_that_is_only_saved_is_told_with_what_to_do() -> None:
     saved = row("late", trigger(), versionId="new", activeVersion={"nodes": [w.no_op()]})
     told = found("error_workflow_without_trigger", facts(row("a", settings={"errorWorkflow": "late"}), saved))
     assert "its draft has one: publish that" in told[0].because
+
+
+def test_an_older_n8n_runs_error_workflows_that_are_not_published_and_is_not_told_otherwise() -> None:
+    """As n8n 1.113.3 lists them: it has no published versions, and ran "Tell the companion" for "Orders"."""
+    rows = json.loads(OLDER.read_text())["data"]
+    others = {one["id"]: one for one in rows if not one["active"]}
+    given = facts(*(one for one in rows if one["active"]), others=others, alone=True)
+    told = {(one.workflow, one.rule) for one in audit(given).findings if one.severity is AuditSeverity.BAD}
+    assert told == {("Mute", "error_workflow_without_trigger"), ("Unwired", "unwired")}
 
 
 def test_what_could_not_be_looked_at_is_not_called_gone() -> None:
