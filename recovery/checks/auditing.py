@@ -11,7 +11,7 @@ from recovery.model import AuditFacts, AuditPlan, DoorError, HandlerRun, N8nDoor
 
 __all__ = ["read_audit"]
 
-MOST_HANDLERS, MOST_CREDENTIALS, MOST_HANGING = 50, 100, 2
+MOST_HANDLERS, MOST_CREDENTIALS, MOST_HANGING, MOST_WEBHOOKS = 50, 100, 2, 2000
 NEWEST = 20  # runs of an error workflow: those by hand do not count
 Found = TypeVar("Found")
 
@@ -92,7 +92,7 @@ def _runs(door: N8nDoor, handlers: list[str]) -> dict[str, HandlerRun]:
 
 def _dead_webhooks(door: N8nDoor) -> dict[str, tuple[str, ...]]:
     dead: dict[str, tuple[str, ...]] = {}
-    for workflow, (method, path) in missing_webhooks(door)[0]:
+    for workflow, (method, path) in missing_webhooks(door, MOST_WEBHOOKS)[0]:
         name = str(workflow.get("id"))
         dead[name] = (*dead.get(name, ()), f"{method} {path[:80]}")
     return dead

@@ -23,11 +23,13 @@ def look_for_webhooks(args: Args, door: N8nDoor, past: Past) -> Reading:
     """Asks n8n for each published workflow's webhooks whether they are registered, without running anything.
 
     One that answers nobody though its workflow is published is `webhook_unregistered`: unpublish and publish it again.
-    The API key needs the scope workflow:list. Webhooks with parameters in their path are not asked.
+    The API key needs the scope workflow:list. Webhooks with parameters in their path are not asked, and no
+    more than 200.
     """
-    missing, asked = missing_webhooks(door)
+    missing, asked, known = missing_webhooks(door)
     if not missing:
-        return Reading("", True, f"all {asked} webhooks of published workflows are registered")
+        all_of_them = f"all {asked}" if asked == known else f"the {asked} that were asked, of {known},"
+        return Reading("", True, f"{all_of_them} webhooks of published workflows are registered")
     told = [f"{method} {path} of {str(workflow.get('name'))[:80]}" for workflow, (method, path) in missing]
     because = f"published, and not registered: {name_some(told)}"
     critical = are_critical(workflow for workflow, _ in missing)

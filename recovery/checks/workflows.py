@@ -52,9 +52,9 @@ def webhooks_of(workflow: Mapping[str, Any]) -> Iterator[Hook]:
             yield str(method).upper(), path
 
 
-def missing_webhooks(door: N8nDoor) -> tuple[list[tuple[Mapping[str, Any], Hook]], int]:
-    """The webhooks that n8n has not registered though their workflow is published, and how many were asked."""
-    hooks = [(one, hook) for one in heeded(door.published_workflows()) for hook in webhooks_of(one)][:MOST_ASKED]
-    return [(one, (method, path)) for one, (method, path) in hooks if method not in door.webhook_methods(path)], len(
-        hooks
-    )
+def missing_webhooks(door: N8nDoor, most: int = MOST_ASKED) -> tuple[list[tuple[Mapping[str, Any], Hook]], int, int]:
+    """The webhooks that n8n has not registered though their workflow is published; how many were asked, of how many."""
+    hooks = [(one, hook) for one in heeded(door.published_workflows()) for hook in webhooks_of(one)]
+    asked = hooks[:most]
+    missing = [(one, (method, path)) for one, (method, path) in asked if method not in door.webhook_methods(path)]
+    return missing, len(asked), len(hooks)

@@ -20,6 +20,7 @@ ID_SHAPE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MOST_PAGES = 20
 VERSION = "version_info"
 ORIGIN = "http://n8n-medic.invalid"  # n8n tells of methods only where a browser of another site might ask
+NOBODYS = "n8n-medic-nothing-is-here"  # a webhook that nobody has
 
 
 class N8nWatching:
@@ -110,7 +111,21 @@ class N8nWatching:
         return read_numbers(answer.body) if answer.status == 200 and isinstance(answer.body, str) else N8nNumbers()
 
     def webhook_methods(self, path: str) -> frozenset[str]:
-        """The HTTP methods that are registered at a production webhook; nothing is run."""
+        """The HTTP methods that are registered at a production webhook; nothing is run.
+
+        Raises:
+            N8nError: n8n does not answer; or who answers says yes to any webhook, and so tells nothing.
+        """
+        found = self._allowed(path)
+        if len(found) > 1 and self._allowed(NOBODYS):  # a registered one mostly has one method
+            message = (
+                f"n8n at {self._where} says yes to any webhook: other processes answer them (n8n webhook), or a proxy "
+                "speaks for it. Give as url the address where /api/v1 and /webhook are both answered"
+            )
+            raise N8nError(message, "client", permanent=True)
+        return found
+
+    def _allowed(self, path: str) -> frozenset[str]:
         address = f"/webhook/{quote(path.strip('/'), safe='/-_.~')}"
         answer = self._ask("OPTIONS", address, {}, with_key=False, headers={"Origin": ORIGIN})
         if answer.status >= 500:

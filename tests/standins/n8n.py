@@ -118,7 +118,7 @@ class StandInN8n(N8nClient):
         self._api.numbers = value
 
     def misbehave(self, answer: Answer, times: int = 1, path: str = "/api/v1/") -> None:
-        """Answer the next calls of API paths that hold `path` so, and do nothing for them."""
+        """Answer the next calls of paths that hold `path` so, and do nothing for them."""
         self._api.misbehaviour += [(path, answer)] * times
 
     def behave(self) -> None:

@@ -57,6 +57,11 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_any(self) -> None:
         body = self._body()
         parts = urlsplit(self.path)
+        planned = next((one for one in self.server.api.misbehaviour if one[0] in parts.path), None)
+        if planned:
+            self.server.api.misbehaviour.remove(planned)
+            send_answer(self, planned[1], self.server.gone)
+            return
         query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
         if parts.path.startswith("/healthz"):
             self._send(200, {"status": "ok"})
@@ -76,11 +81,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _api(self, path: str, query: dict[str, str], body: Any) -> None:
         api = self.server.api
-        planned = next((one for one in api.misbehaviour if one[0] in path), None)
-        if planned:
-            api.misbehaviour.remove(planned)
-            send_answer(self, planned[1], self.server.gone)
-            return
         status, answer = api.answer(self.command, path, query, self.headers.get("X-N8N-API-KEY", ""), body)
         if api.slow_seconds:
             self.server.gone.wait(api.slow_seconds)

@@ -18,7 +18,7 @@ from tests.n8n import workflows as w
 
 NOW = datetime(2026, 11, 29, 12, 0, tzinfo=UTC)
 LEFT_ENGLISH = re.compile(r"\b(it|its|is|the|that|or|and|not|has|was|of|more|in)\b")
-OLDER = Path(__file__).parents[1] / "n8n" / "fixtures" / "older-1.113.3.workflows.json"
+OLDER = Path(__file__).parents[1] / "n8n" / "fixtures" / "older" / "workflows-1.113.3.json"
 EVIL = "\u202eevil\x00\ud800 <script>[bold]name[/]"
 
 
