@@ -33,7 +33,7 @@ class Run:
         in_subworkflow: the failed node calls another workflow, which a retry begins anew.
         items: how many items the failed node was given; None where that is not known.
         writers: nodes that ran and may have changed something; None where that is not known.
-        tags: of its workflow, in n8n.
+        tags: of its workflow, in n8n. archived: a person has put the workflow away there.
         retries: automatic ones of its chain so far.
         permit: who allowed a retry that may repeat an effect; "" for nobody.
         failed_at: when the chain's root failed.
@@ -48,6 +48,7 @@ class Run:
     items: int | None = None
     writers: tuple[str, ...] | None = None
     tags: frozenset[str] = frozenset()
+    archived: bool = False
     retries: int = 0
     permit: str = ""
 
@@ -82,6 +83,8 @@ def judge(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, no
 def _barred(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, now: datetime) -> Judgement | None:
     if never := why_never(run.tags):
         return Judgement(False, never)
+    if run.archived:
+        return Judgement(False, "its workflow is archived in n8n: restore it there to run it again")
     if "integrated" in (failure.mode, run.root_mode):
         return Judgement(False, "it is a sub-workflow's own run: the workflow that called it is retried instead")
     if run.root_mode in NOBODYS:

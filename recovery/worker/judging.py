@@ -7,7 +7,7 @@ from typing import Any
 from recovery.decide import replay
 from recovery.decide.classify import classify
 from recovery.decide.replay import Chain, Judgement, Run
-from recovery.model import Ambiguous, Outlook, ReplayLimits, thaw
+from recovery.model import Ambiguous, Outlook, ReplayLimits, tags_of, thaw
 from recovery.sources import n8n_execution as source
 from recovery.store import database, recoveries, replays
 from recovery.store.tables import ExecutionRow
@@ -17,12 +17,12 @@ FOR_EVER_SECONDS = 100 * 365 * 86_400.0
 
 
 def judge_run(
-    ctx: Context, row: ExecutionRow, chain: Chain, details: Mapping[str, Any], tags: frozenset[str]
+    ctx: Context, row: ExecutionRow, chain: Chain, details: Mapping[str, Any], workflow: Mapping[str, Any] | None
 ) -> Judgement:
     """May the chain's leaf be retried?
 
     Args:
-        row: the chain, which need not be stored yet. details: the leaf with its data. tags: of its workflow.
+        row: the chain, which need not be stored yet. details: the leaf with its data. workflow: as n8n has it now.
     """
     failure = source.read_failure_of(details)
     outlook = Outlook.TRANSIENT if _mended(row) else classify(failure, row.site, ctx.policy).outlook
@@ -34,7 +34,8 @@ def judge_run(
         items=source.items_into(details),
         writers=source.nodes_that_may_write(details),
         root_mode=chain.root_mode,
-        tags=tags,
+        tags=tags_of(workflow),
+        archived=bool((workflow or {}).get("isArchived")),
         retries=row.retries,
         permit=row.permit or "",
     )

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from recovery.clock import EPOCH
 from recovery.decide.replay import FAILED, UNDER_WAY, Chain, read_chain
-from recovery.model import N8nDoor
-from recovery.sources.shapes import moment, section, text
+from recovery.model import N8nDoor, tags_of
+from recovery.sources.shapes import moment, text
 from recovery.store.tables import ReplayRow
 from recovery.worker.reading_n8n import STATUSES, number_of
 
@@ -24,11 +24,16 @@ class Unanswerable(Exception):
 
 
 class Workflow(NamedTuple):
-    """What is known of a workflow."""
+    """What is known of a workflow; `row` is what n8n gives of it, None where it is gone."""
 
     id: str
     name: str
-    tags: frozenset[str]
+    row: Mapping[str, Any] | None = None
+
+    @property
+    def tags(self) -> frozenset[str]:
+        """The names of its tags."""
+        return tags_of(self.row)
 
 
 class Workflows:
@@ -41,7 +46,7 @@ class Workflows:
     def find(self, workflow_id: str) -> Workflow:
         """One of them; one that is gone is called by its id."""
         if workflow_id not in self._known:
-            self._known[workflow_id] = self._read(workflow_id) or Workflow(workflow_id, workflow_id, frozenset())
+            self._known[workflow_id] = self._read(workflow_id) or Workflow(workflow_id, workflow_id)
         return self._known[workflow_id]
 
     def has(self, workflow_id: str) -> bool:
@@ -55,9 +60,7 @@ class Workflows:
         found = self._door.workflow(workflow_id)
         if found is None:
             return None
-        tags = found.get("tags")
-        names = frozenset(text(section(tag).get("name")) for tag in tags) if isinstance(tags, list) else frozenset()
-        return Workflow(workflow_id, text(found.get("name")) or workflow_id, names)
+        return Workflow(workflow_id, text(found.get("name")) or workflow_id, found)
 
 
 def newest_id(door: N8nDoor) -> int:

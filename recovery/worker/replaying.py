@@ -7,7 +7,7 @@ from typing import Any
 
 from recovery.decide import replay
 from recovery.decide.replay import Chain, Judgement
-from recovery.model import ExecutionState, N8nDoor, N8nError, tags_of
+from recovery.model import ExecutionState, N8nDoor, N8nError
 from recovery.sources import n8n_execution as source
 from recovery.store import database, executions, replays, signals
 from recovery.store.tables import ExecutionRow
@@ -197,7 +197,7 @@ def _judge(
 ) -> Judgement:
     if details is None:
         return Judgement(False, "n8n does not have its data any more")
-    return judge_run(ctx, row, chain, details, tags_of(door.workflow(row.workflow_id)))
+    return judge_run(ctx, row, chain, details, door.workflow(row.workflow_id))
 
 
 def take_over_lost_executions(ctx: Context, now: datetime) -> None:

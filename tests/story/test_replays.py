@@ -155,18 +155,25 @@ def test_what_is_found_is_told_apart(outage: Outage, tag: str) -> None:
     outage.fail("tagged", tagged, "t1")
     lost = outage.workflow("lost", method="POST", status=504)
     outage.fail("lost", lost, "l1", "l2")
+    stored = outage.workflow("stored")
+    outage.fail("stored", stored, "s1")
+    assert outage.n8n.api("POST", f"workflows/{stored}/archive").ok
     number = outage.order(said_yes=False)
     outage.engine.tick()
-    assert total(number) == {"failed": 6, "replay": 2, "succeeded": 1, "tagged": 1, "ambiguous": 2}
+    assert total(number) == {"failed": 7, "replay": 2, "succeeded": 1, "tagged": 1, "ambiguous": 2, "left_alone": 1}
+    assert [one["because"] for one in replay(number).counts["why"] if one["lot"] == "left_alone"] == [
+        "its workflow is archived in n8n: restore it there to run it again"
+    ]
     assert replay(number).state == ReplayState.ASKING
-    assert [one["name"] for one in replay(number).counts["workflows"]] == ["plain", "lost", "tagged"]
+    names = [one["name"] for one in replay(number).counts["workflows"]]
+    assert names[:2] == ["plain", "lost"] and set(names[2:]) == {"tagged", "stored"}
     assert "so its effect may have happened" in replay(number).counts["listed"][0]["because"]
     assert outage.good("plain") == {"by hand": 1} and ExecutionRow.select().count() == 0, "nothing before a yes"
     assert replays.say_yes(number, utc_now())
     outage.engine.run(20)
     assert replay(number).state == ReplayState.DONE
     assert outage.good("plain") == {"by hand": 1, "p1": 1, "p2": 1}
-    assert len(outage.service.calls("/lost")) == 2 and len(outage.service.calls("/tagged")) == 1
+    assert [len(outage.service.calls(f"/{one}")) for one in ("lost", "tagged", "stored")] == [2, 1, 1]
 
 
 @pytest.mark.parametrize(("ambiguous", "calls", "listed"), [("ask", 1, 1), ("leave", 1, 0), ("retry", 2, 0)])

@@ -177,6 +177,12 @@ def test_no_retry_wins_over_everything(tag):
     assert not found.retry and not found.asks and tag in found.because
 
 
+def test_what_a_person_has_archived_in_n8n_is_not_run_again_whoever_allowed_it():
+    """n8n itself would retry it: it refuses only to publish what is archived."""
+    found = ask(GET, replace(ONE, archived=True, permit="kim", tags=frozenset(["medic:retry-safe"])))
+    assert not found.retry and not found.asks and "archived in n8n" in found.because
+
+
 def test_a_permanent_failure_is_not_retried_and_an_unknown_one_is():
     tagged = replace(ONE, tags=frozenset(["medic:retry-safe"]))
     assert not ask(GET, tagged, Outlook.PERMANENT).retry and not ask(GET, tagged, Outlook.PERMANENT).asks
