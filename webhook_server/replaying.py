@@ -4,18 +4,20 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
+from flask import current_app
 from pydantic import BaseModel, ConfigDict, Field
 
 from recovery import clock
 from recovery.analytics.replays import describe, describe_whole
-from recovery.model import Ambiguous, ExecutionState, Lot, ReplayState
+from recovery.model import Ambiguous, ExecutionState, Lot, ReplayState, without_hidden
 from recovery.store import replays
 from recovery.store.tables import ReplayRow
 from webhook_server import asked
 from webhook_server.problems import Problem
+from webhook_server.scopes import scopes_of
+from webhook_server.security import shown_token
 
 SCOPE = "replay"
-WHO = "api"
 
 
 class ReplayBody(BaseModel):
@@ -33,6 +35,9 @@ class ReplayBody(BaseModel):
     dry_run: bool = Field(default=False, strict=True, description="count, and run nothing")
     ambiguous: Annotated[Ambiguous, asked.known(Ambiguous)] = Field(
         default=Ambiguous.ASK, description="what may repeat an effect: leave and list it, run it again, or leave it"
+    )
+    who: asked.Name | None = Field(
+        default=None, description="who asks, where a program passes on a person's order; history names the token too"
     )
     limit: int | None = Field(default=None, strict=True, ge=1, le=asked.LARGEST_NUMBER, description="at most so many")
 
@@ -126,7 +131,9 @@ def order(body: ReplayBody, sites: Sequence[str]) -> Replay:
     told: dict[str, Any] = {**meant, "since": body.since, "until": until, "dry": body.dry_run}
     site = _site(body.n8n, sites)
     return show(
-        replays.add_replay(WHO, now, not body.dry_run, **told, site=site, ambiguous=body.ambiguous, most=body.limit)
+        replays.add_replay(
+            _whoever(body.who), now, not body.dry_run, **told, site=site, ambiguous=body.ambiguous, most=body.limit
+        )
     )
 
 
@@ -138,6 +145,14 @@ def _site(given: str | None, sites: Sequence[str]) -> str:
     if given is not None and given not in sites:
         raise Problem(400, "Bad request", f"n8n: there is no {given!r}; {asked.did_you_mean(given, sites)}")
     return given or sites[0]
+
+
+def _whoever(named: str | None = None) -> str:
+    """What history calls who asks: the person whom a program has named, and whose token it showed."""
+    held = scopes_of(current_app.config["MEDIC"], shown_token())
+    token = f"the {held[0].name} token" if held else "api"
+    name = without_hidden(named or "")[:100].strip()
+    return f"{name} (by {token})" if name else token
 
 
 def find(replay_id: str) -> ReplayRow:
@@ -152,6 +167,6 @@ def find(replay_id: str) -> ReplayRow:
 def cancel(replay_id: str) -> Replay:
     """Begin nothing more of it. Raises Problem: 404, or 409 where it is over."""
     row = find(replay_id)
-    if not replays.ask_to_cancel(row.id, WHO, clock.utc_now()):
+    if not replays.ask_to_cancel(row.id, _whoever(), clock.utc_now()):
         raise Problem(409, "Over already", f"replay {row.id} is {row.state}: {row.because}")
     return show(find(replay_id))

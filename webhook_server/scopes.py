@@ -7,9 +7,14 @@ from webhook_server.problems import Problem
 from webhook_server.secrets import plain, same_secret
 
 
+def scopes_of(config: Any, given: str) -> list[Scope]:
+    """The scopes that hold this token; none where it is no scoped token."""
+    return [scope for scope in SCOPES if same_secret(given, plain(getattr(config, scope.setting)))]
+
+
 def opens(config: Any, given: str, method: str, path: str) -> bool:
     """Whether `given` is a scoped token that is good for this call."""
-    return any(scope.opens(method, path) for scope in _held(config, given))
+    return any(scope.opens(method, path) for scope in scopes_of(config, given))
 
 
 def refuse_elsewhere(config: Any, given: str, method: str, path: str) -> None:
@@ -18,10 +23,6 @@ def refuse_elsewhere(config: Any, given: str, method: str, path: str) -> None:
     Raises:
         Problem: 403, it is one.
     """
-    if held := _held(config, given):
+    if held := scopes_of(config, given):
         good_for = " and ".join(f"the `{scope.name}` token, with which one may {scope.meaning}" for scope in held)
         raise Problem(403, "Forbidden", f"this is {good_for}; {method} {path[:100]} is not part of that")
-
-
-def _held(config: Any, given: str) -> list[Scope]:
-    return [scope for scope in SCOPES if same_secret(given, plain(getattr(config, scope.setting)))]

@@ -1,6 +1,7 @@
 """Every workflow that we ship, published on a real n8n and at work with a real n8n-medic."""
 
 import json
+import re
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ import requests
 from recovery.model import AlertKind, Severity
 from tests.n8n import install
 from tests.n8n import workflows as flow
-from tests.n8n.real import RealN8n
+from tests.n8n.real import PASSWORD, RealN8n
 from tests.n8n.shipped import CREDENTIALS, FILES, FOLDER, SCOPED, Recording, Shipped, hurried, load, nodes_of
 from tests.standins.n8n_client import wait_for
 from tests.standins.service import Answer, Service
@@ -426,27 +427,42 @@ TAKEN = Answer(202, {"id": 8, "state": "running", "counts": {"to_replay": 2}, "b
 class Form:
     """The form, published without its login, which is a page of n8n's own; the companion's API is a stand-in's."""
 
-    def __init__(self, shipped: Shipped, companion: Service):
+    def __init__(self, shipped: Shipped, companion: Service, login: str = "none"):
         made = load("replay-on-demand")
-        nodes_of(made)["Which runs?"]["parameters"]["authentication"] = "none"
+        nodes_of(made)["Which runs?"]["parameters"]["authentication"] = login
         self.n8n, self.id = shipped.n8n, shipped.publish(hurried(made), companion.url)
-        wait_for("the form", lambda: self.n8n._session.get(self.url, timeout=10).status_code == 200)
+        self.host, self.headers, self.session = "127.0.0.1", dict[str, str](), self.n8n._session
+        known = 200 if login == "none" else 302
+        wait_for("the form", lambda: requests.get(self.url, allow_redirects=False, timeout=10).status_code == known)
 
     @property
     def url(self) -> str:
-        return f"{self.n8n.url}/form/{FORM}"
+        return f"http://{self.host}:{self.n8n.port}/form/{FORM}"
+
+    def log_in(self) -> None:
+        """As a browser does: n8n's login, its leave to go on, and back to the form, which holds a token then."""
+        self.host, self.session = "localhost", requests.Session()  # n8n calls itself so
+        rest = f"http://localhost:{self.n8n.port}/rest"
+        who = {"emailOrLdapLoginId": "owner@example.com", "password": PASSWORD}
+        assert self.session.post(f"{rest}/login", json=who, timeout=20).ok
+        assert "/oauth/consent" in self.session.get(self.url, timeout=20).url
+        allowed = self.session.post(f"{rest}/consent/approve", json={"approved": True}, timeout=20)
+        page = self.session.get(allowed.json()["data"]["redirectUrl"], timeout=20).text
+        found = re.search(r"const authToken = '([^']+)'", page)
+        assert found, page[:500]
+        self.headers = {"x-auth-token": found[1]}
 
     def send(self, *values: str, url: str = "") -> str:
         """Fill in a page; the address of the next one."""
         fields = {f"field-{place}": (None, value) for place, value in enumerate(values)}
-        answer = self.n8n._session.post(url or self.url, files=fields, timeout=30)
+        answer = self.session.post(url or self.url, files=fields, headers=self.headers, timeout=30)
         assert answer.status_code == 200, answer.text
-        return str(answer.json()["formWaitingUrl"]).replace("localhost", "127.0.0.1")
+        return str(answer.json()["formWaitingUrl"]).replace("localhost", self.host)
 
     def page(self, url: str) -> str:
         """The page, once the run waits for it: asked for earlier, n8n does not answer."""
         wait_for("a waiting run", lambda: self.n8n.executions(self.id, "waiting"), 60)
-        return self.n8n._session.get(url, timeout=30).text
+        return self.session.get(url, timeout=30).text
 
 
 def test_the_form_counts_first_and_replays_only_after_a_yes(shipped: Shipped) -> None:
@@ -464,6 +480,19 @@ def test_the_form_counts_first_and_replays_only_after_a_yes(shipped: Shipped) ->
         assert (dry["dry_run"], real["dry_run"]) == (True, False) and dry["workflow"] == "Orders"
         assert {**dry, "dry_run": False} == real, "what was counted is what is replayed"
         assert all(call.headers["x-medic-token"] == SCOPED["MEDIC_REPLAY_TOKEN"] for call in companion.calls())
+
+
+def test_whoever_is_logged_in_to_n8n_goes_through_the_form_and_is_named(shipped: Shipped) -> None:
+    with Service() as companion:
+        companion.behave("/api/v1/replays", COUNTED, TAKEN)
+        companion.behave("/api/v1/replays/8", Answer(200, {**TAKEN.body, "counts": {"replayed": 1, "to_replay": 2}}))
+        form = Form(shipped, companion, "n8nUserAuth")
+        form.log_in()
+        page = form.send("Orders", "the last hour", "", "")
+        assert "found: 3, to replay: 2. a dry run" in form.page(page)
+        form.send("Yes, once each", url=page)
+        wait_for("the look at it", lambda: companion.calls("/api/v1/replays/8"), 30)
+        assert [body["who"] for body in companion.bodies("/api/v1/replays")] == ["owner@example.com"] * 2
 
 
 def test_a_no_replays_nothing(shipped: Shipped) -> None:

@@ -11,6 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from recovery.model.scopes import SCOPES
+from recovery.store.tables import EventRow
 from tests.web.conftest import API_TOKEN, make_config
 from webhook_server.api import ROUTES
 from webhook_server.app import create_app
@@ -143,3 +144,20 @@ def test_a_token_that_is_not_set_opens_nothing(app, tmp_path):
     for address in ADDRESSES:
         for header in ({"X-Medic-Token": ""}, {"Authorization": "Bearer "}):
             assert ask(caller, *address, header).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("named", "token", "told"),
+    [
+        ({"who": "kim@example.com"}, TOKENS["replay"], "kim@example.com (by the replay token)"),
+        ({}, TOKENS["replay"], "the replay token"),
+        ({"who": "\u202e\u200b"}, TOKENS["replay"], "the replay token"),
+        ({"who": "a nightly job"}, API_TOKEN, "a nightly job (by api)"),
+    ],
+)
+def test_history_names_the_person_and_the_token_of_a_replay(caller, named, token, told):
+    headers = HEADERS["Authorization"](token)
+    order = {"all": True, "since": "2026-01-31", **named}
+    number = caller.post("/api/v1/replays", json=order, headers=headers).get_json()["id"]
+    assert caller.get(f"/api/v1/replays/{number}", headers=headers).get_json()["who"] == told
+    assert EventRow.get(EventRow.subject == "replay").because == f"{told} asked for it"
