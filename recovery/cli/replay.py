@@ -51,8 +51,9 @@ def replay(follow: int | None, cancel: int | None, as_json: bool, yes: bool, **o
     """Run failed executions again after an outage: counted first, one of each workflow first, each at most once.
 
     What has succeeded by a retry, whoever made it, is never run again; what an open incident heals is left to it; what
-    may repeat an effect is left and listed, unless --ambiguous says otherwise. The worker does it: Ctrl-C only stops
-    watching. The exit code is 0 where all that was to be run again has recovered, else 1.
+    may repeat an effect is left and listed, unless --ambiguous says otherwise. The worker does it: Ctrl-C stops
+    watching, and takes back only what this command has ordered and nobody has said yes to. The exit code is 0 where all
+    that was to be run again has recovered, else 1.
 
     \b
     Example:
@@ -75,7 +76,7 @@ def replay(follow: int | None, cancel: int | None, as_json: bool, yes: bool, **o
         _cancel(cancel, as_json)
         return
     number = _place(asked, yes) if asked else _known(follow or 0)
-    sys.exit(Watch(number, as_json, yes).run())
+    sys.exit(Watch(number, as_json, yes, mine=asked is not None).run())
 
 
 def _check_what(meant: Sequence[str]) -> None:

@@ -23,10 +23,14 @@ INTERRUPTED = 130
 
 
 class Watch:
-    """One replay, watched to its end. Progress goes to standard error, what came of it to standard output."""
+    """One replay, watched to its end. Progress goes to standard error, what came of it to standard output.
 
-    def __init__(self, number: int, as_json: bool, yes: bool):
-        self.number, self.as_json, self.yes = number, as_json, yes
+    Args:
+        mine: it was ordered by this very command, so that whoever stops watching before a yes wants none of it.
+    """
+
+    def __init__(self, number: int, as_json: bool, yes: bool, mine: bool = False):
+        self.number, self.as_json, self.yes, self.mine = number, as_json, yes, mine
         self.told = Console(stderr=True, highlight=False, markup=False)
         self._wait = threading.Event().wait
 
@@ -83,20 +87,28 @@ class Watch:
         if self.yes or click.confirm(f"Run {row.counts['total']['replay']} again?", default=False, err=True):
             replays.say_yes(self.number, utc_now())
             return True
-        replays.ask_to_cancel(self.number, row.who, utc_now())
-        self.told.print("Nothing was run again.")
+        self._leave(row)
         return False
 
     def _interrupted(self) -> int:
         row = self._row()
-        if row.yes_at is None and row.ended_at is None:
-            replays.ask_to_cancel(self.number, row.who, utc_now())
-            self.told.print("\nNothing was run again.")
-        elif row.ended_at is None:
-            self.told.print(f"\nReplay {self.number} goes on in the worker.")
-            self.told.print(f"  follow it:  {medic()} replay --follow {self.number}")
-            self.told.print(f"  stop it:    {medic()} replay --cancel {self.number}")
+        self.told.print()
+        if row.ended_at is None:
+            self._leave(row)
         return INTERRUPTED
+
+    def _leave(self, row: ReplayRow) -> None:
+        """Nobody watches it any more. What this command has ordered ends where there was no yes; the rest goes on."""
+        if self.mine and row.yes_at is None:
+            replays.ask_to_cancel(self.number, row.who, utc_now())
+            self.told.print("Nothing was run again.")
+            return
+        if row.yes_at is None:
+            self.told.print(f"Replay {self.number} of {row.who} is left as it is: nothing is run again without a yes.")
+        else:
+            self.told.print(f"Replay {self.number} goes on in the worker.")
+        self.told.print(f"  follow it:  {medic()} replay --follow {self.number}")
+        self.told.print(f"  stop it:    {medic()} replay --cancel {self.number}")
 
     def _show(self, row: ReplayRow) -> int:
         found = describe_whole(row)

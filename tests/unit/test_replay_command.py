@@ -200,6 +200,36 @@ def test_one_that_waits_for_a_yes_is_followed_with_it_and_never_cancelled_by_loo
     assert told.exit_code == 0 and "Replay 1 is done: 2 recovered" in told.output
 
 
+@pytest.mark.parametrize(("answer", "code"), [("n\n", 1), ("", 130)])
+def test_who_follows_another_persons_order_takes_nothing_back(run: Run, counted: Any, answer: str, code: int) -> None:
+    run("--all", file=N8N)
+    now = utc_now()
+    replays.add_replay("kim", now, False, site="default", since=now - timedelta(hours=1), until=now)
+    told = CliRunner().invoke(main, ["replay", "--follow", "1"], input=answer)
+    assert told.exit_code == code and ReplayRow.get().cancel_at is None
+    assert "Replay 1 of kim is left as it is: nothing is run again without a yes." in told.output
+    assert "replay --cancel 1" in told.output
+
+
+@pytest.mark.parametrize(("words", "taken_back"), [(["--follow", "1"], False), (["--all", "--since", "2h"], True)])
+def test_who_stops_watching_while_it_is_counted_takes_back_an_order_of_their_own_alone(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: list[str], taken_back: bool
+) -> None:
+    run("--all", file=N8N)
+    monkeypatch.setattr(replay_module, "can_ask", lambda: True)
+    now = utc_now()
+    if words[0] == "--follow":
+        replays.add_replay("kim", now, False, site="default", since=now - timedelta(hours=1), until=now)
+
+    def interrupt(self: Any, *_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("recovery.cli.watching.Watch._draw", interrupt)
+    told = CliRunner().invoke(main, ["replay", *words])
+    assert told.exit_code == 130 and bool(ReplayRow.get().cancel_at) is taken_back, told.output
+    assert ("Nothing was run again." in told.output) is taken_back
+
+
 def test_one_that_was_stopped_before_it_was_counted_never_says_that_nothing_failed(run: Run) -> None:
     run("--all", file=N8N)
     row = replays.add_replay("kim", NOW, False, site="default", since=NOW - timedelta(hours=1), until=NOW)
