@@ -13,7 +13,12 @@ import click
 @click.option("--api-key-file", default="", metavar="FILE", help="Holds the API key; -: a line of standard input.")
 @click.option("--name", default="default", show_default=True, help="Of the n8n here, where there are several.")
 @click.option("--address", default="", metavar="URL", help="Where n8n reaches n8n-medic; default: public_url.")
-@click.option("--workflows", default="", metavar="A,B", help="Which of n8n_workflows/; default: those without risk.")
+@click.option(
+    "--workflows",
+    default="",
+    metavar="A,B",
+    help="Which of n8n_workflows/; default: as before, else those without risk.",
+)
 @click.option("--all", "everything", is_flag=True, help="All workflows that name no error workflow; the default.")
 @click.option("--only", multiple=True, metavar="ID|NAME", help="These workflows alone get it; repeatable.")
 @click.option("--tag", "tagged", multiple=True, metavar="TAG", help="Those with this tag alone; repeatable.")

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from recovery.cli.connecting import Connecting, Refused, Request, one_at_a_time, undo
+from recovery.cli.connecting import Connecting, Refused, Request, chosen_before, one_at_a_time, undo
 from recovery.cli.itself import medic
 from recovery.cli.medic_yaml import Entry, FileChange, plan_file, write_file
 from recovery.cli.reaching import open_n8n
@@ -72,7 +72,7 @@ def _run(
         if undoes:
             return _undo(door, manner, has_database)
         shipped = read_shipped(files or FOLDER)
-        chosen = _chosen(workflows, shipped)
+        chosen = _chosen(workflows, shipped, chosen_before(entry.name) if has_database else ())
         where = _address("--address", address) if address else config.public_url
         request = Request(where, chosen, only, tagged, replace, reinstall, renew)
         connecting = Connecting(config, door, shipped, request, has_database, click.echo)
@@ -197,9 +197,10 @@ def _open(config: Config, changes_nothing: bool) -> bool:
     return True
 
 
-def _chosen(words: str, shipped: Mapping[str, Shipped]) -> tuple[str, ...]:
-    """The stems to install; the error handler is always among them."""
-    stems = tuple(word.strip() for word in words.split(",") if word.strip()) or usual(shipped)
+def _chosen(words: str, shipped: Mapping[str, Shipped], before: tuple[str, ...]) -> tuple[str, ...]:
+    """The stems to install: what is said, else what an earlier connect has; the error handler is always among them."""
+    stems = tuple(word.strip() for word in words.split(",") if word.strip())
+    stems = stems or tuple(stem for stem in before if stem in shipped) or usual(shipped)
     for stem in stems:
         if stem not in shipped:
             raise click.UsageError(f"--workflows {stem}: there is none; there are {', '.join(shipped)}")

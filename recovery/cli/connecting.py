@@ -226,6 +226,17 @@ def undo(door: N8nWiring, tell: Callable[[str], None], agreed: Callable[[], bool
     return not wirer.failed
 
 
+def chosen_before(site: str) -> tuple[str, ...]:
+    """The stems that connect has installed in that n8n, once it was seen to work; before that it is not yet whole."""
+    try:
+        done = [one.change for one in wirings.find_wired(site) if one.done]
+    except TROUBLE:
+        return ()  # a database of before
+    proven = any(one.kind is ChangeKind.PROOF for one in done)
+    kinds = (ChangeKind.INSTALL, ChangeKind.UPDATE, ChangeKind.PUBLISH)
+    return tuple(dict.fromkeys(one.key for one in done if one.kind in kinds)) if proven else ()
+
+
 @contextmanager
 def one_at_a_time(folder: Path) -> Iterator[None]:
     """Hold the right to connect: two at once would make everything twice. Raises Refused."""

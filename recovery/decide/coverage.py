@@ -39,10 +39,11 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """The error handler; its id is "" before it is made."""
+    """The error handler; its id is "" before it is made. `earlier`: the ids of those that connect made before it."""
 
     id: str
     name: str
+    earlier: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,10 @@ def _why_not(workflow: Row, wish: Wish, handler: Handler, rows: Mapping[str, Row
         return Passed(name, "it has an Error Trigger of its own")
     if now and now == handler.id:
         return Passed(name, "it names the error handler already")
-    if now and not wish.replace:
+    lost = now in handler.earlier and (
+        now not in rows or bool(rows[now].get("isArchived"))
+    )  # what we had set ourselves
+    if now and not wish.replace and not lost:
         return _other(name, now, rows)
     rewritten = why_rewritten(workflow, view.credentials)
     return Passed(name, f"{rewritten}: {BY_HAND}", fine=False) if rewritten else None
@@ -166,7 +170,10 @@ def _is_chosen(workflow: Row, wish: Wish) -> bool:
 
 
 def _name_of(workflow_id: str, rows: Mapping[str, Row]) -> str:
-    return str(rows[workflow_id].get("name")) if workflow_id in rows else f"{workflow_id}, which is gone"
+    if workflow_id not in rows:
+        return f"{workflow_id}, which is gone"
+    archived = ", which is archived" if rows[workflow_id].get("isArchived") else ""
+    return f"{rows[workflow_id].get('name')}{archived}"
 
 
 def projects_of(workflow: Row) -> set[str]:

@@ -11,6 +11,7 @@ from recovery.model import CANARY_NAME, Change, ChangeKind, Passed, Shipped, Wir
 __all__ = ["plan_wiring"]
 
 ANYBODY = "any"
+RUNS = "n8n runs only what is published"
 Row = Mapping[str, Any]
 
 
@@ -27,8 +28,12 @@ class _Draft:
 
     def newest(self, key: str, *kinds: ChangeKind) -> Wired | None:
         """The last thing of these kinds that an earlier connect has done about it."""
-        found = [one for one in self.view.wired if one.done and one.change.kind in kinds and one.change.key == key]
+        found = self.made(key, *kinds)
         return found[-1] if found else None
+
+    def made(self, key: str, *kinds: ChangeKind) -> list[Wired]:
+        """All things of these kinds that earlier connects have done about it, oldest first."""
+        return [one for one in self.view.wired if one.done and one.change.kind in kinds and one.change.key == key]
 
 
 def plan_wiring(wish: Wish, shipped: Mapping[str, Shipped], view: WiringView) -> Wiring:
@@ -41,11 +46,17 @@ def plan_wiring(wish: Wish, shipped: Mapping[str, Shipped], view: WiringView) ->
         _plan_workflow(draft, shipped[stem])
     _plan_tags(draft)
     ours = {one.name for one in shipped.values()} | {CANARY_NAME}
-    handler = Handler(draft.installed.get(wish.handler, ""), shipped[wish.handler].name)
+    handler = _handler(draft, shipped[wish.handler])
     changes, passed = plan_error_workflows(wish, view, handler, ours)
     draft.passed += passed
     draft.changes += [*_plan_proof(draft, handler), *changes]  # what is proven first is what workflows are given
     return Wiring(tuple(draft.changes), tuple(draft.passed))
+
+
+def _handler(draft: _Draft, shipped: Shipped) -> Handler:
+    now = draft.installed.get(shipped.stem, "")
+    earlier = {one.change.target for one in draft.made(shipped.stem, ChangeKind.INSTALL)} - {now}
+    return Handler(now, shipped.name, frozenset(earlier))
 
 
 # -- credentials
@@ -100,14 +111,23 @@ def _plan_workflow(draft: _Draft, shipped: Shipped) -> None:
         if is_error_handler(body):
             body["settings"].setdefault("callerPolicy", ANYBODY)
         before = {"ids": [str(one["id"]) for one in draft.view.workflows if one.get("name") == shipped.name]}
-        because = "it is not there"
+        because = _why_not_there(draft, shipped, made)
         draft.changes.append(Change(ChangeKind.INSTALL, shipped.stem, shipped.name, because, before=before, after=body))
         if lacking := _lacking(draft, body):
             draft.passed.append(_waits(shipped, lacking))
         else:
-            draft.changes.append(_publish(shipped, "", "n8n runs only what is published"))
+            draft.changes.append(_publish(shipped, "", RUNS))
         return
     _plan_kept(draft, shipped, found, made)
+
+
+def _why_not_there(draft: _Draft, shipped: Shipped, made: Wired | None) -> str:
+    """Why one is made, for whoever has deleted or archived it and may not want another."""
+    if made is None:
+        return "it is not there"
+    archived = any(one.get("id") == made.change.target for one in draft.view.workflows)
+    gone = "the one that connect made is archived" if archived else "the one that connect made was deleted"
+    return gone if shipped.stem == draft.wish.handler else f"{gone} (leave it out with --workflows)"
 
 
 def _waits(shipped: Shipped, lacking: str) -> Passed:
@@ -136,7 +156,7 @@ def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) 
     elif not found.get("active") and (lacking := _lacking(draft, found)):
         draft.passed.append(_waits(shipped, lacking))
     elif not found.get("active") or has_draft(found):
-        draft.changes.append(_publish(shipped, target, "an error workflow that is not published is never run", found))
+        draft.changes.append(_publish(shipped, target, RUNS, found))
     else:
         words = "it is there and published"
         draft.passed.append(Passed(shipped.name, words + ("; what you changed in it is kept" if is_theirs else "")))

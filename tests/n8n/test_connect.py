@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,6 +235,36 @@ def test_what_you_changed_in_the_handler_is_kept_and_it_is_not_deleted(world: Wo
     if handler_id(world):
         world.n8n.api("POST", f"workflows/{handler}/unpublish")
         wait_for("its end", lambda: world.n8n.api("DELETE", f"workflows/{handler}").ok)
+
+
+@pytest.mark.parametrize("how", ["deleted", "archived"])
+def test_a_handler_that_somebody_took_away_is_put_back_and_given_to_all_again(world: World, cli: Cli, how: str) -> None:
+    user = bare(world, "User of the handler", w.no_op())
+    before = export(world.n8n)
+    assert cli.connect(world.n8n).exit_code == 0
+    first = handler_id(world)
+    world.n8n.api("POST", f"workflows/{first}/deactivate")
+    away = ("DELETE", f"workflows/{first}") if how == "deleted" else ("POST", f"workflows/{first}/archive")
+    wait_for("its end", lambda: world.n8n.api(*away).ok, 60, 0.3)
+    told = cli.connect(world.n8n)
+    assert told.exit_code == 0, told.output
+    assert f"the one that connect made {'was deleted' if how == 'deleted' else 'is archived'}" in told.output
+    second = settings(world.n8n, user)["errorWorkflow"]
+    assert second != first and world.n8n.api("GET", f"workflows/{second}").json()["active"]
+    assert "Nothing to change" in cli.connect(world.n8n).output
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert export(world.n8n) == before
+
+
+def test_what_was_chosen_at_first_is_what_a_later_connect_means(world: World, cli: Cli, tmp_path: Path) -> None:
+    cli.files = str(shutil.copytree(SMALL, tmp_path / "files"))
+    for name in ("daily-report", "heartbeat"):
+        body = w.workflow(f"n8n-medic: {name}", w.webhook(f"chosen-{name}"), w.no_op())
+        (Path(cli.files) / f"{name}.json").write_text(json.dumps(body))
+    first = cli.connect(world.n8n, "--workflows", "error-handler,daily-report")
+    assert first.exit_code == 0, first.output
+    again = cli.connect(world.n8n)
+    assert "Nothing to change" in again.output and "heartbeat" not in again.output, again.output
 
 
 def test_a_handler_with_a_draft_is_left_as_it_is(world: World, cli: Cli) -> None:

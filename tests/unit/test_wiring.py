@@ -127,6 +127,34 @@ def test_the_settings_node_gets_the_name_of_the_n8n_and_of_its_heartbeat() -> No
     assert values(fill(shipped, ADDRESS, "default")) == ["", "n8n-scheduler"]
 
 
+@pytest.mark.parametrize(
+    ("left", "because"),
+    [
+        ((), "the one that connect made was deleted"),
+        ((handler(active=False, isArchived=True),), "the one that connect made is archived"),
+    ],
+)
+def test_a_handler_that_is_gone_is_made_anew_and_what_was_given_it_gets_the_new_one(
+    left: tuple[dict[str, Any], ...], because: str
+) -> None:
+    user = workflow("w1", "Orders", settings={"errorWorkflow": "h1"})
+    theirs = workflow("w2", "Stock", settings={"errorWorkflow": "gone"})
+    found = plan(replace(connected(), workflows=(*left, user, theirs)))
+    assert kinds(found) == [f"install {HANDLER}", f"publish {HANDLER}", f"proof {CANARY_NAME}", "error_workflow Orders"]
+    assert found.changes[0].because == because
+    assert found.changes[-1].because in ("instead of h1, which is gone", f"instead of {HANDLER}, which is archived")
+    assert "its error workflow is gone (gone): --replace" in why(found, "Stock"), "what was not ours stays theirs"
+
+
+def test_one_that_was_deleted_by_a_person_may_be_left_out() -> None:
+    beat = Shipped("heartbeat", {"id": "", "name": "n8n-medic: heartbeat", "nodes": [node("Beat")], "connections": {}})
+    made = Change(K.INSTALL, "heartbeat", beat.name, "", "b1", {"ids": []}, dict(beat.body))
+    view = replace(connected(), wired=(*connected().wired, Wired(99, made, True)))
+    found = plan_wiring(replace(WISH, chosen=("error-handler", "heartbeat")), SHIPPED | {"heartbeat": beat}, view)
+    assert found.changes[0].because == "the one that connect made was deleted (leave it out with --workflows)"
+    assert found.changes[1].because == "n8n runs only what is published"
+
+
 def test_another_address_or_token_changes_what_is_ours_and_is_proven_anew() -> None:
     moved = plan(connected(), address="http://other:8808")
     assert kinds(moved) == [f"update {HANDLER}", f"publish {HANDLER}", f"proof {CANARY_NAME}"]
