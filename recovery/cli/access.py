@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recovery.model import N8nError, N8nWiring
+from recovery.model import LIST_SCOPE, WITHOUT_LIST, N8nError, N8nWiring
 
 TO_CONNECT = (
     "workflow:list", "workflow:read", "workflow:create", "workflow:update", "workflow:activate",
@@ -38,8 +38,9 @@ def look_at_access(door: N8nWiring, undoing: bool = False) -> Access:
     scopes = door.key_scopes()
     missing = [one for one in (TO_UNDO if undoing else TO_CONNECT) if one not in scopes]
     if missing:
+        why = f" ({WITHOUT_LIST})" if LIST_SCOPE in missing else ""
         return Access(
-            f"the API key of n8n {door.site} lacks the scopes {', '.join(missing)}: make one that has them in n8n "
+            f"the API key of n8n {door.site} lacks the scopes {', '.join(missing)}{why}: make one that has them in n8n "
             "(Settings > n8n API), and give it here"
         )
     version = _version(door)

@@ -107,7 +107,7 @@ def _asked(config: Config, n8n: N8n, has_database: bool) -> SiteFacts:
         workflows = tuple(door.workflows()) if "workflow:list" in scopes else ()
         version = door.numbers().version
     except N8nError as error:
-        return SiteFacts(name, url, now, trouble=str(error))
+        return SiteFacts(name, url, now, trouble=str(error), too_old=error.kind == "too_old")
     wired = _wired(name) if has_database else ()
     return SiteFacts(
         name=name, url=url, now=now, version=version,

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from recovery.decide.coverage import cover, has_draft
 from recovery.decide.shipped import addresses_of, calls_back, is_error_handler
+from recovery.model import LIST_SCOPE, WITHOUT_LIST
 from recovery.model.durations import write_duration
 
 __all__ = ["Finding", "HostFacts", "SiteFacts", "State", "diagnose_host", "diagnose_site"]
@@ -17,6 +18,7 @@ WORKER_AWAY, WEB_AWAY = timedelta(seconds=60), timedelta(seconds=20)
 KEY_SOON = timedelta(days=14)
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_NAMES = 5
+KEY_TODO = "make a key with these scopes in n8n (Settings > n8n API), then medic connect"
 CONNECT = "medic connect"
 
 
@@ -70,7 +72,7 @@ class SiteFacts:
     """What is known of one n8n.
 
     Fields:
-        trouble: why it could not be asked; "" where it could.
+        trouble: why it could not be asked; "" where it could. too_old: it can be healed, and not be connected.
         missing: scopes that the key lacks to heal; useful: to connect.
         workflows: all of them. handlers: ids of those that connect has made here.
         address: where it should call. proven_at: when a failure on purpose last arrived.
@@ -82,6 +84,7 @@ class SiteFacts:
     now: datetime
     has_key: bool = True
     trouble: str = ""
+    too_old: bool = False
     version: str = ""
     missing: tuple[str, ...] = ()
     useful: tuple[str, ...] = ()
@@ -162,21 +165,27 @@ def diagnose_site(facts: SiteFacts) -> Iterator[Finding]:
         told = "no API key is set: its failures are heard of, but nothing can be retried"
         yield Finding(State.FAIL, what, told, f"{CONNECT} --name {facts.name}")
         return
+    if facts.too_old:
+        todo = "update n8n; until then import n8n_workflows/error-handler.json by hand"
+        yield Finding(State.WARN, what, f"its failures are found and retried, but {facts.trouble}", todo)
+        return
     if facts.trouble:
         yield Finding(State.FAIL, what, facts.trouble, f"correct its url or api_key, or {CONNECT} --name {facts.name}")
         return
     yield Finding(State.OK, what, f"{facts.url} is ready; version {facts.version or 'unknown (its metrics are off)'}")
     yield from _key(facts, f"{what}: API key")
+    if LIST_SCOPE in facts.useful:
+        yield Finding(State.WARN, f"{what}: workflows", WITHOUT_LIST, KEY_TODO)
+        return
     yield from _handler(facts, f"{what}: error handler")
     yield from _coverage(facts, f"{what}: error workflows")
 
 
 def _key(facts: SiteFacts, what: str) -> Iterator[Finding]:
-    todo = "make a key with these scopes in n8n (Settings > n8n API), then medic connect"
     if facts.missing:
-        yield Finding(State.FAIL, what, f"it lacks {', '.join(facts.missing)}", todo)
+        yield Finding(State.FAIL, what, f"it lacks {', '.join(facts.missing)}", KEY_TODO)
     elif facts.useful:
-        yield Finding(State.WARN, what, f"enough to heal; medic connect would need {', '.join(facts.useful)}", todo)
+        yield Finding(State.WARN, what, f"enough to heal; medic connect would need {', '.join(facts.useful)}", KEY_TODO)
     else:
         yield Finding(State.OK, what, "it has every scope that is needed")
     left = facts.key_ends - facts.now if facts.key_ends else None

@@ -3,10 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-__all__ = ["CRITICAL_TAG", "IGNORE_TAG", "Held", "tags_of", "why_tagged"]
+__all__ = ["CRITICAL_TAG", "IGNORE_TAG", "LIST_SCOPE", "WITHOUT_LIST", "Held", "tags_of", "why_tagged"]
 
 CRITICAL_TAG = "medic:critical"  # what holds a failed execution of it is critical
 IGNORE_TAG = "medic:ignore"  # it is left alone: nothing is opened, retried, counted or told
+
+LIST_SCOPE = "workflow:list"  # what an API key needs, so that both are seen
+WITHOUT_LIST = (
+    f"without {LIST_SCOPE} the tags {CRITICAL_TAG} and {IGNORE_TAG} are not heeded, and nobody sees which workflows "
+    "have an error workflow, a webhook that answers, a schedule that runs"
+)
 
 
 class Held(NamedTuple):

@@ -359,6 +359,15 @@ def test_missing_scopes_are_all_named_and_nothing_is_changed(world: World, cli: 
     assert export(world.n8n) == before and not cli.file.exists()
 
 
+def test_a_key_that_may_not_list_workflows_is_told_what_does_not_work_without(world: World, cli: Cli) -> None:
+    blind = world.n8n.new_key(["workflow:read", "execution:list", "execution:read", "execution:retry"])
+    assert "the tags medic:critical and medic:ignore are not heeded" in cli.connect(world.n8n, key=blind).output
+    cli.file.write_text(yaml.safe_dump({"n8n": {"url": world.n8n.url, "api_key": blind}}))
+    told = lines(cli("doctor"), "warn")
+    assert any("the tags medic:critical and medic:ignore are not heeded" in one for one in told), told
+    assert not any("error handler" in one for one in told), "what cannot be seen is not called missing"
+
+
 def test_an_n8n_that_is_down_is_told(world: World, cli: Cli) -> None:
     shown = cli("connect", "--yes", "--url", f"http://127.0.0.1:{free_port()}", "--api-key", "k")
     assert shown.exit_code == 1 and "the connection was refused" in shown.output

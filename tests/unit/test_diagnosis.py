@@ -68,6 +68,13 @@ DEAD = workflow("w3", "Shop", settings={"errorWorkflow": "gone"})
         ({"version": ""}, "n8n default", State.OK, "unknown"),
         ({"missing": ("execution:retry",)}, "API key", State.FAIL, "lacks execution:retry"),
         ({"useful": ("tag:create",)}, "API key", State.WARN, "would need tag:create"),
+        (
+            {"useful": ("workflow:list",)},
+            "workflows",
+            State.WARN,
+            "the tags medic:critical and medic:ignore are not heeded",
+        ),
+        ({"trouble": "too old to be connected", "too_old": True}, "n8n", State.WARN, "failures are found and retried"),
         ({"key_ends": NOW + timedelta(days=3)}, "API key", State.WARN, "ends on 2026-07-04"),
         ({"key_ends": NOW - timedelta(days=3)}, "API key", State.FAIL, "has ended"),
         ({"key_ends": NOW + timedelta(days=300)}, "API key", State.OK, "every scope"),
@@ -90,6 +97,12 @@ def test_what_is_wrong_with_an_n8n_is_named(more: dict[str, Any], what: str, sta
     found = worst(diagnose_site(replace(SITE, **more)), what)
     assert found.state is state and words in found.because
     assert (found.state is State.OK) == (not found.todo)
+
+
+def test_what_cannot_be_seen_is_not_called_missing() -> None:
+    """Without the scope there are no workflows to look at, which says nothing of whether there is an error handler."""
+    told = [one.what for one in diagnose_site(replace(SITE, useful=("workflow:list",), workflows=()))]
+    assert told == ["n8n default", "n8n default: API key", "n8n default: workflows"]
 
 
 def test_a_handler_made_by_hand_counts_and_one_of_somebody_else_does_not() -> None:
