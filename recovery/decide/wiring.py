@@ -131,7 +131,8 @@ def _why_not_there(draft: _Draft, shipped: Shipped, made: Wired | None) -> str:
 
 
 def _waits(shipped: Shipped, lacking: str) -> Passed:
-    words = f"not published before you have made its credential in n8n: {lacking}; then run medic connect again"
+    then = f"then run medic connect --workflows {shipped.stem}"
+    words = f"not published before you have made its credential in n8n: {lacking}; {then}"
     return Passed(shipped.name, words, fine=False)
 
 
@@ -147,7 +148,8 @@ def _plan_kept(draft: _Draft, shipped: Shipped, found: Row, made: Wired | None) 
         return
     goal, is_theirs = _goal(draft, shipped, found, made)
     if not same_flow(found, goal):
-        because = "its address or credential is another" if is_theirs else "it is another than the shipped one"
+        only_filled = same_flow(_ready(draft, found), goal)
+        because = "its address or credential is another" if only_filled else "it is another than the shipped one"
         before = {key: found.get(key) for key in ("name", "nodes", "connections", "settings")}
         draft.changes.append(
             Change(ChangeKind.UPDATE, shipped.stem, shipped.name, because, target, before, goal),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from recovery.cli import connect_run
@@ -20,7 +21,7 @@ from tests.n8n.real import free_port
 from tests.n8n.world import World
 from tests.standins.n8n import StandInN8n
 from tests.standins.n8n_client import wait_for
-from tests.standins.service import Answer
+from tests.standins.service import Answer, Service
 from tests.story.medic import TOKENS, Medic
 
 TAGS = {"medic:no-retry", "medic:retry-safe", "medic:retry-from-start", "medic:critical", "medic:ignore"}
@@ -280,6 +281,40 @@ def test_a_handler_with_a_draft_is_left_as_it_is(world: World, cli: Cli) -> None
     assert "what is live is right; its draft is left alone" in shown.output and shown.exit_code == 0
     assert versions(world.n8n, handler) == kept
     assert world.n8n.api("PUT", f"workflows/{handler}", draft | {"nodes": row["nodes"]}).ok
+
+
+class Prefixed(Service):
+    """A proxy that gives an n8n a path before its own, and is nowhere else: what is asked beside it gets 404."""
+
+    def __init__(self, n8n: Any):
+        self._n8n = n8n
+        super().__init__()
+
+    def take(self, method: str, path: str, query: dict[str, str], headers: dict[str, str], body: Any) -> Answer:
+        if not path.startswith("/tools/n8n/"):
+            return Answer(404)
+        kept = {name: headers[name] for name in ("x-n8n-api-key", "origin") if name in headers}
+        url = self._n8n.url + path.removeprefix("/tools/n8n")
+        got = requests.request(method, url, params=query, headers=kept, json=body, timeout=60)
+        told = {
+            name: value for name, value in got.headers.items() if name.lower().startswith(("content-type", "access-"))
+        }
+        return Answer(got.status_code, raw=got.content, headers=told)
+
+
+def test_an_n8n_under_a_path_of_its_proxy_is_connected_and_looked_at(world: World, cli: Cli) -> None:
+    mine = bare(world, "Under a path", w.no_op())
+    with Prefixed(world.n8n) as proxy:
+        there = f"{proxy.url}/tools/n8n"
+        shown = cli("connect", "--url", f"{there}/", "--api-key-file", "-", "--yes", given=f"{world.n8n.api_key}\n")
+        assert shown.exit_code == 0 and "the loop is closed" in shown.output, shown.output
+        assert yaml.safe_load(cli.file.read_text())["n8n"]["url"] == there
+        assert settings(world.n8n, mine)["errorWorkflow"] == handler_id(world)
+        assert f"{there} is ready" in cli("doctor").output
+        (told,) = json.loads(cli("audit", "--json", "--fail-on", "never").stdout)
+        assert not [one for one in told["findings"] if one["workflow_id"] == mine and one["severity"] == "bad"]
+        assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert "errorWorkflow" not in settings(world.n8n, mine)
 
 
 # -- a second n8n, and keys

@@ -176,7 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, ValueError):  # reset on purpose
             pass
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = answer
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
