@@ -257,6 +257,20 @@ def test_a_handler_that_somebody_took_away_is_put_back_and_given_to_all_again(wo
     assert export(world.n8n) == before
 
 
+def test_a_credential_that_somebody_deleted_is_made_anew_and_used_again(world: World, cli: Cli) -> None:
+    only = ("--only", bare(world, "Behind a credential", w.no_op()))
+    before = export(world.n8n)
+    assert cli.connect(world.n8n, *only).exit_code == 0
+    for one in world.n8n.api("GET", "credentials", limit=250).json()["data"]:
+        if one["name"].startswith("n8n-medic "):
+            assert world.n8n.api("DELETE", f"credentials/{one['id']}").ok
+    told = cli.connect(world.n8n, *only)
+    assert told.exit_code == 0 and "the loop is closed" in told.output, told.output
+    assert "Nothing to change" in cli.connect(world.n8n, *only).output
+    assert cli("connect", "--undo", "--yes").exit_code == 0
+    assert export(world.n8n) == before and not [one for one in credentials(world.n8n) if one.startswith("n8n-medic ")]
+
+
 def test_what_was_chosen_at_first_is_what_a_later_connect_means(world: World, cli: Cli, tmp_path: Path) -> None:
     cli.files = str(shutil.copytree(SMALL, tmp_path / "files"))
     for name in ("daily-report", "heartbeat"):
@@ -266,6 +280,14 @@ def test_what_was_chosen_at_first_is_what_a_later_connect_means(world: World, cl
     assert first.exit_code == 0, first.output
     again = cli.connect(world.n8n)
     assert "Nothing to change" in again.output and "heartbeat" not in again.output, again.output
+
+
+def test_more_workflows_than_one_page_of_n8n_holds_are_all_wired(alone: World, by_itself: Cli) -> None:
+    """290 of a real n8n were wired and put back as well, by hand."""
+    made = [alone.n8n.create_workflow(w.workflow(f"Many {number}", w.no_op())) for number in range(260)]
+    assert len(alone.n8n.api("GET", "workflows", limit=250).json()["data"]) == 250
+    shown = by_itself.connect(alone.n8n, "--dry-run").output
+    assert all(f"error workflow of Many {number}: it has none" in shown for number in range(len(made)))
 
 
 def test_a_handler_with_a_draft_is_left_as_it_is(world: World, cli: Cli) -> None:

@@ -59,6 +59,18 @@ def test_pages_follow_each_other_newest_first_and_end_with_no_cursor(world: Worl
     assert ids == sorted(ids, reverse=True)
 
 
+def test_workflows_are_listed_page_by_page_each_once(world: World) -> None:
+    made = {world.publish(w.no_op())[0] for _ in range(3)}
+    page = world.n8n.api("GET", "workflows", limit=2).json()
+    listed = list(page["data"])
+    while page["nextCursor"]:
+        page = world.n8n.api("GET", "workflows", limit=2, cursor=page["nextCursor"]).json()
+        assert 1 <= len(page["data"]) <= 2
+        listed += page["data"]
+    ids = [one["id"] for one in listed]
+    assert made <= set(ids) and len(ids) == len(set(ids))
+
+
 def test_a_list_can_begin_at_a_moment(world: World) -> None:
     run = failed_once(world)
     later = (datetime.now(UTC) + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")

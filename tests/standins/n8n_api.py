@@ -160,7 +160,9 @@ class Api:
         if tags := query.get("tags"):  # n8n gives those that have all of them
             names = {tag.strip() for tag in tags.split(",")}
             found = [one for one in found if names <= {tag["name"] for tag in one["tags"]}]
-        return {"data": found, "nextCursor": None}
+        begin, limit = int(query.get("cursor", "0")), min(int(query.get("limit", "100")), 250)
+        page, more = found[begin : begin + limit], len(found) > begin + limit
+        return {"data": page, "nextCursor": str(begin + limit) if more else None}
 
     def get_workflow(self, workflow_id: str, **_: Any) -> Any:
         return self._workflow(workflow_id)
