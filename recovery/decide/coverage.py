@@ -143,13 +143,15 @@ def _why_not(workflow: Row, wish: Wish, handler: Handler, rows: Mapping[str, Row
         return Passed(name, "it has an Error Trigger of its own")
     if now and now == handler.id:
         return Passed(name, "it names the error handler already")
-    lost = now in handler.earlier and (
-        now not in rows or bool(rows[now].get("isArchived"))
-    )  # what we had set ourselves
-    if now and not wish.replace and not lost:
+    if now and not wish.replace and not _is_lost(now, handler, rows):
         return _other(name, now, rows)
     rewritten = why_rewritten(workflow, view.credentials)
     return Passed(name, f"{rewritten}: {BY_HAND}", fine=False) if rewritten else None
+
+
+def _is_lost(now: str, handler: Handler, rows: Mapping[str, Row]) -> bool:
+    """Whether it is an error handler of ours that somebody has deleted or archived: nobody else has set that one."""
+    return now in handler.earlier and (now not in rows or bool(rows[now].get("isArchived")))
 
 
 def _other(name: str, now: str, rows: Mapping[str, Row]) -> Passed:
