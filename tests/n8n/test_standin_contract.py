@@ -59,6 +59,13 @@ def test_pages_follow_each_other_newest_first_and_end_with_no_cursor(world: Worl
     assert ids == sorted(ids, reverse=True)
 
 
+def test_an_execution_of_an_archived_workflow_is_retried_as_any_other(world: World) -> None:
+    run = failed_once(world)
+    world.begin_afresh()
+    assert world.n8n.api("POST", f"workflows/{run['workflowId']}/archive").ok
+    assert world.retry(run["id"])["status"] == "success"
+
+
 def test_workflows_are_listed_page_by_page_each_once(world: World) -> None:
     made = {world.publish(w.no_op())[0] for _ in range(3)}
     page = world.n8n.api("GET", "workflows", limit=2).json()
