@@ -6,15 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.decide.replay import Chain
-from recovery.model import N8nDoor, N8nError
+from recovery.model import ExecutionState, N8nDoor, N8nError
 from recovery.sources.shapes import moment, section, text
 from recovery.store.tables import ExecutionRow
 
 # In this order, so that a run which moves on while it is looked for is found where it went: what is under way first,
-# what has ended after it, the root last. Successes are found by `retrySuccessId` of the failed ones: the many that are
-# no retry need not be read.
+# what has ended after it, the root last. Successes are found by `retrySuccessId` of the failed ones, or by
+# `orphan_success`: the many that are no retry need not be read.
 STATUSES = ("new", "waiting", "running", "waiting", "error", "crashed", "canceled")
-MOST_PAGES = 40
+MOST_PAGES, PAGE = 40, 250
 MOST_SAVED, MOST_LOOKED_AT = 20, 5
 MOST_UNLISTED, GAPS = 250, 3
 CLOCKS_APART = timedelta(minutes=10)
@@ -124,7 +124,7 @@ def executions_since(
     """Executions of one status, newest first, back to the id `older_than`, of at most that many pages."""
     cursor = ""
     for _ in range(pages):
-        page, cursor = door.executions(status, workflow_id, started_after, cursor, 250)
+        page, cursor = door.executions(status, workflow_id, started_after, cursor, PAGE)
         for execution in page:
             if number_of(execution.get("id")) <= number_of(older_than):
                 return
@@ -174,10 +174,28 @@ def is_stranger(row: ExecutionRow, root: Mapping[str, Any]) -> bool:
     return other or (began is not None and began > row.failed_at + CLOCKS_APART)
 
 
-def orphan_success(door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], members: Iterable[str]) -> str:
-    """A success of the chain that only its root tells of, where n8n has pruned that root; "" where there is none."""
-    if str(root.get("id")) == row.root_id and not root.get("retryOf"):
-        return ""
-    known = {row.root_id, *members}
-    found = executions_since(door, "success", row.workflow_id, "", row.root_id)
-    return next((text(one.get("id")) for one in found if text(one.get("retryOf")) in known), "")
+def orphan_success(
+    door: N8nDoor, row: ExecutionRow, root: Mapping[str, Any], chain: Chain, members: Iterable[str]
+) -> str:
+    """A success of the chain that its root does not tell of; "" where there is none.
+
+    n8n may have pruned that root. And where n8n dies just as a retry begins, it runs that when it starts again and
+    notes it nowhere else. A call of ours of which nothing is seen is looked for as far back as it was made; somebody
+    else's is looked for among the newest only, or each chain of an outage would read all that has succeeded since.
+
+    Raises:
+        N8nError: of the kind TOO_MANY where more have succeeded since our call than can be read.
+    """
+    is_pruned = str(root.get("id")) != row.root_id or bool(root.get("retryOf"))
+    asked_at = row.started_at if row.state == ExecutionState.RETRYING and chain.leaf_id == row.leaf_id else None
+    since = (asked_at - CLOCKS_APART).isoformat() if asked_at and not is_pruned else ""
+    pages = MOST_PAGES if is_pruned or asked_at else 1
+    known = {row.root_id, *chain.members, *members}
+    read = 0
+    for one in executions_since(door, "success", row.workflow_id, since, row.root_id, pages):
+        if text(one.get("retryOf")) in known:
+            return text(one.get("id"))
+        read += 1
+    if asked_at and read >= MOST_PAGES * PAGE:
+        raise N8nError("more executions have succeeded since the retry than can be looked through", TOO_MANY)
+    return ""

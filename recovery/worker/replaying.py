@@ -79,8 +79,7 @@ def _look(ctx: Context, row: ExecutionRow, door: N8nDoor) -> None:
     members = read_members(door, row, root, *_read_before(row, root))
     root = door.execution(str(root["id"])) or root
     chain = _with_unlisted(row, door, root, members, replay.read_chain(root, members))
-    succeeded = chain.succeeded or orphan_success(door, row, root, _members_of(row))
-    if succeeded:
+    if succeeded := _success_of(row, door, root, chain):
         because = f"execution {succeeded} of its chain succeeded"
         record(row, ExecutionState.RECOVERED, because, chain, recovered_at=now_for_effect())
     elif gone := vanished(door, row, chain):
@@ -107,9 +106,13 @@ def _with_unlisted(
     return replay.read_chain(root, [*members, unlisted]) if unlisted else chain
 
 
-def _members_of(row: ExecutionRow) -> list[str]:
+def _success_of(row: ExecutionRow, door: N8nDoor, root: Mapping[str, Any], chain: Chain) -> str:
+    """The execution of the chain that succeeded, however n8n tells it; "" while none has."""
+    if chain.succeeded or chain.status in replay.UNDER_WAY:
+        return chain.succeeded
     with database.read():
-        return executions.members_of(row.id)
+        members = executions.members_of(row.id)
+    return orphan_success(door, row, root, chain, members)
 
 
 def _read_before(row: ExecutionRow, root: Mapping[str, Any]) -> tuple[list[str], int]:

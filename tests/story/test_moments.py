@@ -229,6 +229,32 @@ def test_a_queued_retry_is_followed_and_not_asked_for_again(moment: Moment) -> N
     assert moment.ours() == 1 and moment.engine.chains() == {run: "retrying"}
 
 
+def test_our_retry_that_n8n_ran_at_its_next_start_is_seen_though_its_root_does_not_tell(moment: Moment) -> None:
+    """n8n died between writing it down and beginning it: that run is begun when n8n starts, and noted nowhere else."""
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+
+    def die() -> None:
+        moment.n8n.after_retry = lambda: None
+        moment.n8n.runs[run]["retrySuccessId"] = None
+        raise N8nError("the connection was cut", "reset")
+
+    moment.n8n.after_retry = die
+    moment.hear(run)
+    moment.engine.run(120, 5)
+    assert moment.ours() == 1 and moment.engine.chains() == {run: "recovered"}
+
+
+def test_neither_is_a_persons_retry_of_which_its_root_does_not_tell_made_again(moment: Moment) -> None:
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    moment.n8n.retry_by(run, "kim")
+    moment.n8n.runs[run]["retrySuccessId"] = None
+    moment.hear(run)
+    moment.engine.run(120, 5)
+    assert moment.ours() == 0 and moment.engine.chains() == {run: "recovered"}
+
+
 def test_a_sign_of_health_that_proves_wrong_lets_one_try_only(moment: Moment) -> None:
     run = moment.fail()
     moment.hear(run)
