@@ -153,6 +153,14 @@ class RealN8n(N8nClient):
         self.kill9()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def forget_beginning(self, execution_id: str) -> None:
+        """Leave a run, of an n8n that was killed, as one that it had written down and not begun yet."""
+        for journal in (self.folder / ".n8n").glob("n8nEventLog*"):
+            journal.unlink()
+        with closing(sqlite3.connect(self.folder / ".n8n/database.sqlite", timeout=20)) as database, database:
+            as_new = "UPDATE execution_entity SET status = 'new', startedAt = NULL WHERE id = ?"
+            assert database.execute(as_new, (execution_id,)).rowcount, f"there is no execution {execution_id}"
+
     def lose_triggers(self, workflow_id: str) -> None:
         """Take a published workflow's webhooks away under n8n, which then says that they are not registered."""
         with closing(sqlite3.connect(self.folder / ".n8n/database.sqlite", timeout=20)) as database, database:

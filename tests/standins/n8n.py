@@ -127,6 +127,10 @@ class StandInN8n(N8nClient):
         self._api.can_retry, self._api.slow_seconds, self._api.numbers = True, 0.0, {}
         self._api.can_discover, self._api.is_older = True, False
 
+    def forget_beginning(self, execution_id: str) -> None:
+        """As `RealN8n.forget_beginning`."""
+        self.engine.executions[execution_id].status = "new"
+
     def lose_triggers(self, workflow_id: str) -> None:
         """Forget a published workflow's webhooks; publishing it brings them back."""
         self.engine.unregistered.add(workflow_id)

@@ -123,7 +123,7 @@ class Engine(Publishing, Queueing):
         run.ran_to_its_end, run.stopped = error is None, utc_now()
         if error:
             run.data["resultData"]["error"] = error
-        elif run.retry_of and run.retry_of in self.executions:
+        elif run.retry_of and run.retry_of in self.executions and run.tells_its_root:
             self.executions[run.retry_of].retry_success_id = run.id
         run.status = "error" if run.data["resultData"].get("error") else "success"
 
@@ -203,12 +203,17 @@ class Engine(Publishing, Queueing):
         self.life.set()
 
     def come_back(self) -> None:
-        """What n8n does at its next start: mark what was under way as crashed, and tell the error workflows."""
+        """What n8n does at its next start: what ran is crashed, error workflows are told, what had not begun begins."""
         with self.lock:
             self.life = threading.Event()
             lost = [run for run in self.executions.values() if run.status == "running"]
             for run in lost:
                 self._mark_crashed(run)
+            unbegun = [run for run in self.executions.values() if run.status == "new" and self.queue is None]
+        for run in unbegun:
+            run.status, run.tells_its_root = "running", False
+            run.data, run.begun = copy.deepcopy(run.saved), []
+            self.start(run)
         for run in lost:
             if error := run.data["resultData"].get("error"):
                 self.tell_error_workflow(run, errors.told_of_crash(error))

@@ -53,6 +53,7 @@ class Execution:
     ended: threading.Event = field(default_factory=threading.Event)
     last_items: list[Item] = field(default_factory=list)
     wait_till: datetime | None = None
+    tells_its_root: bool = True  # not where n8n begins it at its start
     ran_to_its_end: bool = False  # n8n calls it finished, also where it kept an old error because nothing ran
 
     def park(self, till: datetime) -> None:

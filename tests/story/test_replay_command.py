@@ -18,7 +18,7 @@ import pytest
 from tests.n8n.real import RealN8n
 from tests.standins.n8n import StandInN8n
 from tests.standins.n8n_client import wait_for
-from tests.standins.service import Service
+from tests.standins.service import Service, hang
 from tests.story.medic import Medic
 from tests.story.test_n8n_stories import Stage
 
@@ -116,6 +116,28 @@ def test_hundreds_are_run_again_once_each_across_restarts_of_n8n_and_of_the_work
         again, told, _ = run(medic, "--workflow", name, "--since", "1h", "--yes", "--json")
         assert again == 0 and json.loads(told)["counts"]["succeeded"] == count
         assert outage.placed() == Counter(ids)
+
+
+def test_a_retry_that_n8n_had_only_written_down_when_it_was_killed_is_not_made_again(outage: Outage) -> None:
+    """n8n begins it when it starts again, and the execution that was retried does not tell of it."""
+    name, ids = outage.fail(1)
+    outage.service.behave("/order", hang(30, 503))
+    [root] = outage.n8n.executions(status="error")
+    with ThreadPoolExecutor(1) as by_hand:
+        asked = by_hand.submit(outage.n8n.retry, root["id"])
+        [begun] = wait_for("its beginning", lambda: outage.n8n.executions(status="running"), 30)
+        outage.n8n.kill9()
+        asked.exception(60)
+    outage.n8n.forget_beginning(begun["id"])
+    outage.service.behave("/order", 200)
+    outage.n8n.start()
+    wait_for("its end", lambda: outage.n8n.executions(status="success"), 60)
+    assert outage.n8n.execution(root["id"])["retrySuccessId"] is None
+    with outage.medic(replay=REPLAY) as medic:
+        contact(medic)
+        code, told, beside = run(medic, "--workflow", name, "--since", "1h", "--yes", "--json")
+        assert code == 0 and json.loads(told)["progress"]["recovered"] == 1, (told, beside)
+    assert outage.placed() == Counter(ids)
 
 
 def test_a_dry_run_shows_a_table_and_runs_nothing(small: Outage) -> None:
