@@ -54,16 +54,20 @@ def must_wait(ctx: Context, row: StepRow, now: datetime) -> bool:
 
 
 def _comes_too_late(ctx: Context, row: StepRow, now: datetime) -> bool:
-    """End what nobody waits for any more: a person cancelled it while it was looked at, or who ordered it is gone.
+    """End what nobody waits for any more: a person cancelled or skipped it while it was looked at, or whoever ordered
+    it is gone.
 
     What was ordered by hand and begun before is brought to its end.
     """
     if row.back:
         return False
     if row.recovery_id is not None:
-        if recoveries.find_recovery(row.recovery_id).active_key is not None:
+        recovery = recoveries.find_recovery(row.recovery_id)
+        has_ended = recovery.active_key is None
+        if not has_ended and row.number >= recovery.first_step:
             return False
-        steps.finish_step(row, StepState.SKIPPED, now, result="its recovery has ended")
+        why = "its recovery has ended" if has_ended else "its stage was skipped"
+        steps.finish_step(row, StepState.SKIPPED, now, result=why)
         return True
     if now - row.queued_at <= TOO_LATE or steps.count_lost(row):
         return False

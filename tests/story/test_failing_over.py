@@ -85,6 +85,7 @@ def test_a_call_has_the_same_key_when_its_step_is_run_again_and_another_in_the_n
     assert first != second
     row = StepRow.select().where(StepRow.name == "call_webhook").order_by(StepRow.id).get()
     StepRow.update(state="queued", run_at=fake_clock.now, finished_at=None).where(StepRow.id == row.id).execute()
-    RecoveryRow.update(active_key=row.incident_id).where(RecoveryRow.id == row.recovery_id).execute()
+    alive = {"active_key": row.incident_id, "first_step": row.number}
+    RecoveryRow.update(**alive).where(RecoveryRow.id == row.recovery_id).execute()
     engine.run(1)
     assert keys() == [first, second, first]

@@ -267,25 +267,44 @@ def test_what_verified_the_attempt_before_confirms_nothing(fake_clock: FakeClock
     assert StepRow.get(StepRow.stage == 2, StepRow.name == "run_command").state == "succeeded"
 
 
+def order_while_it_is_looked_at(engine: Engine, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """The action waits for a yes, which comes late; while it is looked at anew, a person orders something else."""
+    fail_component(engine)
+    number, mine = awaiting(engine), engine.incident().id
+    engine.clock.advance(60)
+    really_fails = executor.still_fails
+
+    def fails(ctx: Any, row: StepRow) -> bool:
+        if row.number != number:
+            return really_fails(ctx, row)
+        with database.write():
+            orders.add_order(mine, what, "kim", utc_now())
+        ordering.carry_out_orders(ctx, utc_now())
+        return True
+
+    monkeypatch.setattr(executor, "still_fails", fails)
+    say(engine, mine, "approve", number)
+    engine.run(5)
+
+
 def test_a_person_who_cancels_while_it_is_looked_at_has_nothing_done(
     fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = engine_of(fake_clock)
-    fail_component(engine)
-    number, mine = awaiting(engine), engine.incident().id
-    engine.clock.advance(60)
-
-    def cancelled_meanwhile(ctx: Any, row: StepRow) -> bool:
-        with database.write():
-            orders.add_order(mine, "cancel", "kim", utc_now())
-        ordering.carry_out_orders(ctx, utc_now())
-        return True
-
-    monkeypatch.setattr(executor, "still_fails", cancelled_meanwhile)
-    say(engine, mine, "approve", number)
-    engine.run(5)
+    order_while_it_is_looked_at(engine, monkeypatch, "cancel")
     assert engine.recovery().state == "cancelled" and commands(engine) == []
     assert StepRow.get(StepRow.name == "run_command").result == "its recovery has ended"
+
+
+def test_a_person_who_skips_the_stage_while_it_is_looked_at_has_only_the_next_one_done(
+    fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following = Stage(60, 1, actions=(PlannedAction("run_command", {"command": ["second"]}),))
+    rule = replace(RULE, stages=(*RULE.stages, following))
+    engine = Engine(fake_clock, components={"orders": restartable("orders")}, playbooks=(rule,))
+    order_while_it_is_looked_at(engine, monkeypatch, "skip_stage")
+    assert commands(engine) == ["second"]
+    assert StepRow.get(StepRow.stage == 1, StepRow.name == "run_command").result == "its stage was skipped"
 
 
 def test_what_pushed_probes_say_by_now_counts_for_what_they_had_begun(
