@@ -39,6 +39,9 @@ class Keeper:
             return
         try:
             held = self.renew()
+        except Exception:
+            log.exception("a lease could not be renewed")
+            held = True
         finally:
             database.close_database()
         if held and not self._over.is_set():
@@ -46,12 +49,8 @@ class Keeper:
 
     def renew(self) -> bool:
         """Hold it for another lease; False where somebody took it over."""
-        try:
-            with database.write():
-                return self._keep(utc_now() + LEASE)
-        except Exception:
-            log.exception("a lease could not be renewed")
-            return True
+        with database.write():
+            return self._keep(utc_now() + LEASE)
 
     def __exit__(self, *exc: object) -> None:
         _holding.discard(self)
@@ -61,6 +60,10 @@ class Keeper:
 
 
 def renew_all() -> None:
-    """Hold everything anew that runs in this process."""
+    """Hold everything anew that runs in this process.
+
+    Raises:
+        What the database raises, whose connection may not have lived through it: nothing may be taken for lost before.
+    """
     for keeper in list(_holding):
         keeper.renew()

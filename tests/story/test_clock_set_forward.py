@@ -5,14 +5,17 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
 import schedule
 
 from recovery.clock import utc_now
 from recovery.model import ShellResult
+from recovery.store import database
 from recovery.store.tables import StepRow
 from recovery.worker.housekeeping import run_due
 from recovery.worker.loop import tick
+from recovery.worker.pacing import Loop
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
 from tests.story.test_lifecycles import fail_component
@@ -39,6 +42,33 @@ def test_an_action_that_runs_meanwhile_is_not_begun_a_second_time(
     assert began == [["restart", "orders"]]
     assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
     assert engine.incident().state == "resolved"
+
+
+def test_a_connection_that_did_not_live_through_it_takes_nothing_for_lost(
+    postgres_url: str, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.open_database(postgres_url)
+    engine, loop = Engine(fake_clock, components={"orders": restartable("orders")}), Loop()
+    began: list[Any] = []
+
+    def restart(command: Any, **more: Any) -> ShellResult:
+        began.append(command)
+        mine = database.proxy.obj.execute_sql("SELECT pg_backend_pid()").fetchone()[0]
+        with psycopg.connect(postgres_url, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(%s)", (mine,))
+        fake_clock.advance(HOUR.total_seconds())
+        loop._tick(engine.ctx)
+        fake_clock.advance(1)
+        loop._tick(engine.ctx)
+        engine.outside.up = True
+        return ShellResult(0, "restarted")
+
+    monkeypatch.setattr(engine.outside, "run", restart)
+    fail_component(engine)
+    engine.run(15)
+    assert began == [["restart", "orders"]]
+    assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
+    database.close_database()
 
 
 def test_the_worker_beats_on_in_the_hour_that_comes_twice(monkeypatch: pytest.MonkeyPatch) -> None:
