@@ -128,8 +128,8 @@ def note_process(row: StepRow, group: int, started: float) -> bool:
 
 
 def keep_step(row: StepRow, lease_until: datetime) -> bool:
-    """Hold a claimed step longer; False where somebody took it over."""
-    return _update_held(row, {"lease_until": lease_until})
+    """Hold a claimed step longer; False where somebody took it over, or it is left to whom it asked."""
+    return _update_held(row, {"lease_until": lease_until}, StepRow.lease_until.is_null(False))
 
 
 def hand_over(row: StepRow) -> bool:
@@ -287,9 +287,9 @@ def _take_over(row: StepRow, values: dict[str, Any]) -> bool:
     return StepRow.update(fence=StepRow.fence + 1, **values).where(condition).execute() == 1
 
 
-def _update_held(row: StepRow, values: dict[str, Any]) -> bool:
+def _update_held(row: StepRow, values: dict[str, Any], *also: Any) -> bool:
     condition = (StepRow.id == row.id) & (StepRow.fence == row.fence) & (StepRow.state == StepState.RUNNING)
-    return StepRow.update(**values).where(condition).execute() == 1
+    return StepRow.update(**values).where(condition, *also).execute() == 1
 
 
 def _tell(row: StepRow, state: StepState, because: str, now: datetime, who: str = "medic") -> None:

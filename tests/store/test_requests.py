@@ -46,6 +46,13 @@ def test_a_step_asks_once_however_often_it_is_begun() -> None:
     assert due.read_agenda()["requests"] == NOW
 
 
+def test_who_held_the_step_until_then_holds_it_no_longer() -> None:
+    """A lease that is renewed just as the step is handed over would have it taken for lost."""
+    step = a_step()
+    assert not steps.keep_step(step, NOW + timedelta(seconds=30))
+    assert steps.find_lost_steps(NOW + timedelta(hours=1)) == []
+
+
 def test_it_holds_its_host_while_it_waits() -> None:
     a_step()
     assert acted.find_restarting("web1", NOW) == "restart_by_agent of orders"
