@@ -75,7 +75,8 @@ class Context:
         doors_for_step: the doors of one step; `started(group, start)` hears of the process it starts.
         taken: how many signals the last batch held: many mean a storm.
         windows: the times of maintenance that were open at a moment.
-        latest: the time of the last tick. failures_kept: how long history is kept.
+        latest: the time of the last tick. leapt: the clock leapt ahead before it.
+        failures_kept: how long history is kept.
         connectivity: whether this machine itself is online. ears: whether anybody can be heard.
         auditing: how each n8n is audited, and when.
         background: the event loop that checks run on. looks: those at components that are under way.
@@ -98,6 +99,7 @@ class Context:
     link_key: str = field(default="", repr=False)
     taken: int = 0
     latest: datetime | None = None
+    leapt: bool = False
     windows: tuple[datetime, Sequence[Any]] | None = None
     silences: tuple[datetime, Sequence[Any]] | None = None
     failures_kept: timedelta = timedelta(days=365)

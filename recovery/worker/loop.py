@@ -56,16 +56,16 @@ STAGES: dict[str, Stage] = {
 MOST_ROUNDS = 8
 CLOCK_SET_BACK = timedelta(seconds=30)
 TICKED_WITHIN = timedelta(seconds=RENEW_SECONDS)  # a tick later than that: the machine slept, or its clock was set
+RENEWED = frozenset(("lost steps", "lost executions", "lost replays"))
 
 
 def tick(ctx: Context, now: datetime) -> bool:
     """Everything that is due, in the order of the picture, until nothing is or every thread is busy.
 
-    Returns False where a stage failed: the others went on, and it is tried again in the next tick.
+    Returns False where a stage failed, or was left out: the others went on, and it is tried again in the next tick.
     """
-    failed: set[str] = set()
     ctx.windows = ctx.silences = None
-    _notice_clock(ctx, now)
+    failed = set(RENEWED) if _notice_clock(ctx, now) else set()
     for turn in range(MOST_ROUNDS):
         agenda = due.read_agenda()
         words = {word for word, at in agenda.items() if at <= now} - failed - ctx.full() - ctx.connectivity.leaves()
@@ -82,19 +82,23 @@ def tick(ctx: Context, now: datetime) -> bool:
     return not failed
 
 
-def _notice_clock(ctx: Context, now: datetime) -> None:
+def _notice_clock(ctx: Context, now: datetime) -> bool:
     """Stored times are of the wall clock: where that was set back, everything would wait until it has caught up.
 
     On PostgreSQL the rows are those of other machines too, whose clocks may be right. Where it was set forward, what
     runs here would be taken for lost.
+
+    Returns True where other workers of this machine, which slept as well, are given one tick to hold what they run.
     """
-    if ctx.latest and now - ctx.latest > TICKED_WITHIN:
+    leapt_before, ctx.leapt = ctx.leapt, bool(ctx.latest and now - ctx.latest > TICKED_WITHIN)
+    if ctx.leapt:
         renew_all()
     if ctx.latest and ctx.latest - now > CLOCK_SET_BACK and database.is_sqlite():
         log.warning("the clock was set back by %s: what is planned is moved with it", ctx.latest - now)
         with database.write():
             due.set_back(ctx.latest - now, now)
     ctx.latest = now
+    return ctx.leapt and not leapt_before and not database.is_sqlite()
 
 
 def _ran(word: str, stage: Stage, ctx: Context, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from recovery.clock import utc_now
 from recovery.model import ShellResult
 from recovery.store import database
 from recovery.store.tables import StepRow
+from recovery.worker import upkeep
 from recovery.worker.housekeeping import run_due
 from recovery.worker.loop import tick
 from recovery.worker.pacing import Loop
@@ -42,6 +43,46 @@ def test_an_action_that_runs_meanwhile_is_not_begun_a_second_time(
     assert began == [["restart", "orders"]]
     assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
     assert engine.incident().state == "resolved"
+
+
+def test_of_two_workers_of_a_machine_that_slept_none_takes_over_what_the_other_runs(
+    postgres_url: str, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database.open_database(postgres_url)
+    engine, other = (Engine(fake_clock, components={"orders": restartable("orders")}) for _ in range(2))
+    began: list[Any] = []
+
+    def restart(command: Any, **more: Any) -> ShellResult:
+        began.append(command)
+        fake_clock.advance(HOUR.total_seconds())
+        with monkeypatch.context() as elsewhere:  # the other one is a process of its own, and faster
+            elsewhere.setattr(upkeep, "_holding", set())
+            assert not tick(other.ctx, utc_now()), "it pauses, so that this one has its turn"
+        tick(engine.ctx, utc_now())
+        tick(other.ctx, utc_now())
+        engine.outside.up = True
+        return ShellResult(0, "restarted")
+
+    for one in (engine, other):
+        monkeypatch.setattr(one.outside, "run", restart)
+    other.tick()
+    fail_component(engine)
+    engine.run(15)
+    assert began == [["restart", "orders"]]
+    assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
+    database.close_database()
+
+
+def test_what_is_lost_is_taken_over_in_the_tick_after_a_leap(postgres_url: str, fake_clock: FakeClock) -> None:
+    database.open_database(postgres_url)
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+    fail_component(engine)
+    StepRow.update(state="running", run_at=None, started_at=None, lease_until=fake_clock.now).execute()
+    for leaps in range(3):
+        fake_clock.advance(60)
+        engine.tick(1)
+        assert (StepRow.select().first().fence > 1) == (leaps > 0), "a worker that is always slow takes it over too"
+    database.close_database()
 
 
 def test_a_connection_that_did_not_live_through_it_takes_nothing_for_lost(
