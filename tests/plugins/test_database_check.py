@@ -385,27 +385,30 @@ def test_servers_that_hang_hold_up_no_other():
         assert "refuses the connection" in fails(BACKGROUND.run(look_at_all()))
 
 
-def flooding(first: bytes):
+def flooding(first: bytes, again: bytes):
     """What a server says that never ends."""
 
     def talk(stream):
         with suppress(OSError):
             stream.sendall(first)
             while True:
-                stream.sendall(bytes(65_536))
+                stream.sendall(again)
 
     return talk
 
 
 @pytest.mark.parametrize(
-    ("engine", "first", "said"),
+    ("engine", "first", "again", "said"),
     [
-        ("redis", b"$2000000000\r\n", "begins an answer of 2000000000 bytes"),
-        ("mysql", b"\xff\xff\xff\x00", "it sends more than 16777216 bytes"),
+        ("redis", b"$2000000000\r\n", bytes(65_536), "it sends more than 1048576 bytes"),
+        ("redis", b"*2000000000\r\n", b"$65536\r\n" + bytes(65_536) + b"\r\n", "it sends more than 1048576 bytes"),
+        ("redis", b"*2000000000\r\n", b":1\r\n" * 10_000, "it sends more than 1048576 bytes"),
+        ("mysql", b"\xff\xff\xff\x00", bytes(65_536), "it sends more than 16777216 bytes"),
     ],
+    ids=["redis", "redis-list", "redis-numbers", "mysql"],
 )
-def test_an_answer_without_an_end_is_not_taken_in(engine, first, said):
-    with raw_server(flooding(first)) as port:
+def test_an_answer_without_an_end_is_not_taken_in(engine, first, again, said):
+    with raw_server(flooding(first, again)) as port:
         assert said in fails(look(engine=engine, host="127.0.0.1", port=port, timeout="3s"))
 
 

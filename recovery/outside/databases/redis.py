@@ -23,9 +23,16 @@ class _Brief(_AsyncRESP2Parser):
     """Takes no long answer in: whoever answers in Redis' place would fill the memory, and hold up all other looks."""
 
     async def _read(self, length: int) -> bytes:
-        if length > LARGEST_ANSWER:
-            raise InvalidResponse(f"begins an answer of {length} bytes, which is none to what was asked")
+        self._refuse_long(self._pos + length)
         return await super()._read(length)
+
+    async def _readline(self) -> bytes:
+        self._refuse_long(self._pos)  # a list of any number of short things is a long answer too
+        return await super()._readline()
+
+    def _refuse_long(self, length: int) -> None:
+        if length > LARGEST_ANSWER:
+            raise InvalidResponse(f"it sends more than {LARGEST_ANSWER} bytes, which is no answer to what was asked")
 
 
 async def look(address: DatabaseAddress, end: float) -> DatabaseState:
