@@ -127,6 +127,8 @@ def _let_go_of_dependents(ctx: Context, component: str, now: datetime) -> None:
     names = [name for name in ctx.policy.components if component in ctx.policy.upstream(name)]
     components.hurry_components(names, now)
     incidents.put_off_held(names, now + SEEN_WITHIN)
+    if names:
+        recoveries.wake_held(now)  # one may be held until the end of the maintenance in which that was down
 
 
 def resolve(

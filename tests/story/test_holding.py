@@ -260,6 +260,20 @@ def test_what_needs_one_in_maintenance_calls_nobody_before_that_is_over(fake_clo
     assert engine.outside.commands[0] == ["restart", "db"] and engine.alerts()[0] == "opened"
 
 
+def test_what_needs_one_that_is_well_before_its_maintenance_ends_is_healed_at_once(engine: Engine) -> None:
+    fail(engine, "api")
+    maintenance.add_window(["db"], utc_now(), utc_now() + timedelta(hours=2), "new disk", "kim", utc_now())
+    fail(engine, "db")
+    engine.run(20, 5)
+    held = RecoveryRow.get(RecoveryRow.incident_id == engine.incident("api").id)
+    assert held.state == "held" and "maintenance until" in held.because
+    before = engine.outside.commands.count(["restart", "api"])
+    engine.probe("db", True)
+    engine.run(120, 5)
+    assert engine.incident("db").state == "resolved"
+    assert engine.outside.commands.count(["restart", "api"]) > before
+
+
 def test_a_pause_of_everything_holds_what_is_under_way_until_it_is_ended(fake_clock: FakeClock) -> None:
     engine, n8n = with_n8n(fake_clock)
     engine.hear(n8n.tell(n8n.call("w")))
