@@ -75,6 +75,7 @@ class Known(NamedTuple):
 def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None:
     """Decide about one incident, and carry it out."""
     recovery = known.recoveries.get(row.id)
+    _count_from_now(ctx, row, now)
     view = view_of(row, known, now)
     move = decide.look(view, ctx.policy, now)
     acts, overdue = isinstance(move, decide.Begin | decide.CallPerson), decide.is_overdue(view, now)
@@ -97,6 +98,14 @@ def look_at(ctx: Context, row: IncidentRow, known: Known, now: datetime) -> None
         resolve(ctx, row, recovery if move.healed else None, move.because, now)
     else:
         incidents.set_incident(row.id, wake_at=move.until)
+
+
+def _count_from_now(ctx: Context, row: IncidentRow, now: datetime) -> None:
+    """What held it until later is over already: its time counts from now."""
+    latest = now + timedelta(seconds=ctx.policy.escalate_after_seconds)
+    if row.held and row.escalate_at and row.escalate_at > latest and not hold_of(ctx, row.component, now):
+        row.escalate_at = latest
+        incidents.set_incident(row.id, escalate_at=latest)
 
 
 def _waits_for_what_it_needs(ctx: Context, row: IncidentRow, now: datetime) -> bool:

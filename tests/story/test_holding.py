@@ -274,6 +274,26 @@ def test_what_needs_one_that_is_well_before_its_maintenance_ends_is_healed_at_on
     assert engine.outside.commands.count(["restart", "api"]) > before
 
 
+@pytest.mark.parametrize("began", ["before", "in it"])
+@pytest.mark.parametrize("ends", ["with what it needs", "by hand"])
+def test_a_person_is_told_in_time_of_what_maintenance_held_although_that_is_over_early(
+    engine: Engine, began: str, ends: str
+) -> None:
+    engine.ctx.policy = replace(engine.ctx.policy, escalate_after_seconds=300)
+    in_it = ["db"] if ends == "with what it needs" else ["*"]
+    if began == "before":
+        fail(engine, "api")
+    window = maintenance.add_window(in_it, utc_now(), utc_now() + timedelta(hours=8), "new disk", "kim", utc_now())
+    fail(engine, "db")
+    fail(engine, "api")
+    engine.run(600, 5)
+    assert "needs_human" not in told_of("api")
+    engine.probe("db", True)
+    maintenance.end_window(window.id, "kim", utc_now()) if ends == "by hand" else None
+    engine.run(390, 5)
+    assert "needs_human" in told_of("api")
+
+
 def test_a_pause_of_everything_holds_what_is_under_way_until_it_is_ended(fake_clock: FakeClock) -> None:
     engine, n8n = with_n8n(fake_clock)
     engine.hear(n8n.tell(n8n.call("w")))
