@@ -1,6 +1,7 @@
 """The check of a database, against real ones that stop, fill up and come back; `recovery.checks.database`."""
 
 import asyncio
+import gc
 import shutil
 import socket
 import sqlite3
@@ -16,7 +17,7 @@ from pydantic import ValidationError
 
 from recovery.checks import REGISTRY
 from recovery.clock import utc_now
-from recovery.model import DatabaseState, FailureType, Past
+from recovery.model import DatabaseAddress, DatabaseState, DoorError, FailureType, Past
 from recovery.outside.databases import Databases
 from recovery.outside.databases import sqlite as sqlite_door
 from tests.plugins.databases import PostgreSQL, mariadb_server, redis_server
@@ -364,6 +365,27 @@ def test_a_file_on_a_dead_disk_costs_one_thread_and_holds_up_no_other(file, monk
         assert len(begun) == 1 and look(engine="sqlite", path=str(file)).healthy
     finally:
         over.set()
+
+
+def test_nothing_is_logged_of_a_look_at_a_file_that_was_given_up_and_broke_later(monkeypatch, caplog):
+    over = threading.Event()
+
+    def hang(path):
+        over.wait(20)
+        raise OSError("the disk is gone")
+
+    async def give_up():
+        doors, address = Databases(), DatabaseAddress("sqlite", path="/on/a/dead/disk")
+        with pytest.raises(DoorError, match="no answer"):
+            await doors.look(address, 0.01)
+        over.set()
+        with pytest.raises(DoorError, match="gone"):
+            await doors.look(address, 5)
+
+    monkeypatch.setattr(sqlite_door, "_size", hang)
+    asyncio.run(give_up())
+    gc.collect()
+    assert not caplog.records
 
 
 def test_servers_that_hang_hold_up_no_other():

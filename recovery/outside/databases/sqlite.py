@@ -30,17 +30,16 @@ class Sqlite:
     async def look(self, address: DatabaseAddress, end: float) -> DatabaseState:
         """Open the file, ask, and look for damage, until `end` of the monotonic clock."""
         while (earlier := self._busy.get(address.path)) is not None and not earlier.done():
-            ended = asyncio.wrap_future(earlier)
-            ended.add_done_callback(_hear)
-            await asyncio.wait({ended})
+            await asyncio.wait({_heard(earlier)})
         begun = self._busy[address.path] = self._threads.submit(_look, address, end)
-        return await asyncio.shield(asyncio.wrap_future(begun))
+        return await asyncio.shield(_heard(begun))
 
 
-def _hear(ended: asyncio.Future[DatabaseState]) -> None:
-    """Whoever began that look was told how it ended, and nothing is logged of it here."""
-    if not ended.cancelled():
-        ended.exception()
+def _heard(look: Future[DatabaseState]) -> asyncio.Future[DatabaseState]:
+    """A look's end, to be waited for; nothing is logged of how it ended where nobody waits any more."""
+    ended = asyncio.wrap_future(look)
+    ended.add_done_callback(lambda one: one.cancelled() or one.exception())
+    return ended
 
 
 def _look(address: DatabaseAddress, end: float) -> DatabaseState:
