@@ -93,6 +93,12 @@ def test_no_two_workers_of_n8n_share_a_folder_and_none_is_killed_while_it_ends_i
     assert int(worker["stop_grace_period"].removesuffix("s")) > 30, "n8n's own patience"
 
 
+def test_a_restart_that_runs_is_given_as_long_to_end_as_without_containers():
+    from recovery.cli.serve import STOP_SECONDS
+
+    assert float(SERVICES["medic-worker"]["stop_grace_period"].removesuffix("s")) > STOP_SECONDS
+
+
 def test_n8ns_version_is_the_one_that_the_suite_runs():
     from tests.n8n.install import USUAL_VERSION
 
