@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,9 @@ PLAIN_PRAGMAS = dict(database.SQLITE_PRAGMAS)
 database.SQLITE_PRAGMAS["synchronous"] = "off"
 
 os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`: what the tests start would ignore Ctrl-C as well
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class FakeClock:
