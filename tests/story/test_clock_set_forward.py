@@ -1,6 +1,7 @@
 """A clock that jumps ahead, a machine that slept, an hour that comes twice: what runs is not taken for lost."""
 
 import datetime as times
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -24,24 +25,40 @@ from tests.story.test_lifecycles import fail_component
 HOUR = timedelta(hours=1)
 
 
-def test_an_action_that_runs_meanwhile_is_not_begun_a_second_time(
-    store: str, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+def restart_while(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], None], *engines: Engine) -> list[Any]:
+    """The commands that the engines begin; while each runs, `meanwhile` happens, and then what it restarts is well."""
     began: list[Any] = []
 
     def restart(command: Any, **more: Any) -> ShellResult:
         began.append(command)
-        fake_clock.advance(HOUR.total_seconds())
-        tick(engine.ctx, utc_now())
-        engine.outside.up = True
+        meanwhile()
+        engines[0].outside.up = True
         return ShellResult(0, "restarted")
 
-    monkeypatch.setattr(engine.outside, "run", restart)
-    fail_component(engine)
-    engine.run(15)
+    for one in engines:
+        monkeypatch.setattr(one.outside, "run", restart)
+    return began
+
+
+def assert_done_once(began: list[Any]) -> None:
+    """The one restart, to its end."""
     assert began == [["restart", "orders"]]
     assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
+
+
+def test_an_action_that_runs_meanwhile_is_not_begun_a_second_time(
+    store: str, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(fake_clock, components={"orders": restartable("orders")})
+
+    def leap() -> None:
+        fake_clock.advance(HOUR.total_seconds())
+        tick(engine.ctx, utc_now())
+
+    began = restart_while(monkeypatch, leap, engine)
+    fail_component(engine)
+    engine.run(15)
+    assert_done_once(began)
     assert engine.incident().state == "resolved"
 
 
@@ -50,26 +67,20 @@ def test_of_two_workers_of_a_machine_that_slept_none_takes_over_what_the_other_r
 ) -> None:
     database.open_database(postgres_url)
     engine, other = (Engine(fake_clock, components={"orders": restartable("orders")}) for _ in range(2))
-    began: list[Any] = []
 
-    def restart(command: Any, **more: Any) -> ShellResult:
-        began.append(command)
+    def leap() -> None:
         fake_clock.advance(HOUR.total_seconds())
         with monkeypatch.context() as elsewhere:  # the other one is a process of its own, and faster
             elsewhere.setattr(upkeep, "_holding", set())
             assert not tick(other.ctx, utc_now()), "it pauses, so that this one has its turn"
         tick(engine.ctx, utc_now())
         tick(other.ctx, utc_now())
-        engine.outside.up = True
-        return ShellResult(0, "restarted")
 
-    for one in (engine, other):
-        monkeypatch.setattr(one.outside, "run", restart)
+    began = restart_while(monkeypatch, leap, engine, other)
     other.tick()
     fail_component(engine)
     engine.run(15)
-    assert began == [["restart", "orders"]]
-    assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
+    assert_done_once(began)
     database.close_database()
 
 
@@ -90,10 +101,8 @@ def test_a_connection_that_did_not_live_through_it_takes_nothing_for_lost(
 ) -> None:
     database.open_database(postgres_url)
     engine, loop = Engine(fake_clock, components={"orders": restartable("orders")}), Loop()
-    began: list[Any] = []
 
-    def restart(command: Any, **more: Any) -> ShellResult:
-        began.append(command)
+    def leap() -> None:
         mine = database.proxy.obj.execute_sql("SELECT pg_backend_pid()").fetchone()[0]
         with psycopg.connect(postgres_url, autocommit=True) as other:
             other.execute("SELECT pg_terminate_backend(%s)", (mine,))
@@ -101,14 +110,11 @@ def test_a_connection_that_did_not_live_through_it_takes_nothing_for_lost(
         loop._tick(engine.ctx)
         fake_clock.advance(1)
         loop._tick(engine.ctx)
-        engine.outside.up = True
-        return ShellResult(0, "restarted")
 
-    monkeypatch.setattr(engine.outside, "run", restart)
+    began = restart_while(monkeypatch, leap, engine)
     fail_component(engine)
     engine.run(15)
-    assert began == [["restart", "orders"]]
-    assert StepRow.get(StepRow.name == "run_command").state == "succeeded"
+    assert_done_once(began)
     database.close_database()
 
 
