@@ -40,6 +40,11 @@ def either(request: pytest.FixtureRequest) -> Iterator[World]:
         yield world
 
 
+def running(n8n: StandInN8n | RealN8n) -> set[str]:
+    """The ids of what runs, as n8n has it: for ever what a killed worker ran by itself, such as an error workflow."""
+    return {one["id"] for one in n8n.executions(status="running")}
+
+
 @pytest.fixture
 def world(either: World) -> Iterator[World]:
     """With a worker at its begin and at its end, and a service that is forgetful of earlier tests."""
@@ -82,12 +87,13 @@ def test_a_retry_is_answered_at_its_end_and_without_the_data_of_nodes(world: Wor
 
 
 def test_what_waits_for_a_worker_is_in_no_list_and_is_given_by_its_number(world: World) -> None:
+    left = running(world.n8n)
     world.service.behave("/order", nope(503), 200)
     workflow_id, hook = world.publish(w.http("Call", world.url("/order")))
     world.n8n.call(hook, {})
     failed = world.n8n.ended(workflow_id, 1, SLOW)[0]["id"]
     wait_for("its error workflow", lambda: world.told.calls("/errors"), SLOW)
-    wait_for("that one's end", lambda: not world.n8n.executions("", "running"))
+    wait_for("that one's end", lambda: not running(world.n8n) - left)
     world.n8n.kill_workers()
     newest = int(world.n8n.executions()[0]["id"])
     threading.Thread(target=world.n8n.retry, args=(failed,), daemon=True).start()
@@ -169,16 +175,12 @@ class Queue(Stage):
         """What a restart of the worker leaves, where the restart is a test's own."""
         return self.folder / "restarted"
 
-    def running(self) -> set[str]:
-        """The ids of what is running, as n8n has it."""
-        return {one["id"] for one in self.n8n.executions(status="running")}
-
     def rest(self) -> None:
         """Wait until no worker has a run, such as the error workflow's, which we have heard before it ends.
 
         A killed worker's run counts as worked on until another one takes it over, and so no queue would stall at once.
         """
-        wait_for("no run", lambda: not self.running() - self.left, SLOW)
+        wait_for("no run", lambda: not running(self.n8n) - self.left, SLOW)
         time.sleep(0.5)  # n8n writes its end down just before it takes it out of the queue
 
     def medic(self, **config: Any) -> Medic:
@@ -193,7 +195,7 @@ def stage(queued: RealN8n, tmp_path: Path) -> Iterator[Queue]:
     with Service() as service:
         queued.kill_workers()
         found = Queue(queued, service, tmp_path)
-        found.left = found.running()  # an error workflow's run, which its worker did by itself, ends for nobody then
+        found.left = running(queued)
         queued.start_worker()
         yield found
 
