@@ -46,7 +46,7 @@ test-browser: $(DEV_READY) ## the pages in a real Chromium; screenshots in build
 	@$(PY) -m pytest tests -m browser $(PYTEST_ARGS)
 
 test-crash: $(DEV_READY) ## kill -9 at random moments, KILLS=100 times
-	@KILLS=$(KILLS) $(PY) -m pytest tests -m crash $(PYTEST_ARGS)
+	@KILLS=$(KILLS) SEED=$${SEED:-$$RANDOM} $(PY) -m pytest tests -m crash -n 4 --dist worksteal $(PYTEST_ARGS)
 
 test-image: $(DEV_READY) ## the container image, built and run without Docker; needs root
 	@$(PY) -m pytest tests -m image $(PYTEST_ARGS)

@@ -24,6 +24,26 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's `&`: what the
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+class Teller:
+    """Prints what long tests `told` of themselves, as each ends: also what ran in another process."""
+
+    def __init__(self, config: pytest.Config):
+        self._plugins = config.pluginmanager
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Called by pytest."""
+        terminal = self._plugins.get_plugin("terminalreporter")
+        told = [value for name, value in report.user_properties if name == "told"]
+        if terminal and told and report.when == "call":
+            terminal.ensure_newline()
+            terminal.write_line(" ... ".join(map(str, told)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Called by pytest."""
+    config.pluginmanager.register(Teller(config))
+
+
 class FakeClock:
     """A present that only moves when it is told to."""
 

@@ -5,6 +5,7 @@ KILLS says how often in all, half of them on each engine; SEED repeats a run's c
 
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,13 @@ def test_a_worker_killed_while_alerts_flow_loses_none(
     kills: int,
     tmp_path: Path,
     request: pytest.FixtureRequest,
-    capsys: pytest.CaptureFixture[str],
+    record_property: Callable[[str, object], None],
 ) -> None:
     seed = SEED + number
-    with capsys.disabled():
-        print(f"\n{kills} kills on {engine} while alerts flow, seed {seed} ...", end="")
+    record_property("told", f"{kills} kills on {engine} while alerts flow, seed {seed}")
     url = request.getfixturevalue("postgres_url") if engine == "postgresql" else ""
     with AlertStorm(tmp_path, seed, url) as storm:
         storm.kill_often(kills)
         storm.drain(400)  # a heal that waits for three pushed words in vain takes four minutes
         storm.check()
-        with capsys.disabled():
-            print(f" {storm.summary()}")
+        record_property("told", storm.summary())

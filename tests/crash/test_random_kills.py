@@ -6,6 +6,7 @@ KILLS says how often (100 unless told otherwise), SEED repeats a run's choices.
 import os
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,21 +24,16 @@ BATCHES = [min(AT_ONCE, KILLS - first) for first in range(0, KILLS, AT_ONCE)]
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("number", range(len(BATCHES)))
 def test_killed_at_random_moments_nothing_is_lost_and_nothing_is_done_twice(
-    number: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    number: int, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with capsys.disabled():
-        print(
-            f"\n{BATCHES[number]} kills, seed {SEED + number} (all {KILLS} again: KILLS={KILLS} SEED={SEED}) ...",
-            end="",
-        )
+    record_property("told", f"{BATCHES[number]} kills, seed {SEED + number} (again: KILLS={KILLS} SEED={SEED})")
     with Storm(tmp_path, SEED + number) as storm:
         storm.kill(BATCHES[number])
         storm.calm()
         storm.drain(240)
         assert storm.rows("PRAGMA integrity_check") == [("ok",)]
         check_everything(storm)
-        with capsys.disabled():
-            print(f" {summary(storm)}")
+        record_property("told", summary(storm))
 
 
 def check_everything(storm: Storm) -> None:
