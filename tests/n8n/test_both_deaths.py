@@ -88,6 +88,6 @@ def test_each_notices_the_others_death_and_return(n8n: RealN8n, medic: Medic, ho
         said = wait_for("our death", lambda: told.calls("/slack"), 90)[0].body
         assert "n8n-medic is away" in said["title"] and medic.url in said["text"]
         medic.start()
-        wait_for("our return", lambda: len(told.calls("/slack")) == 2, 90)
-        assert "n8n-medic is back" in told.calls("/slack")[1].body["title"]
+        # At three seconds instead of a minute two looks may overlap on a busy machine, and both say that it is away.
+        wait_for("our return", lambda: "n8n-medic is back" in told.calls("/slack")[-1].body["title"], 90)
         medic.wait("its heartbeat again", lambda: health(medic) == "healthy", 60)
