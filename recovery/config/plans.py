@@ -219,6 +219,7 @@ def make_source_plan(source: Source) -> SourcePlan:
         component=source.component or "",
         message=source.message or "",
         severity=source.severity or "",
+        failure_type=source.failure_type or "",
         observed_at=source.observed_at or "",
         at_once=source.at_once,
     )

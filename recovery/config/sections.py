@@ -202,6 +202,8 @@ class Source(Settings):
     """Path of the words for people."""
     severity: Dotted | None = None
     """Path of a word such as critical, error, warning or info."""
+    failure_type: Dotted | None = None
+    """Path of one of the failure types; any other word counts as none."""
     observed_at: Dotted | None = None
     """Path of the time: ISO 8601, or (milli)seconds since 1970. The same state at the same time counts once."""
     at_once: Flag = True

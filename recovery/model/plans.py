@@ -185,5 +185,6 @@ class SourcePlan:
     component: str = ""
     message: str = ""
     severity: str = ""
+    failure_type: str = ""
     observed_at: str = ""
     at_once: bool = True

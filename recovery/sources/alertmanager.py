@@ -82,6 +82,7 @@ def signal_of(alert: Alert, source: str, delivery: str | None) -> Signal:
         _key(alert, source),
         message=f"resolved: {name or alert.component}" if alert.healthy else message,
         severity=severity_of(labels.get("severity")),
+        failure_type=text(labels.get("failure_type"), 40),
         mark=f"{source}|{alert.mark}" if alert.mark else "",
         began=text(alert.told.get("startsAt"), 40) if alert.mark else "",
         alert={key: alert.told[key] for key in KEPT if key in alert.told},

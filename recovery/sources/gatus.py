@@ -31,6 +31,7 @@ def receive(payload: Any, delivery: str | None = None) -> list[Signal]:
             delivery,
             message="resolved" if STATES[state] else words or "Gatus says that it fails",
             severity=severity_of(payload.get("severity")),
+            failure_type=text(payload.get("failure_type"), 40),
         )
     ]
 

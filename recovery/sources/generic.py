@@ -71,6 +71,7 @@ def _receive_one(plan: SourcePlan, message: Any, where: str, delivery: str | Non
         joined((SOURCE, plan.name, component, str(healthy), seen.isoformat()), "|") if seen else "",
         message=said or joined((plan.healthy_path, text(state, 100)), " is "),
         severity=severity_of(find(message, plan.severity)) if plan.severity else None,
+        failure_type=text(find(message, plan.failure_type), 40) if plan.failure_type else None,
         observed_at=seen.isoformat() if seen else None,
     )
     return signal if plan.at_once else replace(signal, body={k: v for k, v in signal.body.items() if k != "certain"})

@@ -47,6 +47,7 @@ def _receive_legacy(payload: Mapping[str, Any], delivery: str | None) -> list[Si
             delivery,
             message=message or title or f"Grafana says {state}",
             severity=severity_of(tags.get("severity")),
+            failure_type=text(tags.get("failure_type"), 40),
             mark=f"{SOURCE}|rule {rule}" if (rule := whole(payload.get("ruleId"))) is not None else "",
             alert={
                 key: payload[key] for key in ("ruleId", "ruleName", "state", "tags", "evalMatches") if key in payload

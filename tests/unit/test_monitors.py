@@ -44,7 +44,8 @@ from recovery.sources.shapes import BadPayload, severity_of
 PAGE = (Path(__file__).parents[2] / "docs" / "monitors.md").read_text()
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-MYMON = SourcePlan("mymon", "state", ("OK", "UP"), "host.name", "output", "level", "time")
+MYMON = SourcePlan("mymon", "state", ("OK", "UP"), "host.name", "output", "level", "kind", "time")
+FIRING = {"status": "firing", "labels": {"alertname": "A"}}
 RECEIVERS: dict[str, Callable[..., list[Signal]]] = {
     "alertmanager": alertmanager.receive,
     "grafana": grafana.receive,
@@ -318,6 +319,31 @@ def test_the_words_for_severities(word, severity):
     assert severity_of(word) is severity
 
 
+@pytest.mark.parametrize(
+    ("told", "meant"),
+    [("resource_exhausted", FailureType.RESOURCE_EXHAUSTED), *[(odd, None) for odd in ("Disk", "", None, 7, [], {})]],
+)
+@pytest.mark.parametrize(
+    ("source", "payload"),
+    [
+        ("alertmanager", lambda told: {"alerts": [FIRING | {"labels": {"alertname": "A", "failure_type": told}}]}),
+        ("grafana", lambda told: {"alerts": [FIRING | {"labels": {"alertname": "A", "failure_type": told}}]}),
+        ("grafana", lambda told: {"ruleName": "r", "state": "alerting", "tags": {"failure_type": told}}),
+        ("gatus", lambda told: {"component": "a", "state": "TRIGGERED", "failure_type": told}),
+        ("generic", lambda told: {"host": {"name": "a"}, "state": "DOWN", "kind": told}),
+    ],
+)
+def test_a_monitor_says_what_kind_of_failure_it_is_and_else_the_component_does_not_answer(source, payload, told, meant):
+    [signal] = RECEIVERS[source](payload(told))
+    assert read(signal.kind, signal.body).failure_type is (meant or FailureType.SERVER_UNRESPONSIVE)
+
+
+def test_the_kinds_of_failure_on_the_page_are_such():
+    listed = re.search(r"## What kind of failure\n(.*?)\n## ", PAGE, re.DOTALL)
+    words = re.findall(r"^\| (`.*?`) \|", listed[1], re.MULTILINE)
+    assert len(words) == 4 and set(re.findall(r"`(\w+)`", "".join(words))) <= set(FailureType)
+
+
 def test_the_labels_name_the_component_the_most_telling_first():
     of = alertmanager.component_of
     assert of({"component": "c", "service": "s", "alertname": "a"}) == "c"
@@ -327,7 +353,6 @@ def test_the_labels_name_the_component_the_most_telling_first():
     assert of({"alertname": "x" * 500}) == "x" * 200 and of({"alertname": "a\x00b"}) == "ab" and of({}) == ""
 
 
-FIRING = {"status": "firing", "labels": {"alertname": "A"}}
 REFUSED: list[tuple[str, Any, str]] = [
     *[(name, odd, "object|alerts") for name in ("alertmanager", "grafana") for odd in (None, [], 7, "x", {}, True)],
     *[("alertmanager", {"alerts": odd}, "at least one alert") for odd in ({}, [], None, "x")],
