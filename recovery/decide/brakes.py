@@ -1,38 +1,12 @@
 """Whether an action may be run now: budgets, cooldown, breaker, and one at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from recovery.model import Brakes
+from recovery.model import Brakes, Lately
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LOOK_AGAIN = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Lately:
-    """What was done lately, as far as an action on a component is concerned.
-
-    Fields:
-        same: when this kind of action was begun on this component within the last day, oldest first.
-        all: how many actions were begun on all components within the last hour and the last day.
-        acted_at: when another recovery's last action on this component ended; None without.
-        acting: what is under way on the component; restarting: what is restarted on its host; "" where nothing is.
-        doubt: an action on the component, or a restart on its host, of which nobody knows whether it happened, and when
-            its time is over; None without one.
-        in_vain: how many recoveries in a row acted on the component in vain.
-        starting: the server that another recovery had rebooted, and when it should be up; None without one.
-    """
-
-    same: Sequence[datetime] = ()
-    all: tuple[int, int] = (0, 0)
-    acted_at: datetime | None = None
-    acting: str = ""
-    restarting: str = ""
-    doubt: tuple[str, datetime] | None = None
-    in_vain: int = 0
-    starting: tuple[str, datetime] | None = None
 
 
 @dataclass(frozen=True, slots=True)

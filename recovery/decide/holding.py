@@ -8,24 +8,11 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from recovery.decide.triage import ComponentFacts
-from recovery.model import MaintenancePlan, Policy
+from recovery.model import MaintenancePlan, Policy, Window
+from recovery.model.plans import ALL
 
-ALL = "*"
 MOMENT = timedelta(microseconds=1)
 NEEDED_SEEN_WITHIN = timedelta(seconds=30)  # enough for a look that hangs, and the one that confirms it
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A time of maintenance: of which components ("*" for all), until when (None: until somebody ends it), and why."""
-
-    components: tuple[str, ...]
-    ends_at: datetime | None
-    note: str = ""
-
-    def covers(self, component: str) -> bool:
-        """Whether it is about that component."""
-        return ALL in self.components or component in self.components
 
 
 @dataclass(frozen=True, slots=True)

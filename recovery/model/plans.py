@@ -1,6 +1,7 @@
 """What is planned and allowed: playbooks, limits and components, as values the decisions take."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from recovery.model.playbooks import Brakes, PlannedAction, PlannedCheck, Playbook, PlaybookRule
 from recovery.model.telling import Budget
@@ -13,7 +14,10 @@ __all__ = [
     "Policy",
     "ReplayLimits",
     "SourcePlan",
+    "Window",
 ]
+
+ALL = "*"  # in place of the names of components
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,19 @@ class MaintenancePlan:
     for_seconds: float
     timezone: str = "UTC"
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A time of maintenance: of which components ("*" for all), until when (None: until somebody ends it), and why."""
+
+    components: tuple[str, ...]
+    ends_at: datetime | None
+    note: str = ""
+
+    def covers(self, component: str) -> bool:
+        """Whether it is about that component."""
+        return ALL in self.components or component in self.components
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,15 @@
 """How an incident is healed, and what keeps healing from doing harm, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from recovery.model.words import FailureType, Severity
 
-__all__ = ["Brakes", "Match", "PlannedAction", "PlannedCheck", "Playbook", "PlaybookRule", "Stage", "thaw"]
+__all__ = ["Brakes", "Lately", "Match", "PlannedAction", "PlannedCheck", "Playbook", "PlaybookRule", "Stage", "thaw"]
+
+WAYS = ("remote", "agent", "ipmi", "redfish")  # arguments that say, in keys of their own, how a host is reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,15 @@ class PlannedAction:
     def called(self) -> str:
         """How people call it, and what came of it is counted by."""
         return self.label or self.name
+
+    @property
+    def host(self) -> str | None:
+        """Where it restarts something; None where it does not."""
+        if not self.restarts:
+            return None
+        ways = [self.args, *(way for name in WAYS if isinstance(way := self.args.get(name), dict))]
+        names = [way.get(key) for way in ways for key in ("host", "agent", "url")]
+        return str(next((name for name in names if name and isinstance(name, str)), "this machine"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +198,31 @@ class Brakes:
     breaker: int = 3
     approve_within_seconds: float = 1800.0
     unanswered: str = "give_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """What was done lately, as far as an action on a component is concerned.
+
+    Fields:
+        same: when this kind of action was begun on this component within the last day, oldest first.
+        all: how many actions were begun on all components within the last hour and the last day.
+        acted_at: when another recovery's last action on this component ended; None without.
+        acting: what is under way on the component; restarting: what is restarted on its host; "" where nothing is.
+        doubt: an action on the component, or a restart on its host, of which nobody knows whether it happened, and when
+            its time is over; None without one.
+        in_vain: how many recoveries in a row acted on the component in vain.
+        starting: the server that another recovery had rebooted, and when it should be up; None without one.
+    """
+
+    same: Sequence[datetime] = ()
+    all: tuple[int, int] = (0, 0)
+    acted_at: datetime | None = None
+    acting: str = ""
+    restarting: str = ""
+    doubt: tuple[str, datetime] | None = None
+    in_vain: int = 0
+    starting: tuple[str, datetime] | None = None
 
 
 def thaw(frozen: dict[str, Any]) -> Playbook:

@@ -1,13 +1,15 @@
 """What was done lately, for the brakes: the actions that were really run, or are about to be."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import peewee as pw
 
-from recovery.model import CANARY, RecoveryState, StepKind, StepState
+from recovery.model import CANARY, Lately, PlannedAction, Policy, RecoveryState, StepKind, StepState
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+NO_RECOVERY = 0
 MOST_DOUBTS = 10
 REBOOT = "reboot_host"  # ends everything on its host, not its component alone
 MOST_LOOKED_AT = 100  # recoveries of a component, of whatever playbook
@@ -19,6 +21,63 @@ UNFINISHED = ACTED & StepRow.finished_at.is_null()
 DUE = (StepRow.run_at, StepRow.lease_until)  # one that waits for a person's yes has neither
 BEGUN = UNFINISHED & RUNS & STARTED
 ALLOWED = REAL & StepRow.started_at.is_null() & StepRow.finished_at.is_null()
+
+
+class _Wanted(NamedTuple):
+    """What is to be run: by which playbook, in which recovery, as which step; `host`: where it restarts something."""
+
+    action: str
+    component: str
+    host: str | None
+    playbook: str
+    recovery: int
+    step: int = 0
+
+
+def find_lately(
+    action: PlannedAction,
+    component: str,
+    policy: Policy,
+    now: datetime,
+    playbook: str = "",
+    recovery: int = NO_RECOVERY,
+) -> Lately:
+    """What was done on a component, its host and everywhere, as far as this action is concerned.
+
+    Args:
+        playbook, recovery: by which, and in which recovery, it is to be run; without them a person runs it by hand.
+    """
+    wanted = _Wanted(action.name, component, action.host, playbook, recovery)
+    acting, restarting = find_acting(component, now), find_restarting(wanted.host, now)
+    if acting or restarting:  # that alone makes it wait; where many wait for one host, each look counts
+        return Lately(acting=acting, restarting=restarting)
+    return _find_ended(wanted, policy, now)
+
+
+def find_lately_again(step: StepRow, playbook: str, policy: Policy, now: datetime) -> Lately:
+    """The same just before a step of a recovery begins. It is allowed already, so that it does not count itself."""
+    wanted = _Wanted(step.name, step.component, step.host, playbook, step.recovery_id or NO_RECOVERY, step.id)
+    return _find_ended(wanted, policy, now)
+
+
+def _find_ended(one: _Wanted, policy: Policy, now: datetime) -> Lately:
+    return Lately(
+        same=find_begun(one.component, one.action, now - DAY),
+        all=count_begun(now - DAY, now - HOUR, one.step),
+        acted_at=last_acted(one.component, one.recovery),
+        doubt=find_doubt(one.component, one.host, now),
+        in_vain=count_in_vain(one.component, one.playbook, policy.brakes.breaker),
+        starting=_find_starting(one, policy, now),
+    )
+
+
+def _find_starting(one: _Wanted, policy: Policy, now: datetime) -> tuple[str, datetime] | None:
+    """A server that was rebooted comes up within the time that the component has for which it was."""
+    ends = []
+    for component, at in find_rebooted(one.host, now - HOUR, one.recovery):
+        playbook = policy.component(component).playbook
+        ends.append(at + timedelta(seconds=playbook.boot_grace_seconds if playbook else 0.0))
+    return (str(one.host), max(ends)) if ends else None
 
 
 def _under_way(now: datetime) -> Any:

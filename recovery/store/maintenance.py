@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from recovery.model import Window
 from recovery.store import wake
 from recovery.store.database import write
 from recovery.store.events import add_event
@@ -46,3 +47,8 @@ def find_open_windows(now: datetime) -> list[MaintenanceRow]:
     """Those that have begun and not ended."""
     open_end = MaintenanceRow.ends_at.is_null() | (MaintenanceRow.ends_at > now)
     return list(MaintenanceRow.select().where(MaintenanceRow.starts_at <= now, open_end).order_by(MaintenanceRow.id))
+
+
+def find_windows(now: datetime) -> list[Window]:
+    """The same, as decisions take them."""
+    return [Window(tuple(row.components), row.ends_at, row.note) for row in find_open_windows(now)]

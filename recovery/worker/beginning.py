@@ -9,7 +9,6 @@ from recovery.redact import redact
 from recovery.store import acted, recoveries, returns, steps
 from recovery.store.tables import StepRow
 from recovery.worker import planning
-from recovery.worker.braking import look_again
 from recovery.worker.by_hand import TOO_LATE, go_on
 from recovery.worker.context import Context
 from recovery.worker.holding import hold_of
@@ -113,7 +112,7 @@ def _judge_again(ctx: Context, row: StepRow, now: datetime) -> brakes.Word:
     if row.recovery_id is None or row.back:
         return brakes.Go()
     playbook = recoveries.find_recovery(row.recovery_id).playbook
-    lately = look_again(row, playbook.get("name", ""), ctx.policy, now)
+    lately = acted.find_lately_again(row, playbook.get("name", ""), ctx.policy, now)
     return brakes.judge(row.name, lately, ctx.policy.brakes, now, playbook.get("by_person", False))
 
 

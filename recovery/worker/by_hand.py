@@ -5,11 +5,10 @@ from typing import Any
 
 from recovery.config.by_hand import NotRunnable, is_dry, plan_by_hand
 from recovery.decide import brakes, by_hand
-from recovery.model import About, DoorError, FailureType, PlannedAction, Severity, StepKind
+from recovery.model import About, DoorError, FailureType, Lately, PlannedAction, Severity, StepKind
 from recovery.redact import redact
-from recovery.store import incidents, orders, recoveries, returns, steps
+from recovery.store import acted, incidents, orders, recoveries, returns, steps
 from recovery.store.tables import OrderRow, StepRow
-from recovery.worker.braking import host_of, look_lately
 from recovery.worker.cases import step_facts
 from recovery.worker.context import Context
 
@@ -31,7 +30,7 @@ def begin(ctx: Context, order: OrderRow, now: datetime) -> tuple[str, str]:
     dry = order.dry or ctx.dry_run or is_dry(ctx.policy, plan.name, action)
     because = f"{order.who} ordered it by hand"
     if not dry:
-        lately = look_lately(action, plan.name, ctx.policy, now)
+        lately = acted.find_lately(action, plan.name, ctx.policy, now)
         word = brakes.judge(action.name, lately, ctx.policy.brakes, now, by_person=True)
         if not isinstance(word, brakes.Go):
             return REFUSED, word.because
@@ -44,7 +43,7 @@ def _plan(ctx: Context, order: OrderRow) -> PlannedAction:
     return plan_by_hand(ctx.policy, order.component, order.action, order.given)
 
 
-def _passed(action: PlannedAction, lately: brakes.Lately, ctx: Context, now: datetime) -> str:
+def _passed(action: PlannedAction, lately: Lately, ctx: Context, now: datetime) -> str:
     """What would have held it, had no person ordered it."""
     word = brakes.judge(action.name, lately, ctx.policy.brakes, now)
     told = [] if isinstance(word, brakes.Go) else [f"although {word.because}"]
@@ -56,7 +55,7 @@ def _queue(order: OrderRow, action: PlannedAction, dry: bool, because: str, now:
     incident = max(incidents.find_open_of([order.component]), key=lambda row: row.id, default=None)
     steps.add_step_by_hand(
         order, StepKind.ACTION, action.name, because, now, incident.id if incident else None,
-        args=redact(action.args), run_at=now, dry=dry, host=host_of(action),
+        args=redact(action.args), run_at=now, dry=dry, host=action.host,
         safe_to_repeat=dry or action.safe_to_repeat, timeout_seconds=action.timeout_seconds,
         back_after_seconds=action.back_after_seconds,
     )  # fmt: skip
@@ -106,16 +105,16 @@ def follow(ctx: Context, row: StepRow, now: datetime) -> None:
         return
     order = _order_of(row)
     taken = [step for step in steps.find_steps_by_hand(order.id) if not step.back]
-    acted, looks = step_facts(taken[0]), [step_facts(step) for step in taken[1:]]
+    action, looks = step_facts(taken[0]), [step_facts(step) for step in taken[1:]]
     if row.id == taken[0].id:
         returns.plan_return_by_hand(taken[0], now)
     plan = ctx.policy.component(row.component)
     grace = plan.playbook.boot_grace_seconds if plan.playbook else 0.0
-    look = by_hand.next_look(acted, looks, grace, now) if plan.check else None
+    look = by_hand.next_look(action, looks, grace, now) if plan.check else None
     if look and plan.check:
         args = {"args": redact(plan.check.args), "run_at": look.at}
         steps.add_step_by_hand(order, StepKind.CHECK, plan.check.name, look.because, now, row.incident_id, **args)
-    orders.tell_order(order.id, by_hand.tell(acted, looks))
+    orders.tell_order(order.id, by_hand.tell(action, looks))
 
 
 def go_on(ctx: Context, row: StepRow, now: datetime) -> None:

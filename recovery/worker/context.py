@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from recovery.clock import utc_now
-from recovery.model import AlertPolicy, AuditPlan, ChannelPlan, Doors, Policy
+from recovery.model import AlertPolicy, AuditPlan, ChannelPlan, Doors, Policy, Window
 from recovery.model.links import Answer, Decision, sign_answer, sign_decision
 from recovery.store import database
 from recovery.worker.connectivity import Connectivity
@@ -100,7 +100,7 @@ class Context:
     taken: int = 0
     latest: datetime | None = None
     leapt: bool = False
-    windows: tuple[datetime, Sequence[Any]] | None = None
+    windows: tuple[datetime, Sequence[Window]] | None = None
     silences: tuple[datetime, Sequence[Any]] | None = None
     failures_kept: timedelta = timedelta(days=365)
     background: Any = None

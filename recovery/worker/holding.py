@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from recovery.decide.holding import Hold, Window, planned_windows, why_held
-from recovery.model import RecoveryState
+from recovery.decide.holding import Hold, planned_windows, why_held
+from recovery.model import RecoveryState, Window
 from recovery.store import executions, incidents, maintenance, recoveries, steps
 from recovery.store.tables import RecoveryRow
 from recovery.worker.context import Context
@@ -27,9 +27,8 @@ def _windows(ctx: Context, now: datetime) -> Sequence[Window]:
     """The open windows, read once a stage: its many incidents are looked at with the same `now`, in one transaction."""
     known = ctx.windows  # the threads of steps ask as well
     if known is None or known[0] != now:
-        rows = maintenance.find_open_windows(now)
-        asked = [Window(tuple(row.components), row.ends_at, row.note) for row in rows]
-        ctx.windows = known = (now, [*asked, *planned_windows(ctx.policy.maintenance, now)])
+        windows = [*maintenance.find_windows(now), *planned_windows(ctx.policy.maintenance, now)]
+        ctx.windows = known = (now, windows)
     return known[1]
 
 

@@ -10,10 +10,9 @@ from recovery.decide.replay import Candidate, choose_canary, release
 from recovery.model import ExecutionState, PlannedAction, RecoveryState, StepKind, StepState, thaw
 from recovery.model.links import Decision
 from recovery.redact import redact
-from recovery.store import database, executions, incidents, orders, recoveries, steps
+from recovery.store import acted, database, executions, incidents, orders, recoveries, steps
 from recovery.store.tables import ExecutionRow, RecoveryRow, StepRow
 from recovery.worker import calling
-from recovery.worker.braking import host_of, look_lately
 from recovery.worker.cases import Case, Known, view_of
 from recovery.worker.context import Context
 from recovery.worker.guarding import ASIDE, work_on_all
@@ -100,7 +99,7 @@ def _add_action(case: Case, move: moves.AddAction) -> bool:
     because = f"dry run, so it is only told what it would do: {move.because}" if dry else move.because
     step = case.add_step(
         StepKind.ACTION, action.name, because, StepState.SKIPPED if move.skip else StepState.QUEUED,
-        args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=host_of(action),
+        args=redact(action.args), run_at=None if move.skip or asks else case.now, dry=dry, host=action.host,
         safe_to_repeat=dry or action.safe_to_repeat, timeout_seconds=action.timeout_seconds,
         back_after_seconds=action.back_after_seconds,
     )  # fmt: skip
@@ -124,7 +123,7 @@ def stop_short(ctx: Context, step: StepRow, because: str, now: datetime) -> None
 
 def _brake(case: Case, action: PlannedAction) -> brakes.Word:
     component, limits = case.incident.component, case.ctx.policy.brakes
-    lately = look_lately(action, component, case.ctx.policy, case.now, case.playbook.name, case.row.id)
+    lately = acted.find_lately(action, component, case.ctx.policy, case.now, case.playbook.name, case.row.id)
     return brakes.judge(action.name, lately, limits, case.now, case.playbook.by_person)
 
 

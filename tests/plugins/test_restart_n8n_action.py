@@ -12,7 +12,6 @@ from recovery.actions import REGISTRY
 from recovery.clock import utc_now
 from recovery.model import About, Asked, Done, DoorError, Failed, PlannedAction
 from recovery.outside.shell import Shell
-from recovery.worker.braking import host_of
 
 PLUGIN = REGISTRY.find("restart_n8n")
 ABOUT = About("n8n", utc_now())
@@ -127,4 +126,4 @@ def test_a_way_that_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
     ],
 )
 def test_it_counts_as_a_restart_where_n8n_runs(args: dict[str, Any], host: str) -> None:
-    assert PLUGIN.restarts and host_of(PlannedAction("restart_n8n", args, restarts=True)) == host
+    assert PLUGIN.restarts and PlannedAction("restart_n8n", args, restarts=True).host == host

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from recovery.alerts.messages.phrases import said_in
-from recovery.decide.brakes import Go, Lately, Stop, Wait, judge
-from recovery.model import Brakes, PlannedAction
-from recovery.worker.braking import host_of
+from recovery.decide.brakes import Go, Stop, Wait, judge
+from recovery.model import Brakes, Lately, PlannedAction
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LIMITS = Brakes(per_hour=2, per_day=4, overall_per_hour=5, overall_per_day=9, cooldown_seconds=60, breaker=3)
@@ -117,5 +116,5 @@ def test_no_history_of_requests_gets_more_than_the_limits_allow(seed: int):
     ],
 )
 def test_one_restart_at_a_time_is_counted_where_it_restarts_something(args: dict[str, object], host: str) -> None:
-    assert host_of(PlannedAction("any", args, restarts=True)) == host
-    assert host_of(PlannedAction("any", args)) is None
+    assert PlannedAction("any", args, restarts=True).host == host
+    assert PlannedAction("any", args).host is None

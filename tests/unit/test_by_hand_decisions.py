@@ -11,6 +11,7 @@ from recovery.decide.planner import StepFacts
 from recovery.model import (
     Brakes,
     ComponentPlan,
+    Lately,
     Match,
     PlannedAction,
     Playbook,
@@ -61,7 +62,7 @@ def test_what_came_of_it_is_told_with_the_last_look() -> None:
 
 
 def test_one_in_doubt_holds_a_person_too_until_its_time_is_over() -> None:
-    lately = brakes.Lately(doubt=("restart_remote", NOW + timedelta(seconds=30)))
+    lately = Lately(doubt=("restart_remote", NOW + timedelta(seconds=30)))
     for by_person in (True, False):
         word = brakes.judge("restart", lately, Brakes(), NOW, by_person)
         assert isinstance(word, brakes.Wait) and word.until == NOW + timedelta(seconds=30)

@@ -165,6 +165,19 @@ def test_one_that_is_healed_now_is_told_by_its_own_copy_with_what_holds_it(
     assert "  stage 2, 1m later: up to 2 times, one right after the other" in shown
 
 
+def test_what_is_restarted_on_its_host_is_told_as_what_it_waits_for(run: Run, history: None) -> None:  # noqa: F811
+    now = utc_now()
+    with database.write():
+        row = an_incident(IncidentState.RECOVERING, "answered 503")
+        other = recoveries.add_recovery(row.id, asdict(Playbook((Stage(0, 1),))), "x", now, now)
+        steps.add_step(
+            other, StepKind.ACTION, "restart_service", "x", now, StepState.RUNNING, component="mail",
+            host="this machine", started_at=now,
+        )  # fmt: skip
+    database.close_database()
+    assert "  now one restart at a time on a host: restart_service of mail is under way\n" in explained(run, "orders")
+
+
 def test_what_is_never_acted_upon_by_itself_and_what_it_needs_are_told(run: Run) -> None:  # noqa: F811
     file = """
 components:
