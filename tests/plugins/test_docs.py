@@ -11,6 +11,7 @@ import yaml
 from recovery.actions import REGISTRY as ACTIONS
 from recovery.checks import REGISTRY as CHECKS
 from recovery.model import DoorError, Plugin, Registry
+from tests.plugins import test_contract as contract
 from tests.plugins.plugins import BACKGROUND, FailingDoors, example_args, run_plugin
 
 ROOT = Path(__file__).parents[2]
@@ -42,10 +43,9 @@ def test_every_plugin_and_every_key_is_on_its_page():
             assert all(f"| `{name}` |" in section for name in plugin.args.model_fields)
 
 
-def test_the_example_of_every_check_is_a_configuration():
+def test_each_check_in_the_example_is_a_configuration():
     used = yaml.safe_load(re.search(r"```yaml\n(.*?)```", generate.CHECKS_INTRO, re.DOTALL)[1])
     told = [component["check"] for component in used["components"]]
-    assert {check["kind"] for check in told} >= {plugin.name for plugin in CHECKS.all()}
     for check in told:
         arguments = {key: value for key, value in check.items() if key not in ("kind", "password_file")}
         CHECKS.find(check["kind"]).args.model_validate(arguments)
@@ -58,7 +58,8 @@ def example(tmp_path, monkeypatch):
     def make(folder: str, name: str) -> Plugin:
         before, _, after = EXTENDING.partition(f"recovery/{folder}/{name}.py`:")
         code = re.search(r"```python\n(.*?)```", after, re.DOTALL)[1]
-        path = tmp_path / f"{name}.py"
+        path = tmp_path / folder / f"{name}.py"
+        path.parent.mkdir()
         path.write_text(code)
         registry = Registry(folder[:-1])
         monkeypatch.setattr(sys.modules[f"recovery.{folder}"], folder[:-1], registry.announce)
@@ -76,6 +77,21 @@ class Answers:
 
         self.http = Http(background=BACKGROUND)
         self.url = site.url
+
+
+@pytest.mark.parametrize(("folder", "name"), [("checks", "json_status"), ("actions", "call_address")])
+def test_an_example_keeps_what_every_plugin_promises(example, folder, name):
+    plugin, word = example(folder, name), folder[:-1]
+    contract.test_a_plugin_is_one_file_with_its_name(word, plugin)
+    contract.test_a_plugin_says_what_it_does(word, plugin)
+    contract.test_every_argument_is_described_and_has_an_example_where_it_must_be_given(word, plugin)
+    contract.test_an_argument_that_does_not_exist_is_refused_without_saying_what_was_given(word, plugin)
+    for kind in contract.KINDS:
+        contract.test_a_plugin_answers_when_the_outside_does_not(word, plugin, kind)
+    contract.test_what_cannot_succeed_is_said_to_be_permanent(word, plugin)
+    contract.test_a_plugin_never_waits_by_itself(word, plugin)
+    if plugin.preview:
+        contract.test_an_action_tells_what_it_would_do(plugin)
 
 
 def test_the_example_of_a_check_works(example, site):
