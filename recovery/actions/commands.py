@@ -30,11 +30,14 @@ def failure(command: list[str], ended: ShellResult, permanent: bool = False) -> 
     return Failed(f"{how}: {words_of(ended)}" if words_of(ended) else f"{how}, without a word", permanent)
 
 
+def would_not(plan: NotNeeded | Failed) -> str:
+    """That nothing is to be done, or can be, as a dry run tells it, after "would"."""
+    return f"{'fail' if isinstance(plan, Failed) else 'do nothing'}: {plan.why}"
+
+
 def would(plan: Commands | NotNeeded | Failed, seconds: float) -> str:
     """A plan as a dry run tells it, after "would"."""
-    if isinstance(plan, NotNeeded):
-        return f"do nothing: {plan.why}"
-    if isinstance(plan, Failed):
-        return f"fail: {plan.why}"
+    if isinstance(plan, NotNeeded | Failed):
+        return would_not(plan)
     told = ", then ".join(f"`{shlex.join(command)}`" for command in plan)
     return f"run {told}, for at most {seconds:g} s{' each' if len(plan) > 1 else ''}"

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from recovery.actions import action
+from recovery.actions.commands import would_not
 from recovery.model import About, Done, DoorError, Doors, Ended, Failed, FoundProcess, NotNeeded, Result
 from recovery.model.durations import Duration, write_duration
 
@@ -59,10 +60,8 @@ class Args(BaseModel):
 def preview(args: Args, doors: Doors, about: About) -> str:
     """The processes that it would end, by number."""
     plan = _plan(args, doors)
-    if isinstance(plan, NotNeeded):
-        return f"do nothing: {plan.why}"
-    if isinstance(plan, Failed):
-        return f"fail: {plan.why}"
+    if isinstance(plan, NotNeeded | Failed):
+        return would_not(plan)
     return f"end {_told(plan)}: TERM, and after {write_duration(args.grace)} KILL for what lives on"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, SecretStr, StrictBool, field_validator
 
 from recovery.actions import action
+from recovery.actions.commands import would_not
 from recovery.actions.ipmi import Ipmi, send_verb, wanted_verb
 from recovery.actions.redfish import Redfish, send_reset, wanted_reset
 from recovery.actions.running import Words, check_words, filled_words, with_output
@@ -78,10 +79,8 @@ class Args(SecretFields):
 def preview(args: Args, doors: Doors, about: About) -> str:
     """What it would send, by the state that the server is in now."""
     step = _step(args, doors, about)
-    if isinstance(step, NotNeeded):
-        return f"do nothing: {step.why}"
-    if isinstance(step, Failed):
-        return f"fail: {step.why}"
+    if isinstance(step, NotNeeded | Failed):
+        return would_not(step)
     if args.redfish:
         return f'POST {{"ResetType": "{step}"}} to {args.redfish.reset_url}'
     words = args.ipmi.command(str(step)) if args.ipmi else list(step)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from recovery.actions import action
-from recovery.actions.commands import LOOK_SECONDS, ask, failure, would
+from recovery.actions.commands import LOOK_SECONDS, ask, failure, would, would_not
 from recovery.actions.composing import Compose, replicas
 from recovery.model import About, Done, DoorError, Doors, Failed, NotNeeded, Result
 from recovery.model.docker_address import DEFAULT_SOCKET, ContainerName, DockerSocket, docker_url
@@ -71,7 +71,7 @@ def preview(args: Args, doors: Doors, about: About) -> str:
     """The container that it would restart, or the very command."""
     plan = _plan(args, doors)
     if not isinstance(plan, _Plan):
-        return would(plan, args.timeout)
+        return would_not(plan)
     if plan.command:
         return f"{would([plan.command], args.timeout)} ({plan.state})"
     stop = "its own time" if args.stop_timeout is None else write_duration(args.stop_timeout)

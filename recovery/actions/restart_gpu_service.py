@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from recovery.actions import action, restart_container, restart_service
-from recovery.actions.commands import LOOK_SECONDS
+from recovery.actions.commands import LOOK_SECONDS, would_not
 from recovery.model import About, Done, DoorError, Doors, Failed, GpuState, NotNeeded, Owner, Result
 from recovery.model.docker_address import DEFAULT_SOCKET, ContainerName, DockerSocket, docker_url
 from recovery.model.durations import Timeout
@@ -64,10 +64,8 @@ class _Plan:
 def preview(args: Args, doors: Doors, about: About) -> str:
     """The services and containers that it would restart, by name."""
     plan = _plan(args, doors)
-    if isinstance(plan, NotNeeded):
-        return f"do nothing: {plan.why}"
-    if isinstance(plan, Failed):
-        return f"fail: {plan.why}"
+    if isinstance(plan, NotNeeded | Failed):
+        return would_not(plan)
     return f"restart {_told(plan)}, for at most {args.timeout:g} s each"
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
 from recovery.actions import action
-from recovery.actions.commands import LOOK_SECONDS, ask, failure, would
+from recovery.actions.commands import LOOK_SECONDS, ask, failure, would, would_not
 from recovery.actions.composing import Compose
 from recovery.actions.scaling import FOR_GOOD, ComposeWay, Kubernetes, OwnCommands, OwnWay, SwarmWay, Way
 from recovery.model import About, Done, DoorError, Doors, Failed, NotNeeded, Result
@@ -67,7 +67,7 @@ def preview(args: Args, doors: Doors, about: About) -> str:
     before = way.present(doors, _look_seconds(args))
     plan = _target(args, way, before)
     if isinstance(plan, Failed):
-        return would(plan, args.timeout)
+        return would_not(plan)
     return f"{would([way.command(before, plan)], args.timeout)} (there are {before}, and the ceiling is {args.ceiling})"
 
 
