@@ -37,7 +37,6 @@ from recovery.store.database import TROUBLE
 TAGS = ("medic:no-retry", "medic:retry-safe", "medic:retry-from-start", "medic:critical", "medic:ignore")
 LOCK = ".connect.lock"
 WEB_AWAY = timedelta(seconds=15)
-RAN_OUT = "run medic connect again: it looks first what became of it"
 
 
 class Refused(Exception):

@@ -39,7 +39,7 @@ class AddAction:
 
 @dataclass(frozen=True, slots=True)
 class StartCanary:
-    """Retry the oldest waiting execution, alone."""
+    """Retry one waiting execution, alone: see `replay.choose_canary`."""
 
     because: str
 

@@ -204,18 +204,12 @@ class N8nDoor(N8nActing, Protocol):
     def key_ends(self) -> datetime | None:
         """When the API key ends, as the key itself says; None where it does not."""
 
-    def server_time(self) -> str:
-        """n8n's own clock, as its HTTP Date header; "" where it sends none."""
-
 
 class MachineDoor(Protocol):
     """This host."""
 
-    def process_survives(self, group: int, started: float) -> bool:
-        """Whether the process group that began at `started` (seconds since boot) still has members."""
-
     def end_group(self, group: int, started: float) -> None:
-        """End that process group, if it is still the same one."""
+        """End the process group that began at `started` (seconds since boot), if it is still the same one."""
 
 
 class Doors(Protocol):

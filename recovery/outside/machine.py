@@ -8,7 +8,7 @@ import psutil
 
 from recovery.outside.shell import MARK_VARIABLE, process_start
 
-__all__ = ["Machine"]
+__all__ = ["Machine", "living_members"]
 
 GRACE_SECONDS = 2.0
 SAME_START_SECONDS = 0.005  # starts are counted in ticks of 10 ms
@@ -17,14 +17,10 @@ SAME_START_SECONDS = 0.005  # starts are counted in ticks of 10 ms
 class Machine:
     """This host, as a `MachineDoor` sees it."""
 
-    def process_survives(self, group: int, started: float) -> bool:
-        """Whether the process group that began at `started` (seconds since boot) still has members."""
-        return bool(_members(group, started))
-
     def end_group(self, group: int, started: float) -> None:
         """End every member of that group, first asking and 2 s later without asking. Does nothing to any other."""
         for _ in range(3):  # a member may have begun another one while we looked
-            members = _members(group, started)
+            members = living_members(group, started)
             if not members:
                 return
             _signal(members, "terminate")
@@ -33,8 +29,8 @@ class Machine:
             _still_alive(alive)
 
 
-def _members(group: int, started: float) -> list[psutil.Process]:
-    """The living members of the group.
+def living_members(group: int, started: float) -> list[psutil.Process]:
+    """The living members of the group that began at `started` (seconds since boot).
 
     While its leader lives, its start tells whether it is still the same group. A number is not given away while a
     group bears it, but it is afterwards: without the leader only those that carry the mark of the command count.

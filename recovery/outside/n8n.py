@@ -23,8 +23,6 @@ LARGEST_ANSWER_BYTES = 64 * 1024 * 1024
 LARGEST_PAGE = 250  # n8n gives no more
 # What a proxy in front of n8n says when it gave up waiting; n8n itself never does.
 PROXY_GAVE_UP = frozenset({504, 524})
-# A retry that ended with one of these kinds may have begun all the same: look for `retryOf` before another one.
-MAY_HAVE_BEGUN = frozenset({"reset", "network", "status"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class N8n(N8nWatching, N8nActingDoor, N8nWiringDoor):
 
         Raises:
             N8nError: "not_found": the execution or its data is gone. "conflict": it succeeded, or is not over.
-                "too_old": this n8n cannot retry. A kind in MAY_HAVE_BEGUN: nobody knows whether a run began.
+                "too_old": this n8n cannot retry. "reset", "network" or "status": nobody knows whether a run began.
         """
         if not ID_SHAPE.fullmatch(execution_id):
             raise N8nError("n8n has no execution with such an id", "not_found", permanent=True)

@@ -45,10 +45,6 @@ class N8nWatching:
         answer = self._ask("GET", "/healthz/readiness", {}, with_key=False)
         return "" if answer.status == 200 else f"n8n at {self._where} is not ready: it answered {answer.status}"
 
-    def server_time(self) -> str:
-        """n8n's own clock, as the Date header of an answer; "" where it sends none. Raises N8nError."""
-        return self._ask("GET", "/healthz", {}, with_key=False).headers.get("date", "")
-
     def published_workflows(self) -> list[dict[str, Any]]:
         """All published workflows, with their nodes; needs the scope workflow:list."""
         rows = self._all("/api/v1/workflows", {"active": "true"}, "workflow:list")

@@ -7,6 +7,7 @@ from recovery.store.database import write
 from recovery.store.wiring_row import WiringRow
 
 BEGUN, DONE, VOID, UNDONE = "begun", "done", "void", "undone"
+HANDLER = "error-handler"  # among the shipped workflows
 
 
 def begin_change(site: str, change: Change, now: datetime) -> int:
@@ -57,9 +58,9 @@ def proven_at(site: str) -> datetime | None:
     return row.ended_at if row else None
 
 
-def find_handlers(site: str, key: str = "error-handler") -> tuple[str, ...]:
+def find_handlers(site: str) -> tuple[str, ...]:
     """The ids of the error handlers that connect has made or taken over in that n8n, the newest first."""
     kinds = (ChangeKind.INSTALL, ChangeKind.UPDATE, ChangeKind.PUBLISH)
-    found = [one.change for one in find_wired(site) if one.done and one.change.key == key]
+    found = [one.change for one in find_wired(site) if one.done and one.change.key == HANDLER]
     made = [change.target for change in found if change.kind in kinds and change.target]
     return tuple(dict.fromkeys(reversed(made)))

@@ -555,10 +555,8 @@ def test_a_workflow_comes_with_its_tags(world: World) -> None:
     assert {tag["name"] for tag in found["tags"]} == {"medic:retry-safe", "billing"}
 
 
-def test_a_ready_n8n_says_so_and_tells_the_time(world: World) -> None:
+def test_a_ready_n8n_says_so(world: World) -> None:
     assert world.door.ready() == ""
-    told = datetime.strptime(world.door.server_time(), "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-    assert abs(told - datetime.now(UTC)) < timedelta(seconds=5)
 
 
 # -- versions: what is live, and what is only saved

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from recovery.model import DoorError
-from recovery.outside.machine import Machine
+from recovery.outside.machine import Machine, living_members
 from recovery.outside.shell import Shell, process_start
 
 ROOT = Path(__file__).parents[2]
@@ -295,7 +295,7 @@ def test_a_command_dies_with_its_worker(tmp_path):
     begun = tmp_path / "begun"
     group, start = worker_killed(tmp_path, f"touch {begun}; exec sleep 60", ready=begun.exists)
     assert until(lambda: not alive(group))
-    assert not Machine().process_survives(group, start)
+    assert not living_members(group, start)
 
 
 def test_a_command_never_begins_where_its_worker_died_before_its_word(tmp_path):
@@ -312,13 +312,13 @@ def test_what_a_dead_command_left_behind_is_found_and_ended(tmp_path):
     left = read_pid(child)
     assert until(lambda: not alive(group))
     assert alive(left)
-    assert Machine().process_survives(group, start)
-    assert not Machine().process_survives(group, start + 10)
+    assert living_members(group, start)
+    assert not living_members(group, start + 10)
     Machine().end_group(group, start + 10)
     assert alive(left)
     Machine().end_group(group, start)
     assert not alive(left)
-    assert not Machine().process_survives(group, start)
+    assert not living_members(group, start)
 
 
 @pytest.fixture
@@ -331,8 +331,8 @@ def stranger():
 
 def test_a_stranger_with_the_same_number_is_left_alone(stranger):
     start = process_start(stranger.pid)
-    assert Machine().process_survives(stranger.pid, start)
-    assert not Machine().process_survives(stranger.pid, start - 5)
+    assert living_members(stranger.pid, start)
+    assert not living_members(stranger.pid, start - 5)
     Machine().end_group(stranger.pid, start - 5)
     assert stranger.poll() is None
     Machine().end_group(stranger.pid, start)
@@ -347,14 +347,14 @@ def test_a_group_of_strangers_whose_leader_has_ended_is_left_alone(tmp_path):
     left = read_pid(child)
     assert os.getpgid(left) == leader.pid
     Machine().end_group(leader.pid, start)
-    assert not Machine().process_survives(leader.pid, start)
+    assert not living_members(leader.pid, start)
     assert alive(left)
     os.kill(left, signal.SIGKILL)
 
 
 def test_our_own_group_and_impossible_numbers_are_left_alone():
     for group in (os.getpgrp(), 0, 1, -1, 4_000_000_000):
-        assert not Machine().process_survives(group, process_start(os.getpgrp()) or 0.0)
+        assert not living_members(group, process_start(os.getpgrp()) or 0.0)
         Machine().end_group(group, 0.0)
 
 

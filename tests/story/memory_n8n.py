@@ -143,9 +143,6 @@ class MemoryN8n:
     def ready(self) -> str:
         return "" if self.up else "n8n cannot be reached"
 
-    def server_time(self) -> str:
-        return ""
-
     def execution(self, execution_id: str, with_data: bool = False) -> dict[str, Any] | None:
         self._reach()
         run = self.runs.get(execution_id)
