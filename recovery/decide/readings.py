@@ -3,8 +3,8 @@
 from dataclasses import replace
 from datetime import datetime
 
-from recovery.decide.alerts import Alerts, weigh_alert
 from recovery.decide.classify import classify_reading
+from recovery.decide.firing import Alerts, weigh_alert
 from recovery.decide.triage import ComponentFacts, Move, Verdict, View, incident_for
 from recovery.model import (
     NO_LOOKS,

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from recovery.decide.alerts import Alerts
 from recovery.decide.classify import classify, fingerprint
+from recovery.decide.firing import Alerts
 from recovery.decide.replay import why_nobodys
 from recovery.model import (
     NO_LOOKS,

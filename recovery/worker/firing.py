@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from recovery.decide.alerts import Alert, Alerts
+from recovery.decide.firing import Alert, Alerts
 from recovery.decide.triage import View
 from recovery.store import firing
 from recovery.store.tables import ComponentRow
