@@ -17,7 +17,7 @@ from recovery.outside.background import Background
 from recovery.outside.docker import Docker
 from recovery.outside.docker_events import LINE_BYTES, Events
 from tests.plugins.servers import raw_server
-from tests.story.engine import Engine, database, restartable
+from tests.story.engine import Engine, restartable
 
 ID = "4f5c" * 16
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -278,7 +278,7 @@ def test_a_dead_container_is_an_incident_long_before_the_next_look(fake_clock, d
     from dataclasses import replace
 
     from recovery.model import PlannedCheck
-    from recovery.store import components
+    from recovery.store import components, database
     from recovery.worker.looks import Looks
 
     background, woken = Background(), threading.Event()

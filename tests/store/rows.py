@@ -1,12 +1,23 @@
 """Rows for the tests of the store."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from recovery.clock import utc_now
-from recovery.model import Cause, CauseClass, ExecutionState, FailureType, Outlook, Severity
-from recovery.store import executions, incidents
-from recovery.store.tables import ExecutionRow, IncidentRow
+from recovery.model import (
+    Cause,
+    CauseClass,
+    ExecutionState,
+    FailureType,
+    Outlook,
+    Playbook,
+    Severity,
+    Stage,
+    StepKind,
+    StepState,
+)
+from recovery.store import alerts, executions, incidents, recoveries, steps
+from recovery.store.tables import ExecutionRow, IncidentRow, RecoveryRow, StepRow
 
 NOW = utc_now()
 
@@ -50,3 +61,16 @@ def add_chain(root_id: str = "1", incident_id: int = 1, **more: Any) -> Executio
         **more,
     }
     return ExecutionRow.get_by_id(executions.add_chain(row))
+
+
+def add_recovery(incident_id: int = 1) -> RecoveryRow:
+    return recoveries.add_recovery(incident_id, asdict(Playbook((Stage(0, 1),))), "it failed", NOW, NOW)
+
+
+def add_step(recovery: RecoveryRow, kind: StepKind = StepKind.ACTION, **more: Any) -> StepRow:
+    more = {"run_at": NOW, **more}
+    return steps.add_step(recovery, kind, "restart", "it failed", NOW, StepState.QUEUED, **more)
+
+
+def add_alert(key: str = "1.1.opened.hook", incident_id: int = 1) -> bool:
+    return alerts.add_alert(key, incident_id, "opened", "hook", "high", {}, NOW)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -14,40 +13,22 @@ import peewee as pw
 import psycopg
 import pytest
 
-from recovery.clock import utc_now
 from recovery.model import (
     AlertState,
     ExecutionState,
     OrderWhat,
-    Playbook,
     Reading,
     RecoveryState,
-    Stage,
-    StepKind,
     StepState,
 )
 from recovery.store import alerts, components, database, due, executions, orders, recoveries, steps
-from recovery.store.tables import AlertRow, ComponentRow, EventRow, ExecutionRow, RecoveryRow, StepRow, proxy
-from tests.store.rows import add_chain, add_incident
+from recovery.store.tables import AlertRow, ComponentRow, EventRow, ExecutionRow, StepRow, proxy
+from tests.store.rows import NOW, add_alert, add_chain, add_incident, add_recovery, add_step
 
-NOW = utc_now()
 LEASE = NOW + timedelta(seconds=30)
 LATER = NOW + timedelta(seconds=31)
 WAITING = ExecutionState.WAITING
 TWICE = (pw.IntegrityError, sqlite3.IntegrityError, psycopg.errors.UniqueViolation)
-
-
-def add_recovery(incident_id: int = 1) -> RecoveryRow:
-    return recoveries.add_recovery(incident_id, asdict(Playbook((Stage(0, 1),))), "it failed", NOW, NOW)
-
-
-def add_step(recovery: RecoveryRow, kind: StepKind = StepKind.ACTION, **more: Any) -> StepRow:
-    more = {"run_at": NOW, **more}
-    return steps.add_step(recovery, kind, "restart", "it failed", NOW, StepState.QUEUED, **more)
-
-
-def add_alert(key: str = "1.1.opened.hook", incident_id: int = 1) -> bool:
-    return alerts.add_alert(key, incident_id, "opened", "hook", "high", {}, NOW)
 
 
 # -- one holder, and a fence

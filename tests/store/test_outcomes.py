@@ -9,8 +9,7 @@ from recovery.clock import utc_now
 from recovery.model import FailureType, Outcomes
 from recovery.store import bulk, database, incidents, outcomes, retention
 from recovery.store.tables import OutcomeRow, RecoveryRow
-from tests.store.rows import add_incident
-from tests.store.test_claims import add_recovery
+from tests.store.rows import add_incident, add_recovery
 
 NOW = utc_now()
 TIMEOUT, REFUSED = FailureType.API_TIMEOUT, FailureType.SERVER_UNRESPONSIVE

@@ -24,8 +24,7 @@ from recovery.store.tables import (
     SiteRow,
     StepRow,
 )
-from tests.store.rows import add_chain, add_incident
-from tests.store.test_claims import add_recovery
+from tests.store.rows import add_chain, add_incident, add_recovery
 
 LATER = {
     "incidents": ["failed_at", "held"],

@@ -33,8 +33,7 @@ from recovery.store.tables import (
     SignalRow,
     StepRow,
 )
-from tests.store.rows import add_chain, add_incident, cause_of
-from tests.store.test_claims import add_alert, add_recovery, add_step
+from tests.store.rows import add_alert, add_chain, add_incident, add_recovery, add_step, cause_of
 
 NOW = utc_now()
 LATER = NOW + timedelta(seconds=31)

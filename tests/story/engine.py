@@ -28,7 +28,7 @@ from recovery.model import (
 from recovery.model.plans import ChannelPlan
 from recovery.outside.n8n import N8n
 from recovery.sources import n8n_error, probe
-from recovery.store import database, executions, incidents, recoveries, steps
+from recovery.store import database
 from recovery.store.ingest import as_row
 from recovery.store.ingest_engines import make_engine
 from recovery.store.tables import (
@@ -231,6 +231,13 @@ def restartable(name: str, severity: Severity = Severity.HIGH, **changes: Any) -
     return replace(plan, **changes)
 
 
+def fail_component(engine: Engine, name: str = "orders") -> None:
+    """Two pushed probes say that it fails, which is enough."""
+    for _ in range(2):
+        engine.probe(name, False, message="refused")
+    engine.tick()
+
+
 def item(
     execution_id: str,
     host: str = "orders.example.com",
@@ -251,6 +258,3 @@ def item(
     }
     execution = {"id": execution_id, "mode": more.pop("mode", "webhook"), "lastNodeExecuted": "Call", "error": error}
     return {"execution": execution | more, "workflow": {"id": workflow, "name": f"Workflow {workflow}"}}
-
-
-__all__ = ["Engine", "database", "executions", "incidents", "item", "recoveries", "restartable", "steps"]

@@ -18,7 +18,7 @@ from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, item, restartable
 from tests.story.memory_n8n import Flow
-from tests.story.test_moments import HOST, Moment
+from tests.story.moment import HOST, Moment
 
 pytestmark = pytest.mark.usefixtures("store")
 

@@ -19,7 +19,7 @@ from recovery.worker.pacing import Loop
 from tests.conftest import FakeClock
 from tests.store.test_two_workers import Other
 from tests.story.engine import item
-from tests.story.test_moments import Moment
+from tests.story.moment import Moment
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.conftest import FakeClock
 from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Service
-from tests.story.engine import Engine, item, restartable
-from tests.story.test_lifecycles import Place, fail_component
+from tests.story.engine import Engine, fail_component, item, restartable
+from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
 

@@ -17,8 +17,7 @@ from recovery.store.orders import ByHand
 from recovery.store.tables import OrderRow, StepRow
 from recovery.worker import executor
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, fail_component, restartable
 from tests.story.test_returns import scale  # noqa: F401  the fixture
 
 RESTART = PlannedAction("run_command", {"command": ["restart", "orders"]}, restarts=True, label="restart")

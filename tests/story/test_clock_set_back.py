@@ -13,9 +13,8 @@ from recovery.worker import calling
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.desk import ALL, Desk
-from tests.story.engine import Engine, restartable
-from tests.story.test_lifecycles import fail_component
-from tests.story.test_moments import HOST, Moment
+from tests.story.engine import Engine, fail_component, restartable
+from tests.story.moment import HOST, Moment
 
 DAY = 86_400
 

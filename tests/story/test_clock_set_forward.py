@@ -19,8 +19,7 @@ from recovery.worker.housekeeping import run_due
 from recovery.worker.loop import tick
 from recovery.worker.pacing import Loop
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, fail_component, restartable
 
 HOUR = timedelta(hours=1)
 

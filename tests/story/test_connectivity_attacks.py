@@ -11,7 +11,7 @@ from recovery.store import components, database
 from recovery.store.tables import AlertRow
 from recovery.worker import checking
 from recovery.worker.connectivity import Connectivity
-from tests.story.engine import Engine, Inline, item
+from tests.story.engine import STAGES, Engine, Inline, item
 from tests.story.test_connectivity import NAMES, Net, look_by_itself, outside, restarted
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -100,7 +100,6 @@ def test_a_host_that_answers_with_an_error_while_offline_is_told_of(engine, net)
 def test_heartbeats_that_cannot_arrive_while_offline_call_nobody(fake_clock):
     from recovery.model import Playbook
     from recovery.sources import heartbeat
-    from tests.story.engine import STAGES
 
     plans = {name: outside(name) for name in NAMES}
     for n in range(4):

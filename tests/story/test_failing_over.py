@@ -8,8 +8,7 @@ from recovery.model import DoorError, HttpAnswer, PlannedAction, Stage
 from recovery.store import database, steps
 from recovery.store.tables import RecoveryRow, StepRow
 from tests.conftest import FakeClock
-from tests.story.engine import Engine
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, fail_component
 from tests.story.test_playbooks import engine_of
 
 pytestmark = pytest.mark.usefixtures("store")

@@ -25,8 +25,7 @@ from recovery.store import acted, database, maintenance, orders
 from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 from recovery.worker import executor, ordering
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, fail_component, restartable
 from tests.story.test_playbooks import awaiting, commands
 
 pytestmark = pytest.mark.usefixtures("store")

@@ -10,50 +10,13 @@ from recovery.model import ComponentPlan, ExecutionState, OrderWhat, ReplayLimit
 from recovery.sources import n8n_execution
 from recovery.store import database, orders, signals
 from recovery.store.tables import EventRow, RecoveryRow, StepRow
-from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
-from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Service
-from tests.story.engine import Engine, item, restartable
+from tests.story.engine import Engine, fail_component, item, restartable
+from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
-
-
-class Place:
-    """A stand-in n8n whose workflows GET a service, and the engine that looks after it."""
-
-    def __init__(self, clock: FakeClock, n8n: StandInN8n, service: Service, **policy: Any):
-        self.clock, self.n8n, self.service = clock, n8n, service
-        self.engine = Engine(clock, n8n.url, n8n.api_key, **policy)
-        poll_sites(self.engine.ctx)
-        self.host = service.url.removeprefix("http://")
-
-    def workflow(self, path: str, *nodes: Any, tag: str = "") -> str:
-        url = f"={self.service.url}/{path}?id={{{{ $json.body.id }}}}"
-        workflow_id = self.n8n.create_workflow(
-            flow.workflow(path, flow.webhook(path), *(nodes or (flow.http("Call", url),)))
-        )
-        if tag:
-            self.n8n.tag(workflow_id, tag)
-        self.n8n.activate(workflow_id, path)
-        return workflow_id
-
-    def fail(self, path: str, workflow_id: str, *ids: str) -> list[str]:
-        """Run the workflow once for each id; the n8n ids of the runs, oldest first."""
-        known = {one["id"] for one in self.n8n.executions(workflow_id)}
-        for one in ids:
-            self.n8n.call(path, {"id": one})
-        ended = self.n8n.ended(workflow_id, len(known) + len(ids))
-        return sorted((one["id"] for one in ended if one["id"] not in known), key=int)
-
-    def poll(self) -> None:
-        poll_sites(self.engine.ctx)
-        self.engine.tick()
-
-    def tell(self, execution_id: str) -> None:
-        """The error workflow calls back for an execution."""
-        self.engine.hear(n8n_execution.as_error_item(self.n8n.execution(execution_id)))
 
 
 @pytest.fixture
@@ -434,12 +397,6 @@ def test_whatever_happens_a_person_is_told_within_fifteen_minutes(fake_clock: Fa
 
 
 # -- components
-
-
-def fail_component(engine: Engine, name: str = "orders") -> None:
-    for _ in range(2):
-        engine.probe(name, False, message="refused")
-    engine.tick()
 
 
 def test_a_restart_needs_the_components_own_check_to_confirm(fake_clock: FakeClock) -> None:

@@ -27,8 +27,7 @@ from recovery.store import database, orders
 from recovery.store.outcome_row import OutcomeRow
 from recovery.store.tables import AlertRow, OrderRow, RecoveryRow, StepRow
 from tests.conftest import FakeClock
-from tests.story.engine import STAGES, Engine, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import STAGES, Engine, fail_component, restartable
 
 pytestmark = pytest.mark.usefixtures("store")
 

@@ -5,7 +5,7 @@ import pytest
 from recovery.model import OrderWhat
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
-from tests.story.test_moments import HOST, Moment
+from tests.story.moment import HOST, Moment
 
 pytestmark = pytest.mark.usefixtures("store")
 

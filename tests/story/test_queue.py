@@ -16,7 +16,7 @@ from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.standins.n8n_client import wait_for
 from tests.standins.service import Service, hang
-from tests.story.test_lifecycles import Place
+from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
 PATIENCE = 0.3  # seconds of real time until a retry's answer is no longer waited for

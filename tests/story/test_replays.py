@@ -13,42 +13,27 @@ from recovery.store.tables import AlertRow, ExecutionRow, IncidentRow, ReplayRow
 from recovery.worker.loop import tick
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
-from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Answer, Service
 from tests.story.engine import Engine
 from tests.story.memory_n8n import Flow, Killed, MemoryN8n
+from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
 FAST = ReplayLimits(rate_per_second=1000)
 
 
-class Outage:
-    """A stand-in n8n whose executions failed before n8n-medic met it, and the engine that is told to replay them."""
+class Outage(Place):
+    """Executions that failed before n8n-medic met their n8n, and the engine that is told to replay them."""
 
     def __init__(self, clock: FakeClock, n8n: StandInN8n, service: Service, **policy: Any):
-        self.clock, self.n8n, self.service = clock, n8n, service
+        super().__init__(clock, n8n, service, is_met=False, **{"replay": FAST, **policy})
         self.began = utc_now() - timedelta(hours=1)
-        self.engine = Engine(clock, n8n.url, n8n.api_key, **{"replay": FAST, **policy})
 
     def workflow(self, path: str, *nodes: Any, tag: str = "", method: str = "GET", status: int = 503) -> str:
         """A workflow that calls the service's /<path>, which fails with that status."""
         self.service.behave(f"/{path}", status)
-        url = f"={self.service.url}/{path}?id={{{{ $json.body.id }}}}"
-        made = flow.workflow(path, flow.webhook(path), *(nodes or (flow.http("Call", url, method),)))
-        workflow_id = self.n8n.create_workflow(made)
-        if tag:
-            self.n8n.tag(workflow_id, tag)
-        self.n8n.activate(workflow_id, path)
-        return workflow_id
-
-    def fail(self, path: str, workflow_id: str, *ids: str) -> list[str]:
-        """Run the workflow once for each id; n8n's ids of the runs, oldest first."""
-        known = {one["id"] for one in self.n8n.executions(workflow_id)}
-        for one in ids:
-            self.n8n.call(path, {"id": one})
-        ended = self.n8n.ended(workflow_id, len(known) + len(ids))
-        return sorted((one["id"] for one in ended if one["id"] not in known), key=int)
+        return super().workflow(path, *nodes, tag=tag, method=method)
 
     def meet(self) -> None:
         """First contact: what failed so far is old."""

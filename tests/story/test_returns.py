@@ -12,8 +12,7 @@ from recovery.model import Done, Failed, PlannedAction, Plugin
 from recovery.store import steps
 from recovery.store.tables import StepRow
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, Stage, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, Stage, fail_component, restartable
 from tests.story.test_playbooks import engine_of
 
 pytestmark = pytest.mark.usefixtures("store")

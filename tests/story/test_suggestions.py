@@ -10,8 +10,7 @@ from recovery.store import database, outcomes, recoveries, suggestions
 from recovery.store.tables import EventRow, SuggestionRow
 from recovery.worker.__main__ import prepare
 from tests.conftest import FakeClock
-from tests.story.engine import Engine, restartable
-from tests.story.test_lifecycles import fail_component
+from tests.story.engine import Engine, fail_component, restartable
 
 FAILURE = FailureType.SERVER_UNRESPONSIVE
 

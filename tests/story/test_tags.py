@@ -12,7 +12,7 @@ from tests.conftest import FakeClock
 from tests.n8n import workflows as flow
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Answer, Service
-from tests.story.test_lifecycles import Place
+from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
 
