@@ -1,6 +1,7 @@
 """The walls of the house: who may import whom, and how long a function and a module may be."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +135,12 @@ def broken_walls(root: Path) -> list[str]:
 
 def test_every_import_keeps_to_the_table():
     assert broken_walls(ROOT) == []
+
+
+def test_the_map_names_every_part_of_the_worker():
+    shown = (ROOT / "docs" / "architecture.md").read_text().partition("\n  worker/")[2].partition("\n  cli/")[0]
+    parts = {path.stem for path in (ROOT / "recovery" / "worker").glob("*.py")} - {"__init__"}
+    assert parts - set(re.findall(r"\w+", shown)) == set()
 
 
 def test_every_room_is_in_the_table():
