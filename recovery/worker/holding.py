@@ -38,7 +38,8 @@ def is_held(ctx: Context, row: RecoveryRow, component: str, now: datetime) -> bo
         return False
     hold = hold_of(ctx, component, now)
     if hold is None:
-        _let_go(row, now)
+        if row.state == RecoveryState.HELD:
+            let_go(row, "it is no longer held", now)
         return False
     if row.state != RecoveryState.HELD:
         executions.hold_back(row.incident_id)
@@ -48,8 +49,8 @@ def is_held(ctx: Context, row: RecoveryRow, component: str, now: datetime) -> bo
     return True
 
 
-def _let_go(row: RecoveryRow, now: datetime) -> None:
-    if row.state == RecoveryState.HELD:
-        waits = row.next_at is not None and row.next_at > now
-        state = RecoveryState.WAITING if waits else RecoveryState.RUNNING
-        recoveries.set_recovery(row, "it is no longer held", now, state=state, wake_at=now)
+def let_go(row: RecoveryRow, because: str, now: datetime, who: str = "medic") -> None:
+    """A recovery that was held, or paused, goes on: it runs, or waits for its next attempt."""
+    waits = row.next_at is not None and row.next_at > now
+    state = RecoveryState.WAITING if waits else RecoveryState.RUNNING
+    recoveries.set_recovery(row, because, now, who, state=state, wake_at=now)

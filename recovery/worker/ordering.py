@@ -14,6 +14,7 @@ from recovery.store.tables import IncidentRow, OrderRow, RecoveryRow, StepRow
 from recovery.worker import answering, by_hand, looking
 from recovery.worker.context import Context
 from recovery.worker.guarding import guarded
+from recovery.worker.holding import let_go
 from recovery.worker.learning import as_taken
 
 MOST = 100
@@ -110,9 +111,7 @@ def _resume(case: Case) -> str:
     recovery = case.active()
     if recovery.state != RecoveryState.PAUSED:
         raise Refused(f"the recovery is {recovery.state}")
-    waits = recovery.next_at is not None and recovery.next_at > case.now
-    state = RecoveryState.WAITING if waits else RecoveryState.RUNNING
-    recoveries.set_recovery(recovery, f"{case.who} resumed it", case.now, case.who, state=state, wake_at=case.now)
+    let_go(recovery, f"{case.who} resumed it", case.now, case.who)
     return "resumed"
 
 
