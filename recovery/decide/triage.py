@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from recovery.decide.classify import classify, fingerprint
 from recovery.decide.firing import Alerts
@@ -21,8 +22,6 @@ from recovery.model import (
     Success,
 )
 
-Meant = tuple["Move", int | None, str, bool]
-
 
 class Move(StrEnum):
     """What a signal does to incidents."""
@@ -34,6 +33,15 @@ class Move(StrEnum):
     REOPEN = "reopen"  # it came back soon after resolving: a recurrence
     LATE = "late"  # it failed before the incident was resolved, and is heard of only now
     SIGN = "sign"  # a sign of health
+
+
+class Meant(NamedTuple):
+    """Which incident a failure joins or reopens (None: it opens one), and why; `flapping`: it came back too often."""
+
+    move: Move
+    incident_id: int | None
+    because: str
+    flapping: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +173,8 @@ def triage_failure(
         return Verdict(Move.IGNORE, because)
     cause = classify(failure, site, policy)
     failed_at = min(failure.failed_at or now, now)
-    move, incident_id, because, flapping = _cause_of(cause, failed_at, view, policy, now)
+    meant = _consequence(cause, view, policy) or incident_for(cause, failed_at, view, policy, now)
+    move, incident_id, because, flapping = meant
     if chain and chain.state is ExecutionState.RETRYING and move is not Move.JOIN and chain.incident_id == incident_id:
         because = "a person resolved its incident while this retry of it ran"
         left = ChainMove(chain.id, root_id, failure.execution_id, ExecutionState.LEFT_ALONE, because)
@@ -243,30 +252,22 @@ def _chain_move(
     return ChainMove(chain.id, root_id, failure.execution_id, state, because, setback)
 
 
-def _cause_of(cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime) -> Meant:
-    return _consequence(cause, view, policy) or incident_for(cause, failed_at, view, policy, now)
-
-
 def incident_for(cause: Cause, failed_at: datetime, view: View, policy: Policy, now: datetime) -> Meant:
-    """Which incident a failure opens, joins or reopens, why, and whether that was too often."""
+    """Which incident a failure means."""
     known = view.incidents.get(cause.fingerprint)
     if known is None:
-        return Move.OPEN, None, f"first failure of this cause: {cause.because}", False
+        return Meant(Move.OPEN, None, f"first failure of this cause: {cause.because}")
     if known.state is not IncidentState.RESOLVED or known.resolved_at is None:
-        return Move.JOIN, known.id, f"the same cause as incident {known.id}: {cause.because}", False
+        return Meant(Move.JOIN, known.id, f"the same cause as incident {known.id}: {cause.because}")
     if failed_at < known.resolved_at:
-        return (
-            Move.LATE,
-            known.id,
-            f"it failed before incident {known.id} was resolved, and was heard of late",
-            False,
-        )
+        because = f"it failed before incident {known.id} was resolved, and was heard of late"
+        return Meant(Move.LATE, known.id, because)
     if now - known.resolved_at <= timedelta(seconds=policy.recurrence_seconds):
         recent = [at for at in known.recurred_at if now - at < timedelta(hours=1)]
         flapping = len(recent) + (not known.was_held) > policy.recurrences_per_hour
         because = f"incident {known.id} came back within {policy.recurrence_seconds / 60:g} minutes"
-        return Move.REOPEN, known.id, because, flapping
-    return Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}", False
+        return Meant(Move.REOPEN, known.id, because, flapping)
+    return Meant(Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}")
 
 
 def _consequence(cause: Cause, view: View, policy: Policy) -> Meant | None:
@@ -281,7 +282,7 @@ def _consequence(cause: Cause, view: View, policy: Policy) -> Meant | None:
         found = view.incidents.get(fingerprint("", name, CauseClass.UNAVAILABLE))
         if found and found.state is not IncidentState.RESOLVED and found.down and not found.told:
             because = f"a consequence of incident {found.id}: {cause.component} needs {name}, which is down"
-            return Move.JOIN, found.id, because, False
+            return Meant(Move.JOIN, found.id, because)
     return None
 
 
