@@ -1,6 +1,6 @@
 """Rows at little cost, for the hot paths: plain SQL with the tables' own fields, where building it costs the most."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from recovery.store import database
 from recovery.store.tables import Table, proxy
 
 Row = TypeVar("Row", bound=Table)
+One = TypeVar("One")
 
 
 def add_rows(table: type[Table], rows: Sequence[Mapping[str, Any]], conflict: str = "") -> None:
@@ -85,6 +86,12 @@ def find_row(table: type[Row], where: str, *values: Any) -> Row | None:
     """The one row for which the condition holds, or None."""
     found = find_rows(table, where, *values, more="LIMIT 1")
     return found[0] if found else None
+
+
+def in_parts(values: Iterable[One], most: int = 500) -> Iterator[list[One]]:
+    """The values part by part, each small enough for one statement of any SQLite."""
+    known = list(values)
+    yield from (known[first : first + most] for first in range(0, len(known), most))
 
 
 def passing_over() -> str:

@@ -120,7 +120,5 @@ def find_keys(bundle_id: int) -> list[str]:
 
 def fold_all(keys: Iterable[str], state: str, because: str) -> None:
     """They are told of by another message."""
-    wanted = list(keys)
-    for first in range(0, len(wanted), 500):
-        of_these = AlertRow.key.in_(wanted[first : first + 500])
-        AlertRow.update(state=state, because=because, held_until=None).where(of_these).execute()
+    for part in bulk.in_parts(keys):
+        AlertRow.update(state=state, because=because, held_until=None).where(AlertRow.key.in_(part)).execute()

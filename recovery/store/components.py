@@ -18,11 +18,9 @@ MOST_NAMES = 5_000
 
 def find_components(names: Iterable[str]) -> dict[str, ComponentRow]:
     """Components by their names, those that are known."""
-    wanted = list(set(names))
     found: dict[str, ComponentRow] = {}
-    for first in range(0, len(wanted), 500):
-        rows = bulk.find_rows(ComponentRow, "name IN ?", wanted[first : first + 500])
-        found.update({row.name: row for row in rows})
+    for part in bulk.in_parts(set(names)):
+        found.update({row.name: row for row in bulk.find_rows(ComponentRow, "name IN ?", part)})
     return found
 
 

@@ -18,13 +18,11 @@ BUSY = (ExecutionRow.state == ExecutionState.RETRYING) | ((ExecutionRow.state ==
 
 def find_members(pairs: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int | None]:
     """(site, execution id) -> chain id, for those that are known."""
-    wanted = sorted({execution_id for _, execution_id in pairs if execution_id})
     found: dict[tuple[str, str], int | None] = {}
-    for first in range(0, len(wanted), 500):
-        query = MemberRow.select(MemberRow.site, MemberRow.execution_id, MemberRow.chain_id).where(
-            MemberRow.execution_id.in_(wanted[first : first + 500])
-        )
-        found.update({(site, execution_id): chain_id for site, execution_id, chain_id in query.tuples()})
+    members = MemberRow.select(MemberRow.site, MemberRow.execution_id, MemberRow.chain_id)
+    for part in bulk.in_parts(sorted({execution_id for _, execution_id in pairs if execution_id})):
+        known = members.where(MemberRow.execution_id.in_(part)).tuples()
+        found.update({(site, execution_id): chain_id for site, execution_id, chain_id in known})
     return found
 
 
@@ -61,8 +59,8 @@ def add_members(members: Sequence[tuple[str, str, int | None]]) -> None:
 def note_members(site: str, execution_ids: Iterable[str], chain_id: int | None) -> None:
     """The same for executions that may be known already."""
     rows = [{"site": site, "execution_id": name, "chain_id": chain_id} for name in execution_ids]
-    for first in range(0, len(rows), 200):
-        MemberRow.insert_many(rows[first : first + 200]).on_conflict_ignore().execute()
+    for part in bulk.in_parts(rows, 200):
+        MemberRow.insert_many(part).on_conflict_ignore().execute()
 
 
 def move_chain(

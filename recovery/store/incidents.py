@@ -17,22 +17,19 @@ class Overtaken(Exception):
 
 def find_newest(fingerprints: Iterable[str]) -> dict[str, IncidentRow]:
     """The newest incident of each fingerprint."""
-    wanted = list(set(fingerprints))
     found: dict[str, IncidentRow] = {}
-    for first in range(0, len(wanted), 500):
-        newest = "id IN (SELECT MAX(id) FROM incidents WHERE fingerprint IN ? GROUP BY fingerprint)"
-        rows = bulk.find_rows(IncidentRow, newest, wanted[first : first + 500])
-        found.update({row.fingerprint: row for row in rows})
+    newest = "id IN (SELECT MAX(id) FROM incidents WHERE fingerprint IN ? GROUP BY fingerprint)"
+    for part in bulk.in_parts(set(fingerprints)):
+        found.update({row.fingerprint: row for row in bulk.find_rows(IncidentRow, newest, part)})
     return found
 
 
 def find_open(fingerprints: Iterable[str]) -> set[str]:
     """Those of the fingerprints that have an incident which is not resolved."""
-    wanted = list(set(fingerprints))
     found: set[str] = set()
-    for first in range(0, len(wanted), 500):
-        part = IncidentRow.select(IncidentRow.open_key).where(IncidentRow.open_key.in_(wanted[first : first + 500]))
-        found.update(row[0] for row in part.tuples())
+    for part in bulk.in_parts(set(fingerprints)):
+        rows = IncidentRow.select(IncidentRow.open_key).where(IncidentRow.open_key.in_(part))
+        found.update(row[0] for row in rows.tuples())
     return found
 
 
@@ -172,8 +169,8 @@ def set_incident(incident_id: int, **changes: Any) -> None:
 
 def put_off_held(names: Iterable[str], until: datetime) -> None:
     """Look at what is held of these components only then: nobody knows yet whether it still fails."""
-    for first in range(0, len(wanted := list(names)), 500):
-        of_these = IncidentRow.component.in_(wanted[first : first + 500]) & IncidentRow.open_key.is_null(False)
+    for part in bulk.in_parts(names):
+        of_these = IncidentRow.component.in_(part) & IncidentRow.open_key.is_null(False)
         IncidentRow.update(wake_at=until).where(of_these, IncidentRow.held).execute()
 
 

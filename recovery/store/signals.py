@@ -8,7 +8,7 @@ from typing import Any
 
 from recovery.clock import from_micros, to_micros
 from recovery.model import Signal
-from recovery.store import database
+from recovery.store import bulk, database
 from recovery.store.ingest import as_row
 from recovery.store.tables import SignalRow, proxy
 
@@ -70,8 +70,7 @@ def add_signals(signals: Iterable[Signal], now: datetime) -> int:
 def find_known_keys(keys: Sequence[str]) -> set[str]:
     """Those of the keys that a signal has already."""
     known: set[str] = set()
-    for first in range(0, len(keys), 500):
-        part = list(keys[first : first + 500])
+    for part in bulk.in_parts(keys):
         known.update(row[0] for row in SignalRow.select(SignalRow.key).where(SignalRow.key.in_(part)).tuples())
     return known
 

@@ -50,10 +50,9 @@ def find_tagged() -> list[TaggedRow]:
 
 def find_tags(workflow_ids: Iterable[str]) -> dict[Workflow, frozenset[str]]:
     """The tags of ours on these workflows; those without have no entry."""
-    wanted = list(set(workflow_ids))
     found: dict[Workflow, frozenset[str]] = {}
-    for first in range(0, len(wanted), 500):
-        for row in bulk.find_rows(TaggedRow, "workflow_id IN ?", wanted[first : first + 500]):
+    for part in bulk.in_parts(set(workflow_ids)):
+        for row in bulk.find_rows(TaggedRow, "workflow_id IN ?", part):
             tags = ((CRITICAL_TAG, row.critical), (IGNORE_TAG, row.ignored))
             found[row.site, row.workflow_id] = frozenset(tag for tag, is_on in tags if is_on)
     return found
