@@ -114,9 +114,12 @@ def _for_machine() -> bool:
 def _tell_http_error(error: HTTPException) -> Any:
     if _for_machine():
         return problem_of(error)
-    texts = {404: gettext("There is no such page."), 405: gettext("This page cannot be used that way.")}
-    text = texts.get(error.code or 500, error.description or error.name)
-    return render_template("error.html", title=error.name, text=text), error.code or 500
+    texts = {
+        404: (gettext("Not found"), gettext("There is no such page.")),
+        405: (gettext("Not possible"), gettext("This page cannot be used that way.")),
+    }
+    title, text = texts.get(error.code or 500, (error.name, error.description or error.name))
+    return render_template("error.html", title=title, text=text), error.code or 500
 
 
 def _tell_lost_form(error: CSRFError) -> Any:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from recovery import clock
 from recovery.model import OrderWhat
 from recovery.model.links import Decision, sign_decision
@@ -119,6 +121,8 @@ def test_the_pages_fit_a_phone(enter, story):
         assert width <= 375, f"{address} is {width} wide"
         heights = page.locator(".top nav a").evaluate_all("links => links.map(link => link.clientHeight)")
         assert max(heights) < 45, "each name in one line"
+        ends = page.locator(".top nav a").evaluate_all("links => links.map(link => link.getBoundingClientRect().right)")
+        assert max(ends) <= 375, "no page is hidden behind the edge"
         keep_screenshot(page, f"phone-{name}")
 
 
@@ -132,6 +136,15 @@ def test_a_number_names_its_column_on_a_phone_where_tables_have_no_heads(enter, 
     )
     numbers = [label for text, label in cells if text[:1].isdigit()]
     assert numbers and all(label.endswith(': "') for label in numbers), cells
+
+
+@pytest.mark.parametrize("locale", ["en-US", "ko-KR"])
+def test_a_table_of_few_columns_is_not_cut_off_on_a_desk(enter, story, locale):
+    now = clock.utc_now()
+    add_alert(story["asking"], "team", now, released_at=now, delivered_at=now + timedelta(seconds=3))
+    page = enter(locale=locale, viewport={"width": 1280, "height": 800})
+    page.goto("/alerts")
+    assert page.locator("#channels .wide").evaluate("box => box.scrollWidth <= box.clientWidth")
 
 
 def test_the_pages_are_dark_where_the_person_wants_it(enter, story):

@@ -267,6 +267,11 @@ def test_a_page_that_is_not_there_is_a_friendly_404(admin, address):
     assert answer.status_code == 404 and "There is no such page." in answer.text
 
 
+def test_a_page_that_is_not_there_is_told_of_in_korean_too(admin):
+    answer = admin.get("/x?lang=ko")
+    assert "<h1>찾을 수 없음</h1>" in answer.text and "Not Found" not in answer.text
+
+
 def test_an_order_for_no_incident_is_404(admin):
     data = {"csrf_token": form_token(admin, "/"), "what": "pause"}
     assert admin.post("/incidents/99/orders", data=data).status_code == 404
