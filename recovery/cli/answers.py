@@ -171,3 +171,13 @@ def ask_which(question: str, templates: Sequence[Template], default: str, option
             return choose([word for word in ask(question, default).split() if word != NONE], templates, option)
         except click.UsageError as error:
             click.echo(f"  {error.message}")
+
+
+def on_a_terminal() -> bool:
+    """Whether a person can answer."""
+    return sys.stdin.isatty()
+
+
+def given_up(nothing: str) -> str:
+    """What a person reads who broke off, and who can answer nothing how to do without."""
+    return f"\n{nothing}" if on_a_terminal() else f"{nothing} Without a terminal: --yes, and options."

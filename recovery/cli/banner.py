@@ -51,6 +51,7 @@ def _steps(config: Config, address: str) -> list[str]:
     else:
         steps.append(f"Connect your n8n in a second terminal: `{medic()} connect`.")
     steps.append(f"Describe your services: `{medic()} init` makes a medic.yaml,")
+    steps.append("  or says how to add to the one that connect has written;")
     steps.append(f"  `{medic()} check-config` explains it.")
     lines, number = [], 0
     for step in steps:

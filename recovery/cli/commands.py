@@ -3,6 +3,7 @@
 import os
 import sys
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import click
@@ -140,7 +141,8 @@ def check_config(schema: bool) -> None:
         return
     config = read_config()
     found = config_path(None, os.environ)
-    click.echo(f"{found} is valid." if found else "There is no medic.yaml; the defaults and the environment are valid.")
+    none = f"There is no medic.yaml in {Path.cwd()}; the defaults and the environment are valid."
+    click.echo(f"{found} is valid." if found else none)
     click.echo(f"\n{describe(config)}")
     notes = [*notes_on(config, os.environ), *notes_on_calls(config)]
     if notes:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from recovery.cli.answers import given_up, on_a_terminal
 from recovery.cli.connecting import Connecting, Refused, Request, chosen_before, one_at_a_time, undo
 from recovery.cli.itself import medic
 from recovery.cli.medic_yaml import Entry, FileChange, plan_file, write_file
@@ -49,10 +50,12 @@ def run_connect(**options: Any) -> int:
         click.echo(f"Nothing was changed: {refused}", err=True)
     except (Stopped, N8nError) as stopped:
         click.echo(f"{stopped}\nWhat was changed until then is written down: run `{medic()} connect` again.", err=True)
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted. What was changed until then is written down: run the same command again.", err=True)
     except OSError as error:
         click.echo(f"{error.filename or 'A file'}: {error.strerror or error}", err=True)
     except click.Abort:
-        click.echo("Nothing was changed. Without a terminal: --yes, and options.", err=True)
+        click.echo(given_up("Nothing was changed."), err=True)
     return 1
 
 
@@ -99,7 +102,7 @@ def _connect(connecting: Connecting, entry: Entry, manner: Manner) -> int:
         change = plan_file(config, entry, _ask_dry_run(config), os.environ)
     if _writes(change, manner):
         write_file(change, os.environ)
-        click.echo(f"  {change.path} is written")
+        click.echo(f"  {change.path} is written: n8n-medic reads it when it starts")
     good = connecting.apply()
     click.echo(_end(entry, good))
     if _writes(change, manner):
@@ -134,11 +137,6 @@ def _show_file(change: FileChange, manner: Manner) -> None:
         click.echo(f"{change.key_file} (mode 600) will hold the API key.")
     if change.old != change.new:
         click.echo(f"To be written into {change.path}:\n{show_difference(str(change.path), change.old, change.new)}")
-
-
-def on_a_terminal() -> bool:
-    """Whether a person can answer."""
-    return sys.stdin.isatty()
 
 
 def _ask_dry_run(config: Config) -> bool:

@@ -57,6 +57,7 @@ def _host(config: Config, is_new: bool, trouble: str) -> HostFacts:
         public_url=config.public_url,
         public=_public(config),
         file=str(found) if found else "",
+        folder=str(Path.cwd()),
         notes=(*notes_on(config, os.environ), *notes_on_calls(config)),
         database=trouble,
         is_new=is_new,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from recovery.cli.itself import medic
 from recovery.config import Config, ConfigProblems, load_config
 
 MODE, SECRET_MODE, FOLDER_MODE = 0o644, 0o600, 0o700
@@ -68,7 +69,8 @@ def _why(problem: Exception, half: Path, target: Path) -> str:
 
 def refusal(target: Path) -> str:
     """What a person reads where there is a file already."""
-    return f"{target} exists already. --force replaces it, and keeps a copy beside it."
+    pieces = f"`{medic()} init --print --template KIND` prints pieces to add to it (--list-templates: which)"
+    return f"{target} exists already. {pieces}; --force replaces it, and keeps a copy beside it."
 
 
 def _make_room(target: Path, half: Path, force: bool, made: list[Path]) -> Path | None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import click
 
-from recovery.cli.answers import NONE, Answers, ask, ask_which, choose, read_given
+from recovery.cli.answers import NONE, Answers, ask, ask_which, choose, given_up, read_given
 from recovery.cli.channel_templates import CHANNELS
 from recovery.cli.first_file import CannotWrite, refusal, write_checked
 from recovery.cli.itself import medic
@@ -136,9 +136,10 @@ def _next_steps(config: Config, heartbeats: list[str]) -> str:
         for one in config.components[:1]
         if one.check
     ]
-    if config.n8n and not config.n8n[0].api_key:
-        steps.append("make an API key in n8n (Settings > n8n API), and write its file into the file as api_key_file")
     steps.append(f"{medic()} serve: starts it, and prints the page's password and the webhook token")
+    if config.n8n:
+        key = "" if config.n8n[0].api_key else "make an API key in n8n (Settings > n8n API), and give it to "
+        steps.append(f"{key}{medic()} connect, in a second terminal: shows what it would change in n8n, and asks")
     address = f"{config.public_url}/webhooks/heartbeat"
     steps += [f"let {name} call {address}/{quote(name, safe='')} with the header X-Medic-Token" for name in heartbeats]
     return "\nWhat to do next:\n" + "\n".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))
@@ -186,4 +187,4 @@ def init(yes: bool, force: bool, list_templates: bool, only_print: bool, **wishe
         try:
             set_up(wish, not yes, force)
         except click.Abort:
-            raise click.ClickException("Nothing was written. Without a terminal: --yes, and options.") from None
+            raise click.ClickException(given_up("Nothing was written.")) from None

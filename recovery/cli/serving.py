@@ -9,9 +9,10 @@ import click
 from recovery.cli.banner import first_start_text, later_start_text
 from recovery.cli.serve import CannotListen, Service, Supervisor, listen
 from recovery.config import Config
-from recovery.store.database import close_database, open_database
+from recovery.store.database import close_database, open_database, sqlite_path
 
 log = logging.getLogger("medic.serve")
+TO_OWN = "It must belong to the user who runs n8n-medic, as all in that folder."
 
 
 def serve_until_told(given: Config, complete: Callable[[Config], tuple[Config, bool]]) -> int:
@@ -45,10 +46,13 @@ def can_open(config: Config) -> bool:
 
 
 def why_not_opened(error: Exception, config: Config) -> str:
-    """The first line of the driver's reason, without the address, which may hold a password."""
+    """Why, in a line, without the address, which may hold a password."""
+    if isinstance(error, PermissionError):
+        return f"The database cannot be opened: {error.filename}: {error.strerror}. {TO_OWN}"
     text = (str(error).strip().splitlines() or ["no reason given"])[0]
     said = text.replace(config.database_url, "the configured database_url")
-    return f"The database cannot be opened: {type(error).__name__}: {said}"
+    file = sqlite_path(config.database_url)
+    return f"The database cannot be opened: {file or type(error).__name__}: {said}"
 
 
 def web_service(listener: int) -> Service:

@@ -20,6 +20,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_NAMES = 5
 KEY_TODO = "make a key with these scopes in n8n (Settings > n8n API), then medic connect"
 CONNECT = "medic connect"
+REACH_DATABASE = "correct database_url, start PostgreSQL, or put a backup of the file in its place (docs/operating.md)"
 
 
 class State(StrEnum):
@@ -45,7 +46,7 @@ class HostFacts:
     """What is known of n8n-medic itself.
 
     Fields:
-        file: the configuration's file; "" for none. notes: what in it is worth a look.
+        file: the configuration's file; "" for none. folder: where it was looked for. notes: what in it is worth a look.
         database: why it cannot be used; "" where it can. is_new: there is none yet.
         worker_at, web_at: the last signs of life.
         public: the status of an answer from the public address, or why none came.
@@ -56,6 +57,7 @@ class HostFacts:
     public_url: str
     public: int | str
     file: str = ""
+    folder: str = "this folder"
     notes: tuple[str, ...] = ()
     database: str = ""
     is_new: bool = False
@@ -98,7 +100,8 @@ class SiteFacts:
 
 def diagnose_host(facts: HostFacts) -> Iterator[Finding]:
     """How n8n-medic itself stands."""
-    told = f"{facts.file} is valid" if facts.file else "there is no medic.yaml; defaults and environment are valid"
+    none = f"there is no medic.yaml in {facts.folder}; defaults and environment are valid"
+    told = f"{facts.file} is valid" if facts.file else none
     yield Finding(State.OK, "configuration", told)
     for note in facts.notes:
         yield Finding(State.WARN, "configuration", note)
@@ -116,7 +119,7 @@ def diagnose_host(facts: HostFacts) -> Iterator[Finding]:
 
 def _database(facts: HostFacts) -> Finding:
     if facts.database:
-        return Finding(State.FAIL, "database", facts.database, "correct database_url, or start the database")
+        return Finding(State.FAIL, "database", facts.database, REACH_DATABASE)
     if facts.is_new:
         return Finding(State.FAIL, "database", "there is none yet", "start n8n-medic: medic serve")
     return Finding(State.OK, "database", "it answers")

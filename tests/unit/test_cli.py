@@ -74,7 +74,7 @@ def test_python_m_recovery_is_medic(tmp_path: Path) -> None:
         [sys.executable, "-m", "recovery", "check-config"], cwd=tmp_path, capture_output=True, text=True, timeout=30
     )
     assert ended.returncode == 0
-    assert "There is no medic.yaml" in ended.stdout
+    assert f"There is no medic.yaml in {tmp_path}" in ended.stdout, "so that another folder is noticed"
 
 
 def test_a_good_configuration_is_told_in_words(run: Run) -> None:

@@ -38,6 +38,7 @@ def test_all_is_well_where_all_is_wired() -> None:
     ("more", "what", "state", "words"),
     [
         ({"notes": ("No alert channel is configured.",)}, "configuration", State.WARN, "No alert channel"),
+        ({"file": "", "folder": "/elsewhere"}, "configuration", State.OK, "no medic.yaml in /elsewhere"),
         ({"dry_run": True}, "dry run", State.WARN, "nothing is done"),
         ({"database": "it cannot be opened"}, "database", State.FAIL, "cannot be opened"),
         ({"is_new": True}, "database", State.FAIL, "none yet"),

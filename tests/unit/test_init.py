@@ -149,6 +149,7 @@ def test_an_existing_file_is_kept_unless_forced_and_then_beside_it(run: Run, tmp
     old.chmod(0o640)
     refused = run("--yes")
     assert refused.exit_code == 1 and "--force" in refused.output
+    assert "init --print --template" in refused.output, "and how to add to it, which connect may have written"
     assert old.read_text() == "dry_run: true  # mine\n"
     for number, name in enumerate(("medic.yaml.bak", "medic.yaml.bak2")):
         assert run("--yes", "--force", "--language", ("ko", "en")[number]).exit_code == 0

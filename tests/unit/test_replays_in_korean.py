@@ -23,12 +23,14 @@ REASONS = [
     "more than 3 were not asked for",
     "it is cancelled",
     "no n8n named 'X' is configured with a key any more",
-    "the worker knows no n8n named 'X' with an API key: where it was configured since n8n-medic's start, start that again",
+    "the worker knows no n8n named 'X' with an API key:"
+    " where it was configured since n8n-medic's start, start that again",
     "n8n cannot be asked now, and is asked again: n8n at x cannot be reached: the connection was refused",
     "more than 100,000 executions failed since then: name a workflow, or a shorter time",
     "2 workflows are called 'X': name one by its id (A1, B2)",
     "no workflow is called 'X' or has that id among those with failed executions: nothing failed then",
-    "no workflow with failed executions in that time is called 'X'; those that have some: A, B (C1), D; E (F2) and 4 more",
+    "no workflow with failed executions in that time is called 'X';"
+    " those that have some: A, B (C1), D; E (F2) and 4 more",
     "replay 3 has stopped: nobody said yes to it in time",
     "KIM cancelled it; 4 executions not run again",
     "KIM cancelled it; 1 execution not run again, 2 still being retried in n8n",

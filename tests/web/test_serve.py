@@ -19,6 +19,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from recovery.cli.serving import why_not_opened
+from recovery.config import Config
+
 SERVE = [sys.executable, "-m", "recovery", "serve"]
 
 
@@ -208,6 +211,16 @@ def test_a_database_that_cannot_be_opened_is_said_without_its_password(tmp_path:
     assert "The database cannot be opened" in ended.stderr
     assert "hunter2" not in ended.stderr + ended.stdout
     assert "Traceback" not in ended.stderr
+
+
+def test_a_database_that_is_none_or_belongs_to_another_is_named_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "medic.db"
+    config = Config(data_dir=file.parent, database_url=f"sqlite:///{file}")
+    said = why_not_opened(sqlite3.DatabaseError("file is not a database"), config)
+    assert said == f"The database cannot be opened: {file}: file is not a database"
+    said = why_not_opened(PermissionError(13, "Permission denied", f"{file}.lock"), config)
+    assert said.startswith(f"The database cannot be opened: {file}.lock: Permission denied.")
+    assert "the user who runs n8n-medic" in said and "Errno" not in said
 
 
 @pytest.mark.again
