@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from recovery.config.environment import log_level
@@ -14,10 +15,18 @@ NOISY = ("schedule", "urllib3", "werkzeug", "peewee", "peewee_migrate.logs", "tw
 READABLE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 
 
+class _Readable(logging.Formatter):
+    """A line for people: the message, and what came with it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
+        extras = (f" {name}={value}" for name, value in vars(record).items() if name not in RESERVED_ATTRS)
+        return super().formatMessage(record) + "".join(extras)
+
+
 def make_formatter(is_terminal: bool) -> logging.Formatter:
     """A line for people, or one JSON object with time (ISO 8601, UTC), level, logger, message and any extras."""
     if is_terminal:
-        return logging.Formatter(READABLE, datefmt="%H:%M:%S")
+        return _Readable(READABLE, datefmt="%H:%M:%S")
     return JsonFormatter(
         "{levelname}{name}{message}",
         style="{",

@@ -361,6 +361,8 @@ def test_log_lines_are_readable_on_a_terminal() -> None:
     set_up_logging(out, env={"MEDIC_LOG": "debug"})
     logging.getLogger("medic.x").debug("seen")
     assert out.getvalue().rstrip().endswith("DEBUG   medic.x: seen")
+    logging.getLogger("medic.x").info("triaged", extra={"signals": 3, "incidents": 1})
+    assert out.getvalue().rstrip().endswith("INFO    medic.x: triaged signals=3 incidents=1"), "with what it counted"
 
 
 def test_a_log_level_that_does_not_exist_is_info_and_is_told() -> None:
