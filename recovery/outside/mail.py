@@ -6,6 +6,7 @@ builds the frame of the message and closes; what goes into the frame, and when t
 the outbox.
 """
 
+import socket
 import ssl
 import threading
 from email.header import Header
@@ -150,8 +151,12 @@ def _broken(error: Exception, host: str) -> DoorError:
         return DoorError(f"no trusted TLS connection to {host}: {told}", "tls")
     if isinstance(error, TimeoutError) or "timed out" in told:
         return DoorError(f"{host} did not answer in time", "timeout")
-    kinds = {"gaierror": "dns", "ConnectionRefusedError": "refused", "SMTPServerDisconnected": "reset"}
-    kind = kinds.get(name) or ("reset" if isinstance(error, ConnectionError) else "network")
+    if isinstance(error, socket.gaierror):
+        return DoorError(f"the name of {host} cannot be resolved", "dns")
+    if isinstance(error, ConnectionRefusedError):
+        return DoorError(f"{host} refuses the connection", "refused")
+    broken_off = name == "SMTPServerDisconnected" or isinstance(error, ConnectionError)
+    kind = "reset" if broken_off else "network"
     return DoorError(f"{host}: {told or name}", kind)
 
 

@@ -154,7 +154,8 @@ def _resolve(case: Case) -> str:
     if case.recovery:
         recoveries.end_recovery(case.recovery, RecoveryState.CANCELLED, because, case.now, case.who)
     looking.resolve(case.ctx, case.incident, None, because, case.now, case.who)
-    return f"resolved; {left} executions are left as they are" if left else "resolved"
+    stay = "is left as it is" if left == 1 else "are left as they are"
+    return f"resolved; {count_of(left)} {stay}" if left else "resolved"
 
 
 def _acknowledge(case: Case) -> str:
@@ -183,11 +184,10 @@ def _approve(case: Case) -> str:
     steps.finish_canary(step, StepState.SUCCEEDED, f"{case.who} approved it", case.now)
     freed = executions.permit_asking(case.incident.id, case.who, case.now)
     changes = {"state": RecoveryState.RUNNING, "first_step": steps.next_number(recovery.id), "wake_at": case.now}
-    recoveries.set_recovery(recovery, f"{case.who} allowed {freed} runs to be retried", case.now, case.who, **changes)
-    incidents.move_incident(
-        case.incident, IncidentState.RECOVERING, f"{case.who} allowed {freed} runs to be retried", case.now, case.who
-    )
-    return f"{freed} runs may be retried"
+    because = f"{case.who} allowed {count_of(freed, 'run')} to be retried"
+    recoveries.set_recovery(recovery, because, case.now, case.who, **changes)
+    incidents.move_incident(case.incident, IncidentState.RECOVERING, because, case.now, case.who)
+    return f"{count_of(freed, 'run')} may be retried"
 
 
 def _reject(case: Case) -> str:

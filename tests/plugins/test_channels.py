@@ -298,10 +298,12 @@ def test_a_mail_server_that_never_gets_to_the_point_is_left(every_seconds):
 def test_a_mail_server_that_is_not_there_is_refused_and_an_unknown_name_is_dns():
     with SmtpReceiver() as gone:
         pass
-    with refused_with("refused"):
+    with refused_with("refused") as caught:
         run("email", email_args(gone))
-    with refused_with("dns"):
+    assert str(caught.value) == f"{gone.host} refuses the connection"
+    with refused_with("dns") as caught:
         run("email", email_args(SimpleNamespace(host="no-such-host.invalid", port=25), timeout=5))
+    assert str(caught.value) == "the name of no-such-host.invalid cannot be resolved", "in no library's words"
 
 
 PARTS = ["multipart/mixed", "multipart/alternative", "text/plain", "text/html"]

@@ -10,7 +10,7 @@ from recovery.clock import utc_now
 from recovery.model import CauseClass, N8nError, OrderWhat, ReplayLimits
 from recovery.redact import redact, redact_text
 from recovery.store import database, due, orders, steps
-from recovery.store.tables import AlertRow, ComponentRow, EventRow, SignalRow, StepRow
+from recovery.store.tables import AlertRow, ComponentRow, EventRow, OrderRow, SignalRow, StepRow
 from recovery.worker import loop, pacing
 from recovery.worker.housekeeping import drop_old
 from recovery.worker.ordering import carry_out_orders
@@ -131,6 +131,7 @@ def test_a_permit_that_was_cancelled_is_not_used_later(fake_clock: FakeClock) ->
     moment.order(OrderWhat.CANCEL)
     moment.engine.run(60)
     assert moment.ours() == 0 and moment.engine.incident().state == "needs_human"
+    assert OrderRow.get().because == "1 run may be retried"
     moment.n8n.hosts.clear()
     moment.fail()  # a success of the same workflow: a sign of health
     moment.clock.advance(5)
