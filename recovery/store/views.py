@@ -8,7 +8,7 @@ from typing import Any
 
 import peewee as pw
 
-from recovery.model import ExecutionState, IncidentState, RecoveryState
+from recovery.model import ExecutionState, IncidentState, RecoveryState, Severity
 from recovery.store import database
 from recovery.store.tables import (
     AlertRow,
@@ -165,12 +165,12 @@ def count_signals(incident_id: int) -> int:
 
 
 def find_unresolved(limit: int, state: IncidentState | None = None) -> list[IncidentRow]:
-    """Unresolved incidents, those that need a person first, then the newest first."""
+    """Unresolved incidents: those that need a person first, then the worst, then the newest."""
     states = [state] if state else [IncidentState.OPEN, IncidentState.RECOVERING, IncidentState.NEEDS_HUMAN]
     first = pw.Case(None, [(IncidentRow.state == IncidentState.NEEDS_HUMAN, 0)], 1)
-    return list(
-        IncidentRow.select().where(IncidentRow.state.in_(states)).order_by(first, IncidentRow.id.desc()).limit(limit)
-    )
+    worst = pw.Case(IncidentRow.severity, [(severity, rank) for rank, severity in enumerate(Severity)], len(Severity))
+    found = IncidentRow.select().where(IncidentRow.state.in_(states))
+    return list(found.order_by(first, worst, IncidentRow.id.desc()).limit(limit))
 
 
 def find_resolved(limit: int) -> list[IncidentRow]:
