@@ -45,7 +45,7 @@ def test_the_example_is_valid_as_it_stands() -> None:
 def test_the_example_is_valid_with_everything_switched_on(secrets: Path) -> None:
     (secrets / "medic.yaml").write_text(whole_example(secrets))
     config = load_config(secrets / "medic.yaml", env={})
-    assert len(config.components) == 5
+    assert len(config.components) == 6
     assert [channel.kind for channel in config.alerts.channels] == [
         *("slack", "webhook", "email", "sms", "slack", "webhook", "apprise", "n8n", "console")
     ]

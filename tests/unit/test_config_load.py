@@ -257,6 +257,22 @@ components:
     assert found == outside | dict.fromkeys(("own", "loop", "file", "shop", "pushed"), "")
 
 
+@pytest.mark.parametrize(
+    ("n8n", "component", "is_told"),
+    [
+        ("api_key: k", "{name: a, check: {kind: tcp, host: a, port: 1}}", True),
+        ("api_key: k", "{name: n8n, check: {kind: n8n}}", False),
+        ("name: berlin, api_key: k", "{name: n8n, check: {kind: n8n, site: berlin}}", False),
+        ("api_key: k", '{name: n8n, check: {kind: http, url: "http://n8n:5678/healthz/readiness"}}', False),
+        ("api_key: k", "{name: n8n_stuck, check: {kind: n8n_stuck}}", True),
+        ("name: default", "{name: a, check: {kind: tcp, host: a, port: 1}}", False),  # it is told that it has no key
+    ],
+)
+def test_an_n8n_that_nothing_looks_at_is_told(load: Load, n8n: str, component: str, is_told: bool) -> None:
+    text = f'n8n: {{url: "http://n8n:5678", {n8n}}}\ncomponents: [{component}]'
+    assert any("should it die, nobody is told" in note for note in notes_on(load(text), {})) == is_told
+
+
 def test_a_component_that_is_only_heard_of_has_no_check_that_confirms(load: Load) -> None:
     text = "components: [{name: db, check: {kind: pushed, silent_after: 5m}, restart: [run]}]"
     plan = load(text).policy().component("db")
