@@ -46,6 +46,27 @@ def with_setting(text: str, key: str, value: str) -> str:
     return _replaced(text, found, value)
 
 
+def with_component(text: str, component: str) -> str:
+    """The text with one more component, which is given as YAML on one line.
+
+    Raises:
+        CannotEdit: its components are written in a way that is better changed by hand.
+    """
+    section = _find(_root(text), "components")
+    if section is None:
+        return _appended(_without_braces(text), f"components:\n  - {component}\n")
+    if section.value in ("", "null", "~", []):
+        return _replaced(text, section, f"[{component}]")
+    if not isinstance(section, yaml.SequenceNode):
+        raise CannotEdit("components is no list in it")
+    if section.flow_style:
+        place = _last(section.value[-1]).end_mark.index
+        return _apply(text, [_Edit(place, place, f", {component}")])
+    place = _after_line(text, section.value[-1])
+    added = f"{_line_break(text, place)}{' ' * section.start_mark.column}- {component}\n"
+    return _apply(text, [_Edit(place, place, added)])
+
+
 def snippet(name: str, values: Mapping[str, str]) -> str:
     """What a person adds by hand."""
     given = {} if name == DEFAULT_NAME else {"name": name}

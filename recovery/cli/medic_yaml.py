@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from recovery.cli.first_file import FOLDER_MODE, SECRET_MODE
-from recovery.cli.medic_file import CannotEdit, snippet, with_n8n, with_setting
+from recovery.cli.medic_file import CannotEdit, snippet, with_component, with_n8n, with_setting
 from recovery.config import Config, ConfigProblems, load_config
 from recovery.config.load import DEFAULT_FILE
+from recovery.config.notes import asks_n8n
 from recovery.model.secrets import read_secret_file
 
 FILE_MODE = 0o644
@@ -63,11 +65,27 @@ def plan_file(config: Config, entry: Entry, dry_run: bool | None, env: Mapping[s
             change.snippet = snippet(entry.name, values)
             change.new = with_n8n(change.new, entry.name, values)
             change.key_file, change.key = file, entry.api_key
+            if known is None or not known.api_key:
+                _watch(change, config, entry)
         if dry_run is not None and dry_run != config.dry_run:
             change.new = with_setting(change.new, "dry_run", str(dry_run).lower())
     except CannotEdit as refused:
         change.new, change.refused = text, str(refused)
     return change
+
+
+def _watch(change: FileChange, config: Config, entry: Entry) -> None:
+    """Add what notices n8n's own death, at the first contact: a person may take it out again."""
+    name = "n8n" if entry.name == "default" else f"n8n {entry.name}"
+    is_watched = any(asks_n8n(component, entry.name, entry.url) for component in config.components)
+    if is_watched or name in {component.name for component in config.components}:
+        return
+    site = "" if entry.name == "default" else f', site: "{entry.name}"'
+    shown = name if entry.name == "default" else f'"{name}"'
+    component = f"{{name: {shown}, check: {{kind: n8n{site}}}, severity: critical}}"
+    change.snippet += f"components:\n  - {component}\n"
+    with suppress(CannotEdit):  # check-config and doctor say what is missing then
+        change.new = with_component(change.new, component)
 
 
 def _refuse_environment(entry: Entry, env: Mapping[str, str]) -> None:

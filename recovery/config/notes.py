@@ -9,7 +9,7 @@ from recovery import checks
 from recovery.config.components import Component
 from recovery.config.environment import notice_slips
 from recovery.config.plans import every_seconds, hosts_of, only_hears
-from recovery.config.settings import Config, N8n
+from recovery.config.settings import Config
 from recovery.model.durations import write_duration
 
 
@@ -42,20 +42,20 @@ def _on_n8n(config: Config) -> Iterator[str]:
     for n8n in config.n8n:
         if not n8n.api_key:
             yield f"n8n {n8n.name!r} has no api_key: its failures are heard of, but nothing can be retried."
-        elif not any(_asks(component, n8n) for component in config.components):
+        elif not any(asks_n8n(component, n8n.name, str(n8n.url)) for component in config.components):
             yield (
                 f"No component asks n8n {n8n.name!r} whether it is ready: should it die, nobody is told."
                 " `medic init --print --template n8n` prints what to add."
             )
 
 
-def _asks(component: Component, n8n: N8n) -> bool:
+def asks_n8n(component: Component, name: str, url: str) -> bool:
     """Whether a check would notice that this n8n is gone: its own one, or one of its address."""
     if component.check is None:
         return False
     if component.check.kind == "n8n":
-        return component.check.arguments.get("site", "default") == n8n.name
-    return urlsplit(str(n8n.url)).netloc in hosts_of(component)
+        return component.check.arguments.get("site", "default") == name
+    return urlsplit(url).netloc in hosts_of(component)
 
 
 def _on_components(config: Config) -> Iterator[str]:

@@ -359,6 +359,8 @@ def test_a_second_n8n_by_name_has_its_own_section_address_and_undo(world: World,
     key = cli.data / "secrets" / "n8n_second_api_key"
     assert key.read_text().strip() == world.n8n.api_key and key.stat().st_mode & 0o777 == 0o600
     assert world.n8n.api_key not in text
+    looks = {"name": "n8n second", "check": {"kind": "n8n", "site": "second"}, "severity": "critical"}
+    assert yaml.safe_load(text)["components"] == [looks], "should it die, somebody is told"
     assert "Nothing to change" in cli("connect", "--name", "second", "--yes", "--only", mine).output
     assert (
         "Nothing that was changed in n8n default"
@@ -552,6 +554,31 @@ def test_on_a_terminal_it_asks_whether_to_begin_in_dry_run(
     assert by_itself("connect", "--yes", "--begin-live").exit_code == 0
     assert by_itself.file.read_text().startswith("dry_run: false  # for now\n")
     assert "Nothing to change" in by_itself("connect", "--yes").output
+
+
+@pytest.mark.parametrize(
+    "component",
+    [
+        "{name: mine, check: {kind: n8n}}",
+        "{name: n8n, check: {kind: http, url: 'http://127.0.0.1:9'}}",
+        '{name: mine, check: {kind: http, url: "<n8n>/healthz/readiness"}}',
+    ],
+)
+def test_what_looks_at_n8n_already_is_enough(alone: World, by_itself: Cli, component: str) -> None:
+    by_itself.file.write_text(f"components:\n  - {component.replace('<n8n>', alone.n8n.url)}\n")
+    assert by_itself.connect(alone.n8n).exit_code == 0
+    assert len(yaml.safe_load(by_itself.file.read_text())["components"]) == 1
+
+
+def test_a_component_that_a_person_took_out_again_stays_out(alone: World, by_itself: Cli) -> None:
+    assert by_itself.connect(alone.n8n).exit_code == 0
+    whole = by_itself.file.read_text()
+    assert "{name: n8n, check: {kind: n8n}, severity: critical}" in whole
+    less = whole[: whole.index("components:")]
+    by_itself.file.write_text(less)
+    assert "Nothing to change" in by_itself("connect", "--yes").output
+    assert by_itself.connect(alone.n8n, key=alone.n8n.new_key(alone.n8n.all_scopes())).exit_code == 0
+    assert by_itself.file.read_text() == less
 
 
 def test_what_the_environment_says_is_not_written_into_the_file(alone: World, by_itself: Cli) -> None:

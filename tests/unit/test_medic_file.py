@@ -5,7 +5,7 @@ import difflib
 import pytest
 import yaml
 
-from recovery.cli.medic_file import CannotEdit, with_n8n, with_setting
+from recovery.cli.medic_file import CannotEdit, with_component, with_n8n, with_setting
 
 VALUES = {"url": "http://n8n:5678", "api_key_file": "data/secrets/k: #1"}
 FILES = [
@@ -72,3 +72,31 @@ def test_a_setting_of_the_top_is_changed_or_added() -> None:
     assert with_setting("dry_run: false  # why\nb: 1\n", "dry_run", "true") == "dry_run: true  # why\nb: 1\n"
     assert with_setting("b: 1\n", "dry_run", "true") == "b: 1\n\ndry_run: true\n"
     assert yaml.safe_load(with_setting("dry_run:\nb: 1\n", "dry_run", "true")) == {"dry_run": True, "b": 1}
+
+
+WATCHED = "{name: n8n, check: {kind: n8n}, severity: critical}"
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("", f"components:\n  - {WATCHED}\n"),
+        ("{}\n", f"components:\n  - {WATCHED}\n"),
+        ("b: 1  # x\n", f"b: 1  # x\n\ncomponents:\n  - {WATCHED}\n"),
+        ("components:\nb: 1\n", f"components: [{WATCHED}]\nb: 1\n"),
+        ("components: []\n", f"components: [{WATCHED}]\n"),
+        ("components: [{name: a}]  # x\n", f"components: [{{name: a}}, {WATCHED}]  # x\n"),
+        ("components:\n- name: a\n  hosts: [x]  # c\n\n# d\nb: 1\n",
+         f"components:\n- name: a\n  hosts: [x]  # c\n- {WATCHED}\n\n# d\nb: 1\n"),
+        ("components:\n    - {name: a}", f"components:\n    - {{name: a}}\n    - {WATCHED}\n"),
+    ],
+)  # fmt: skip
+def test_a_component_is_added_behind_the_others(text: str, new: str) -> None:
+    assert with_component(text, WATCHED) == new
+    assert yaml.safe_load(new)["components"][-1]["check"] == {"kind": "n8n"}
+
+
+@pytest.mark.parametrize("text", ["components: {a: 1}\n", "components: text\n", "a: 1\r\n", "[1]\n"])
+def test_components_that_are_no_list_are_left_alone(text: str) -> None:
+    with pytest.raises(CannotEdit):
+        with_component(text, WATCHED)
