@@ -103,7 +103,9 @@ def _undo_install(one: Wired, view: WiringView, done: list[Wired]) -> Undo:
     known = [later.change.after for later in done if later.change.target == change.target and later.change.after]
     if change.kind is ChangeKind.INSTALL and not any(same_flow(workflow, body) for body in known if "nodes" in body):
         return Undo(one, "", "you have changed it, so it is kept: delete it in n8n if you want")
-    return Undo(one, "delete", "it was made by connect")
+    left = [str(row.get("name")) for row in view.workflows if error_workflow_of(row) == change.target]
+    names = f"; give another error workflow to {', '.join(left)}, where a person has set it" if left else ""
+    return Undo(one, "delete", f"it was made by connect{names}")
 
 
 def _undo_update(one: Wired, view: WiringView, done: list[Wired]) -> Undo:

@@ -437,6 +437,13 @@ def test_what_others_use_by_now_is_kept() -> None:
     assert (found[K.CREDENTIAL].does, found[K.CREDENTIAL].because) == ("", "Uses it uses it")
 
 
+def test_who_has_set_our_handler_by_hand_is_told_that_it_goes() -> None:
+    theirs, ours = (workflow(name, name, settings={"errorWorkflow": "h1"}) for name in ("Till", "w1"))
+    found = {one.wired.change.kind: one for one in plan_undo(connected(theirs, ours, wired=wired(*MADE, SET)))}
+    assert found[K.INSTALL].does == "delete"
+    assert found[K.INSTALL].because.endswith("give another error workflow to Till, where a person has set it")
+
+
 def test_a_handler_that_people_have_changed_is_not_deleted() -> None:
     changed = handler()
     changed["nodes"] = [*changed["nodes"], node("Mine")]
