@@ -230,7 +230,7 @@ def read_query(model: type[Asked]) -> Asked:
 
 
 def read_body(model: type[Asked]) -> Asked:
-    """The JSON body of this request.
+    """The JSON body of this request. A key that is null counts as not given.
 
     Raises:
         Problem: 415 where it is not sent as JSON, 400 with all that is wrong.
@@ -243,7 +243,7 @@ def read_body(model: type[Asked]) -> Asked:
         raise Problem(400, "Bad request", "the body is not valid JSON") from None
     if not isinstance(body, dict):
         raise Problem(400, "Bad request", "the body must be a JSON object")
-    return _validate(model, body)
+    return _validate(model, {name: value for name, value in body.items() if value is not None})
 
 
 def read_id(text: str) -> int:

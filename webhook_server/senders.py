@@ -5,6 +5,7 @@ import hmac
 from datetime import datetime
 from typing import Any
 
+from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from webhook_server.problems import Problem
@@ -25,6 +26,18 @@ class Call(Request):
     def __init__(self, environ: dict[str, Any], config: Any):
         super().__init__(environ, populate_request=False)  # which would be a cycle, for each call
         self.config = config
+
+    def read_body(self) -> bytes:
+        """All of the body, once.
+
+        Raises:
+            RequestEntityTooLarge: over 1 MiB. Of a chunked one the length is not known before, and what was read of it
+                would end there without a word.
+        """
+        body = self.get_data(cache=False)
+        if self.content_length is None and len(body) >= LARGEST_BODY and self.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge()
+        return body
 
 
 def check_sender(call: Call, body: bytes, now: datetime) -> str:
@@ -58,7 +71,7 @@ def _check_signature(signature: str, body: bytes, key: str, now: datetime) -> st
     if abs(now.timestamp() - int(stamp)) > SIGNATURE_SECONDS:
         raise Problem(401, "Unauthorized", f"the signature's time is more than {SIGNATURE_SECONDS // 60} minutes off")
     right = hmac.new(key.encode(), stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    given = [value for name, _, value in parts if name.strip() == "v1"]
+    given = [value.lower() for name, _, value in parts if name.strip() == "v1"]
     if not key or not any(same_secret(value, right) for value in given):
         raise Problem(401, "Unauthorized", "the signature does not match the body and the webhook token")
     return f"{stamp}:{right}"

@@ -148,7 +148,7 @@ def take_in(call: Call, receive: Receive, scope: str, read: Callable[[Call, byte
     """
     now = utc_now()
     try:
-        body = call.get_data(cache=False)
+        body = call.read_body()
         signed = check_sender(call, body, now)
         payload = (read or _parse)(call, body)
         signals = _once(receive(payload, delivery_of(call, scope, signed)), f"{scope}:{signed}" if signed else "")
@@ -171,7 +171,7 @@ class Accepted:
         """Tell it (see PEP 3333)."""
         body = orjson.dumps({"signals": [_receipt(one) for one in self._receipts]}) + b"\n"
         start_response("202 ACCEPTED", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-        return [body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
 
 def _receipt(receipt: Receipt) -> dict[str, Any]:

@@ -30,10 +30,11 @@ def receive(payload: Any, site: str, delivery: str | None = None) -> Signal:
     """
     if not isinstance(payload, Mapping):
         raise BadPayload("the body must be a JSON object: one item of n8n's Error Trigger")
-    if isinstance(payload.get("execution"), Mapping):
-        execution_id = identity(payload["execution"].get("id"), "execution.id")
+    execution, trigger = (payload.get(name) for name in ("execution", "trigger"))
+    if isinstance(execution, Mapping) and (execution or not isinstance(trigger, Mapping)):
+        execution_id = identity(execution.get("id"), "execution.id")
         key = execution_key(site, execution_id)
-    elif isinstance(payload.get("trigger"), Mapping):
+    elif isinstance(trigger, Mapping):
         key = ""
     else:
         raise BadPayload('the body has neither an "execution" nor a "trigger" object, so it is no Error Trigger item')

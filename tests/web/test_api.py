@@ -205,6 +205,13 @@ def test_an_order_that_is_not_understood_is_400_and_names_what_is_wrong(either_a
     assert OrderRow.select().count() == 0
 
 
+def test_what_is_null_in_an_order_counts_as_not_given(either_api, now):
+    incident = add_incident(now)
+    empty = dict.fromkeys(("step", "stage", "until", "note"))
+    answer = either_api.post(f"/api/v1/incidents/{incident.id}/orders", json={"what": "acknowledge", **empty})
+    assert answer.status_code == 202 and OrderRow.get().note == ""
+
+
 @pytest.mark.parametrize(
     ("data", "content_type", "status"),
     [

@@ -241,6 +241,14 @@ def test_too_long_a_log_is_refused(sender: Any) -> None:
     assert sender.post("/webhooks/heartbeat/backup", data=b"x" * 1_100_000).status_code == 413
 
 
+def test_a_heartbeat_by_head_counts_and_is_answered_without_a_body(sender: Any) -> None:
+    def ask() -> tuple[str, list[bytes]]:
+        answer = sender.head("/webhooks/heartbeat/backup", buffered=False)
+        return answer.status, list(answer.iter_encoded())
+
+    assert ask() == ("202 ACCEPTED", []) and len(rows()) == 1
+
+
 def test_two_jobs_that_sign_an_empty_heartbeat_in_the_same_second_are_two(sender: Any) -> None:
     stamp = int(time.time())
     mark = hmac.new(TOKEN.encode(), f"{stamp}.".encode(), hashlib.sha256).hexdigest()

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,16 @@ def test_a_signature_suffices_within_five_minutes(
     assert client.post("/webhooks/probe", data=BODY, headers=headers).status_code == status
 
 
+def test_a_signature_in_capital_letters_is_the_same(client: Any) -> None:
+    headers = signed(BODY, int(time.time()))
+    stamp, _, mark = headers["X-Medic-Signature"].partition("v1=")
+    loud = headers | {"X-Medic-Signature": f"{stamp}v1={mark.upper()}"}
+    told = [
+        client.post("/webhooks/probe", data=BODY, headers=each).get_json()["signals"][0] for each in (loud, headers)
+    ]
+    assert [one["duplicate"] for one in told] == [False, True]
+
+
 def test_a_tampered_body_does_not_match_its_signature(client: Any) -> None:
     headers = signed(BODY, int(time.time()))
     assert client.post("/webhooks/probe", data=BODY.replace(b"false", b"true "), headers=headers).status_code == 401
@@ -228,6 +239,19 @@ def test_bad_bodies_get_a_clear_problem_and_nothing_is_stored(client: Any, name:
     assert rows() == []
 
 
+MEBIBYTE = b'{"component": "orders", "healthy": true}'.ljust(1024 * 1024)
+
+
+@pytest.mark.parametrize(("body", "status"), [(MEBIBYTE, 202), (MEBIBYTE + b" ", 413)], ids=["1 MiB", "a byte more"])
+def test_a_body_in_chunks_may_be_no_longer_than_another(client: Any, body: bytes, status: int) -> None:
+    whole = client.post("/webhooks/probe", data=body, headers=TOKEN, content_type="application/json")
+    chunks = {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    headers = {**TOKEN, "Transfer-Encoding": "chunked", "Content-Type": "application/json"}
+    answer = client.post("/webhooks/probe", headers=headers, environ_overrides=chunks)
+    assert (whole.status_code, answer.status_code) == (status, status)
+    assert len(rows()) == (2 if status == 202 else 0)
+
+
 ODD: list[tuple[str, Any]] = [
     ("no error at all", {"execution": {"id": "1"}, "workflow": {"id": "w"}}),
     ("no message", {"execution": {"id": "1", "error": {"name": "X"}}, "workflow": {"id": "w"}}),
@@ -235,6 +259,7 @@ ODD: list[tuple[str, Any]] = [
     ("unknown fields", {"execution": {"id": "1", "new": {"a": 1}}, "workflow": {"id": "w"}, "more": True}),
     ("NUL in text", {"execution": {"id": "1", "error": {"message": "a\x00b"}}, "workflow": {"id": "w\x00"[:1]}}),
     ("the trigger shape", {"trigger": {"error": {"message": "boom"}, "mode": "trigger"}, "workflow": {"id": "w"}}),
+    ("a trigger beside an empty execution", {"execution": {}, "trigger": {"error": {}}, "workflow": {"id": "w"}}),
     ("odd names", {"execution": {"id": "1"}, "workflow": {"id": "w", "name": "워크플로 🚨 \u202e"}}),
     ("a silly timestamp", {"execution": {"id": "1", "error": {"timestamp": 1e300}}, "workflow": {"id": "w"}}),
     ("an address that is none", {"execution": {"id": "1", "error": {"node": {"parameters": {"url": "http://[::1"}}}},
