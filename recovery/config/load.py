@@ -77,6 +77,7 @@ def _find_twins(data: dict[str, Any], translator: Translator) -> list[Problem]:
     channels = alerts.get("channels") if isinstance(alerts, dict) else None
     return [
         *_twins_of(data.get("n8n"), ("n8n",), "name", translator),
+        *_n8n_twins(data.get("n8n"), translator),
         *_twins_of(data.get("components"), ("components",), "name", translator),
         *_twins_of(data.get("agents"), ("agents",), "name", translator),
         *_twins_of(data.get("playbooks"), ("playbooks",), "name", translator),
@@ -101,6 +102,18 @@ def _twins_of(items: Any, at: Path, key: str, translator: Translator) -> list[Pr
         if isinstance(name, str) and first.setdefault(name, place) != place:
             seen = f"{name!r}, which number {first[name] + 1} of the list has too"
             found.append(translator.problem((*at, place, key), seen, "a name of its own"))
+    return found
+
+
+def _n8n_twins(n8ns: Any, translator: Translator) -> list[Problem]:
+    """One n8n under two names: each would run its broken executions again."""
+    first: dict[str, int] = {}
+    found: list[Problem] = []
+    for place, n8n in enumerate(n8ns if isinstance(n8ns, list) else []):
+        url = n8n.get("url") if isinstance(n8n, dict) else None
+        if isinstance(url, str) and first.setdefault(url.rstrip("/").lower(), place) != place:
+            seen = f"{url!r}, which number {first[url.rstrip('/').lower()] + 1} of the list is too"
+            found.append(translator.problem(("n8n", place, "url"), seen, "each n8n once", "keep one of the two"))
     return found
 
 

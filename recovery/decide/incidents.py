@@ -125,7 +125,7 @@ def look(view: IncidentView, policy: Policy, now: datetime) -> Move:
     if view.ignored and not (view.waiting or view.retrying or view.asking or view.known_healthy is False):
         return Resolve(IGNORED, healed=False)
     if is_overdue(view, now):
-        minutes = policy.escalate_after_seconds / 60
+        minutes = round(policy.escalate_after_seconds / 60, 1)
         return CallPerson(f"not resolved within {minutes:g} minutes; what is under way goes on")
     unwell = why_not_resolved(view)
     if view.state is IncidentState.OPEN and (unwell or not view.held):

@@ -265,7 +265,7 @@ def incident_for(cause: Cause, failed_at: datetime, view: View, policy: Policy, 
     if now - known.resolved_at <= timedelta(seconds=policy.recurrence_seconds):
         recent = [at for at in known.recurred_at if now - at < timedelta(hours=1)]
         flapping = len(recent) + (not known.was_held) > policy.recurrences_per_hour
-        because = f"incident {known.id} came back within {policy.recurrence_seconds / 60:g} minutes"
+        because = f"incident {known.id} came back within {round(policy.recurrence_seconds / 60, 1):g} minutes"
         return Meant(Move.REOPEN, known.id, because, flapping)
     return Meant(Move.OPEN, None, f"the cause of incident {known.id} is back: {cause.because}")
 

@@ -225,6 +225,12 @@ def test_a_file_made_to_exhaust_is_refused_quickly(problems: Problems, text: str
     assert time.monotonic() - began < 10
 
 
+def test_one_n8n_under_two_names_is_refused_for_it_would_be_run_again_twice(problems: Problems) -> None:
+    problem = only(problems("n8n: [{name: a, url: 'http://N8N:5678'}, {name: b, url: 'http://n8n:5678/'}]"))
+    assert (problem.where, problem.expected) == ("n8n[1].url", "each n8n once")
+    assert "number 1 of the list" in problem.seen
+
+
 def test_names_that_must_be_unique_are_told(problems: Problems) -> None:
     text = """
 n8n: [{url: "http://a"}, {url: "http://b"}]

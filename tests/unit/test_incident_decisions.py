@@ -125,6 +125,11 @@ def test_whatever_is_under_way_a_person_is_called_when_it_is_time_and_only_once(
     assert not isinstance(look(soon, POLICY, NOW), CallPerson)
 
 
+def test_a_time_that_is_no_whole_minute_is_told_as_people_would_say_it():
+    move = look(incident(escalate_at=NOW), replace(POLICY, escalate_after_seconds=100), NOW)
+    assert isinstance(move, CallPerson) and "within 1.7 minutes" in move.because
+
+
 def test_what_waits_is_looked_at_again_when_a_person_must_be_told():
     busy = recovering(waiting=1, healing=True)
     assert look(busy, POLICY, NOW) == Leave(busy.escalate_at)
