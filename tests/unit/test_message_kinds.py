@@ -364,12 +364,13 @@ def test_a_long_link_leaves_room_for_words_where_a_shorter_one_leads_there_too()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_an_sms_that_asks_for_a_yes_has_the_link_to_it_or_the_page_that_asks_for_it(language):
+def test_an_sms_that_asks_for_a_yes_says_so_and_has_the_link_to_it_or_to_the_page_that_asks_for_it(language):
     until = datetime(2030, 1, 1, tzinfo=UTC)
     token = sign_decision("key", Decision(123_456, 123_456, 12, until))
     ack = f"{BASE}/answer/{sign_answer('key', Answer(1, 1, 1, until))}"
     asked = say("needs_human", language, link=f"{BASE}/decide/{token}", ack_link=ack).short
     assert asked.endswith(f"/decide/{token}") and "orders-api" in asked.split("\n")[0]
+    assert asked.split("\n")[1] == {"en": "Decide: yes or no", "ko": "승인 또는 거절하기"}[language]
     assert measure(asked).segments == 2
     far = "https://n8n-medic.operations.internal.example.co.kr:8443"
     long = say("needs_human", language, link=f"{far}/decide/{token}{'x' * 60}", ack_link=ack).short

@@ -81,6 +81,7 @@ def shown_facts(facts: Mapping[str, Any], language: str) -> dict[str, Any]:
         "reminder": facts.get("reminder") is True,
         "calling": _calling(facts),
         "link": own_link(facts.get("link")),
+        "decides": DECIDES in own_link(facts.get("link")),
         "ack_link": own_link(facts.get("ack_link")),
     }
 
