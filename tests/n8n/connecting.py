@@ -14,7 +14,7 @@ from tests.story.medic import Medic
 
 NOWHERE = "http://127.0.0.1:9"
 # It knows two n8n by name and has no key of them: it hears what they tell, and asks them nothing.
-CONFIG = {"n8n": [{"name": "default", "url": NOWHERE}, {"name": "second", "url": NOWHERE}]}
+CONFIG = {"n8n": [{"name": "default", "url": NOWHERE}, {"name": "second", "url": f"{NOWHERE}/second"}]}
 # What n8n itself changes at each save.
 COUNTERS = ("updatedAt", "versionId", "versionCounter", "activeVersionId", "triggerCount")
 

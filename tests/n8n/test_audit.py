@@ -354,7 +354,8 @@ def test_what_was_fixed_is_written_down_and_the_audit_kept_for_the_page(alone: A
 
 
 def test_several_n8n_are_told_each_by_its_name(alone: Auditor) -> None:
-    n8n = [{"name": name, "url": alone.world.n8n.url, "api_key": alone.world.n8n.api_key} for name in ("one", "two")]
+    urls = {"one": alone.world.n8n.url, "two": alone.world.n8n.url.replace("127.0.0.1", "localhost")}
+    n8n = [{"name": name, "url": url, "api_key": alone.world.n8n.api_key} for name, url in urls.items()]
     n8n.append({"name": "away", "url": alone.world.dead_url(), "api_key": "x"})
     alone.cli.file.write_text(yaml.safe_dump({"n8n": n8n}))
     told = alone()

@@ -21,7 +21,7 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 N8N = 'n8n: {url: "http://127.0.0.1:1", api_key: key}\n'
 TWO = """n8n:
   - {name: one, url: "http://127.0.0.1:1", api_key: key}
-  - {name: two, url: "http://127.0.0.1:1", api_key: key}
+  - {name: two, url: "http://127.0.0.1:2", api_key: key}
 """
 Run = Callable[..., Result]
 
