@@ -165,7 +165,8 @@ def is_loopback_peer() -> bool:
     if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-Ip", "Via")):
         return False
     try:
-        return ipaddress.ip_address(remote()).is_loopback
+        peer = ipaddress.ip_address(remote())
+        return (getattr(peer, "ipv4_mapped", None) or peer).is_loopback  # as who listens on [::] sees 127.0.0.1
     except ValueError:
         return False
 

@@ -112,7 +112,8 @@ def test_the_numbers_are_read_from_the_database(visitor, now):
 
 def test_the_numbers_are_open_here_and_elsewhere_want_the_token(visitor):
     assert visitor.get("/metrics").status_code == 200
-    assert visitor.get("/metrics", environ_base={"REMOTE_ADDR": "::1"}).status_code == 200
+    for here, status in (("::1", 200), ("::ffff:127.0.0.1", 200), ("::ffff:192.0.2.7", 401)):
+        assert visitor.get("/metrics", environ_base={"REMOTE_ADDR": here}).status_code == status, here
     away = {"REMOTE_ADDR": "192.0.2.7"}
     assert visitor.get("/metrics", environ_base=away).status_code == 401
     token = {"Authorization": f"Bearer {API_TOKEN}"}
