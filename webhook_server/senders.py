@@ -5,7 +5,7 @@ import hmac
 from datetime import datetime
 from typing import Any
 
-from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.wrappers import Request
 
 from webhook_server.problems import Problem
@@ -33,8 +33,13 @@ class Call(Request):
         Raises:
             RequestEntityTooLarge: over 1 MiB. Of a chunked one the length is not known before, and what was read of it
                 would end there without a word.
+            Problem: 408, its end did not come.
         """
-        body = self.get_data(cache=False)
+        try:
+            body = self.get_data(cache=False)
+        except ClientDisconnected:
+            why = "the end of the body did not come: nothing was stored; send it again"
+            raise Problem(408, "Request timeout", why) from None
         if self.content_length is None and len(body) >= LARGEST_BODY and self.environ["wsgi.input"].read(1):
             raise RequestEntityTooLarge()
         return body

@@ -1,5 +1,6 @@
 """How `medic serve` runs gunicorn: `gunicorn -c python:recovery.cli.gunicorn_settings webhook_server.wsgi:app`."""
 
+import sys
 from importlib import import_module
 from typing import Any
 
@@ -14,6 +15,13 @@ class QuietLogger(Logger):
 
     def access(self, resp: Any, req: Any, environ: Any, request_time: Any) -> None:
         """Nothing."""
+
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """What went wrong; that a caller is gone in the midst of a request is nothing to look into."""
+        if isinstance(sys.exc_info()[1], BlockingIOError):
+            self.debug("a request did not come to its end")
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 workers = 2

@@ -1,13 +1,18 @@
 """gunicorn's threaded worker, made fair and quick for who keeps a connection: n8n and monitors in a storm."""
 
 import select
+import socket
+import struct
 import threading
+import time
+from contextlib import suppress
 from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
 LINGER_MS = 5
+STALLED_SECONDS = 10.0
 YIELD_SECONDS = 0.002
 PLACES = 64
 FREE = -1
@@ -55,6 +60,8 @@ class LingeringWorker(ThreadWorker):
 
     def enqueue_req(self, conn: Any) -> None:
         """Have a thread of the pool take the connection's next request."""
+        if not conn.initialized:
+            _end_when_stalled(conn)
         with self._counting:
             self._queued += 1
         super().enqueue_req(conn)
@@ -64,7 +71,10 @@ class LingeringWorker(ThreadWorker):
         with self._counting:
             self._queued -= 1
         while True:
+            began = time.monotonic()
             kept = super().handle(conn)
+            if kept is False and time.monotonic() - began >= STALLED_SECONDS:
+                _let_go(conn)
             if kept is not True or not self._goes_on(conn):
                 return kept
 
@@ -74,3 +84,18 @@ class LingeringWorker(ThreadWorker):
         waiting = select.poll()
         waiting.register(conn.sock, select.POLLIN)
         return bool(waiting.poll(LINGER_MS))
+
+
+def _end_when_stalled(conn: Any) -> None:
+    """Whoever begins a request and is gone would hold a thread for ever, and as many of them as there are threads would
+    stop everything. The kernel minds it, whatever gunicorn makes of the socket later."""
+    pause = struct.pack("ll", int(STALLED_SECONDS), int(STALLED_SECONDS % 1 * 1_000_000))
+    with suppress(OSError):
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, pause)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, pause)
+
+
+def _let_go(conn: Any) -> None:
+    """Have gunicorn close it at once: its main thread would wait for a last word of the peer, and for nobody else."""
+    with suppress(OSError):
+        conn.sock.shutdown(socket.SHUT_RDWR)

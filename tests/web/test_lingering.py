@@ -22,6 +22,7 @@ APP = """
 import os, threading, time
 def app(environ, start_response):
     time.sleep(float(environ["QUERY_STRING"] or 0))
+    environ["wsgi.input"].read()
     body = ('{"pid": %d, "thread": "%s"}' % (os.getpid(), threading.current_thread().name)).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
@@ -29,7 +30,7 @@ def app(environ, start_response):
 SETTINGS = """
 from recovery.cli import lingering
 from recovery.cli.gunicorn_settings import *
-lingering.LINGER_MS = {linger_ms}
+lingering.LINGER_MS, lingering.STALLED_SECONDS = {linger_ms}, {stalled_seconds}
 workers, threads, keepalive, graceful_timeout = {workers}, {threads}, 30, 1
 """
 
@@ -37,9 +38,10 @@ workers, threads, keepalive, graceful_timeout = {workers}, {threads}, 30, 1
 class Server:
     """A real gunicorn with our settings, whose answers tell which process and thread gave them."""
 
-    def __init__(self, folder: Path, workers: int, threads: int, linger_ms: int = lingering.LINGER_MS):
+    def __init__(self, folder: Path, workers: int, threads: int, **more: float):
         (folder / "told.py").write_text(APP)
-        (folder / "settings.py").write_text(SETTINGS.format(workers=workers, threads=threads, linger_ms=linger_ms))
+        waits = {"linger_ms": lingering.LINGER_MS, "stalled_seconds": lingering.STALLED_SECONDS, **more}
+        (folder / "settings.py").write_text(SETTINGS.format(workers=workers, threads=threads, **waits))
         self.port = free_port()
         command = ["-m", "gunicorn", "-c", "settings.py", "--bind", f"127.0.0.1:{self.port}", "told:app"]
         path = os.pathsep.join([str(Path(lingering.__file__).parent.parent.parent), str(folder)])
@@ -92,7 +94,7 @@ class Client:
 def serve(tmp_path: Path) -> Iterator[object]:
     servers: list[Server] = []
 
-    def start(workers: int, threads: int, **more: int) -> Server:
+    def start(workers: int, threads: int, **more: float) -> Server:
         servers.append(Server(tmp_path, workers, threads, **more))
         return servers[-1]
 
@@ -126,6 +128,18 @@ def test_more_who_ask_without_pause_than_threads_are_all_answered(serve):
         for client in busy:
             client.send(0.001)
         assert [client.hear()["pid"] for client in busy]
+
+
+@pytest.mark.parametrize(
+    "begun", [b"GET / HTTP/1.1\r\nHo", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1"]
+)
+def test_who_is_gone_in_the_midst_of_a_request_keeps_no_thread(serve, begun):
+    server = serve(1, 2, stalled_seconds=0.3)
+    with contextlib.ExitStack() as gone:
+        for _ in range(6):
+            line = gone.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+            line.sendall(begun)
+        assert Client(server.port).ask()["pid"], "or it waits for ever"
 
 
 def test_two_workers_share_the_connections_that_come_at_once(serve):
