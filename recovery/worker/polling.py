@@ -96,12 +96,18 @@ def notice_numbering(site: str, door: N8nDoor, known: SiteRow, now: datetime) ->
     newest = number_of(page[0].get("id")) if page else 0
     began = moment(page[0].get("startedAt")) if page else None
     anew = known.newest_id and known.newest_at and newest < known.newest_id and began and began > known.newest_at
+    kept = _newest_before(door, known.newest_at) if anew and known.newest_at else 0
     with database.decide():
         if anew:
-            because = "n8n counts its executions anew: its database was replaced, and this run is no longer in it"
-            log.warning("%s: %s (newest %s, before %s)", site, because, newest, known.newest_id)
-            renumbering.number_anew(site, because, now)
+            log.warning("%s counts anew: newest %s, before %s; kept to %s", site, newest, known.newest_id, kept)
+            renumbering.number_anew(site, now, n8n_error.execution_key(site, ""), kept)
         renumbering.set_newest(site, newest, now)
+
+
+def _newest_before(door: N8nDoor, at: datetime) -> int:
+    """The newest number that n8n had given then, of what it still has: a database that was put back has older ones."""
+    page, _ = door.executions(limit=PAGE, started_before=at.isoformat())
+    return max((number_of(one.get("id")) for one in page), default=0)
 
 
 def hear_failures(site: str, door: N8nDoor, deep: bool, horizon: datetime) -> None:

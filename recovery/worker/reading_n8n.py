@@ -8,6 +8,7 @@ from typing import Any
 from recovery.decide.replay import Chain
 from recovery.model import ExecutionState, N8nDoor, N8nError
 from recovery.sources.shapes import moment, section, text
+from recovery.store import database, sites
 from recovery.store.tables import ExecutionRow
 
 # In this order, so that a run which moves on while it is looked for is found where it went: what is under way first,
@@ -165,6 +166,14 @@ def saves_successes(door: N8nDoor, workflow_id: str) -> bool:
 
 def _saving_of(door: N8nDoor, workflow_id: str) -> str:
     return text(section(door.workflow(workflow_id), "settings").get("saveDataSuccessExecution"))
+
+
+def has_gone_back(door: N8nDoor, site: str) -> bool:
+    """Whether n8n does not have the newest execution any more that it was seen to have."""
+    page, _ = door.executions(limit=1)
+    with database.read():
+        known = sites.find_site(site)
+    return bool(known and (known.newest_id or 0) > max((number_of(one.get("id")) for one in page), default=0))
 
 
 def is_stranger(row: ExecutionRow, root: Mapping[str, Any]) -> bool:

@@ -17,6 +17,7 @@ from recovery.worker.judging import judge_run
 from recovery.worker.outage import is_within
 from recovery.worker.reading_n8n import (
     find_unlisted_retry,
+    has_gone_back,
     is_stranger,
     orphan_success,
     read_details,
@@ -151,6 +152,11 @@ def _ended(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
         hear(row, door, chain, RETRYING)
     elif row.looks >= 1 and not saves_successes(door, row.workflow_id):
         because = "n8n may not save successes of this workflow, so nobody can know whether the retry ran"
+        leave(row, because, chain, asks=True)
+    elif row.looks >= 1 and has_gone_back(door, row.site):
+        because = (
+            "n8n's newest executions are gone (its database was put back?), and the retry may have been among them"
+        )
         leave(row, because, chain, asks=True)
     elif row.looks >= 1 and not door.ready():
         because = "n8n shows no retry of it after two looks: it never began"

@@ -149,7 +149,13 @@ class MemoryN8n:
         return None if run is None else dict(run) if with_data else _bare(run)
 
     def executions(
-        self, status: str = "", workflow_id: str = "", started_after: str = "", cursor: str = "", limit: int = 100
+        self,
+        status: str = "",
+        workflow_id: str = "",
+        started_after: str = "",
+        cursor: str = "",
+        limit: int = 100,
+        started_before: str = "",
     ) -> tuple[list[dict[str, Any]], str]:
         self._reach()
         found = [
@@ -158,6 +164,7 @@ class MemoryN8n:
             if (run["status"] == status if status else run["status"] != "running")
             and (not workflow_id or run["workflowId"] == workflow_id)
             and (not started_after or _moment(run["startedAt"]) >= _moment(started_after))
+            and (not started_before or _moment(run["startedAt"]) <= _moment(started_before))
         ]
         first, size = int(cursor or 0), min(limit, LISTED)
         return found[first : first + size], str(first + size) if len(found) > first + size else ""
