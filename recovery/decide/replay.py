@@ -34,6 +34,7 @@ class Run:
         items: how many items the failed node was given; None where that is not known.
         writers: nodes that ran and may have changed something; None where that is not known.
         tags: of its workflow, in n8n. archived: a person has put the workflow away there.
+        earlier: why an earlier run of its chain may have had the effect that a retry would have again; "" for no such.
         retries: automatic ones of its chain so far.
         permit: who allowed a retry that may repeat an effect; "" for nobody.
         failed_at: when the chain's root failed.
@@ -49,6 +50,7 @@ class Run:
     writers: tuple[str, ...] | None = None
     tags: frozenset[str] = frozenset()
     archived: bool = False
+    earlier: str = ""
     retries: int = 0
     permit: str = ""
 
@@ -69,7 +71,7 @@ def judge(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, no
         return barred
     if run.permit:
         return Judgement(True, f"{run.permit} allowed it to run again")
-    doubt = _doubt(failure, run)
+    doubt = why_doubted(failure, run) or run.earlier
     if not doubt:
         return Judgement(True, _why_safe(failure, run))
     for tag in (RETRY_SAFE, FROM_START):
@@ -102,8 +104,8 @@ def _barred(failure: Failure, outlook: Outlook, run: Run, limits: ReplayLimits, 
     return None
 
 
-def _doubt(failure: Failure, run: Run) -> str:
-    """Why a retry may repeat an effect; "" where it cannot."""
+def why_doubted(failure: Failure, run: Run) -> str:
+    """Why a retry of this run may repeat an effect of it; "" where it cannot."""
     if run.crashed:
         return _doubt_of_crash(run)
     node = failure.node_name or "the failed node"

@@ -64,8 +64,12 @@ def read_success(body: Mapping[str, Any]) -> Success:
 
 def failed_node(execution: Mapping[str, Any]) -> Mapping[str, Any]:
     """The node of this workflow that failed; an error may name a node of a sub-workflow instead."""
-    last = text(section(execution, "data", "resultData").get("lastNodeExecuted"))
-    return _nodes(execution).get(last, {})
+    return _nodes(execution).get(last_node(execution), {})
+
+
+def last_node(execution: Mapping[str, Any]) -> str:
+    """The name of the node that ran last, which failed; "" where the data does not tell."""
+    return text(section(execution, "data", "resultData").get("lastNodeExecuted"))
 
 
 def fails_in_subworkflow(execution: Mapping[str, Any]) -> bool:

@@ -169,7 +169,7 @@ class _Counting:
         if not details or not section(details, "data"):
             return _Found(broken, workflow, Lot.TOO_OLD, NO_DATA)
         row = self._row(broken, workflow)
-        judgement = judge_run(self.ctx, row, broken.chain, details, workflow.row)
+        judgement = judge_run(self.ctx, row, self.door, broken.chain, details, workflow.row)
         if judgement.retry:
             return _Found(broken, workflow, Lot.REPLAY, judgement.because, source.read_failure_of(details))
         return _Found(broken, workflow, Lot.AMBIGUOUS if judgement.asks else Lot.LEFT_ALONE, judgement.because)

@@ -151,21 +151,22 @@ def vanished(door: N8nDoor, row: ExecutionRow, chain: Chain) -> str:
     return seen if gone else ""
 
 
-def saves_successes(door: N8nDoor, workflow_id: str) -> bool:
-    """Whether n8n certainly saves this workflow's successes: its settings say so, or that of one like it was saved.
+def saves_successes(door: N8nDoor, execution_id: str) -> bool:
+    """Whether n8n certainly saves a success of this execution's retry: the settings that it was begun with say so, or a
+    success of a workflow like it was saved.
 
     What n8n itself does where a workflow's settings say nothing, nobody outside can read.
     """
-    told = _saving_of(door, workflow_id)
+    told = _saving_of(section(read_details(door, execution_id), "workflowData"))
     if told in ("all", "none"):
         return told == "all"
     page, _ = door.executions("success", limit=MOST_SAVED)
     others = dict.fromkeys(text(one.get("workflowId")) for one in page)
-    return any(_saving_of(door, other) not in ("all", "none") for other in list(others)[:MOST_LOOKED_AT])
+    return any(_saving_of(door.workflow(other)) not in ("all", "none") for other in list(others)[:MOST_LOOKED_AT])
 
 
-def _saving_of(door: N8nDoor, workflow_id: str) -> str:
-    return text(section(door.workflow(workflow_id), "settings").get("saveDataSuccessExecution"))
+def _saving_of(workflow: Mapping[str, Any] | None) -> str:
+    return text(section(workflow, "settings").get("saveDataSuccessExecution"))
 
 
 def has_gone_back(door: N8nDoor, site: str) -> bool:

@@ -150,7 +150,7 @@ def _ended(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
     now = now_for_effect()
     if chain.leaf_id != row.leaf_id:
         hear(row, door, chain, RETRYING)
-    elif row.looks >= 1 and not saves_successes(door, row.workflow_id):
+    elif row.looks >= 1 and not saves_successes(door, chain.leaf_id):
         because = "n8n may not save successes of this workflow, so nobody can know whether the retry ran"
         leave(row, because, chain, asks=True)
     elif row.looks >= 1 and has_gone_back(door, row.site):
@@ -184,7 +184,7 @@ def _retry(ctx: Context, row: ExecutionRow, door: N8nDoor, chain: Chain) -> None
         ):
             return
         executions.note_members(row.site, chain.members, row.id)
-    ask_n8n(row, door, chain)
+    ask_n8n(row, door, chain, now)
 
 
 def _catch_up(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
@@ -206,7 +206,7 @@ def _judge(
 ) -> Judgement:
     if details is None:
         return Judgement(False, "n8n does not have its data any more")
-    return judge_run(ctx, row, chain, details, door.workflow(row.workflow_id))
+    return judge_run(ctx, row, door, chain, details, door.workflow(row.workflow_id))
 
 
 def take_over_lost_executions(ctx: Context, now: datetime) -> None:

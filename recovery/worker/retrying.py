@@ -1,7 +1,7 @@
 """The one call that runs somebody's work again, and what n8n's answer to it means."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.decide import replay
@@ -9,17 +9,27 @@ from recovery.decide.replay import Chain
 from recovery.model import ExecutionState, N8nDoor, N8nError
 from recovery.store import database, recoveries, sites
 from recovery.store.tables import ExecutionRow
-from recovery.worker.context import now_for_effect
+from recovery.worker.context import LEASE, now_for_effect
 from recovery.worker.recording import SOON, hear, leave, record, refuse_site
 
 SECOND_LOOK = timedelta(seconds=15)
+LATEST = LEASE / 2
 WAITING, RETRYING = ExecutionState.WAITING, ExecutionState.RETRYING
 MOST_CONFLICTS, MOST_PUT_OFF = 5, 9
 LONGEST_WAIT = timedelta(minutes=5)
 
 
-def ask_n8n(row: ExecutionRow, door: N8nDoor, chain: Chain) -> None:
-    """The effect. From here on only n8n knows whether the run happened."""
+def ask_n8n(row: ExecutionRow, door: N8nDoor, chain: Chain, intended_at: datetime) -> None:
+    """The effect. From here on only n8n knows whether the run happened.
+
+    Where this machine or the database hung since the intent was written down, another worker may have looked for the
+    run, found none, and begun one: then n8n is looked at first.
+    """
+    late = now_for_effect() - intended_at
+    if late > LATEST:
+        because = f"the retry was about to begin when {late.total_seconds():.0f} s went by: n8n is looked at again"
+        record(row, RETRYING, because, run_at=now_for_effect(), looks=0)
+        return
     try:
         answer = door.retry(chain.leaf_id)
     except N8nError as problem:

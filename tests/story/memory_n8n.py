@@ -111,7 +111,12 @@ class MemoryN8n:
             "finished": False,
             "startedAt": now.isoformat(),
             "stoppedAt": None,
-            "workflowData": {"id": flow.id, "name": f"Workflow {flow.id}", "nodes": _nodes(flow)},
+            "workflowData": {
+                "id": flow.id,
+                "name": f"Workflow {flow.id}",
+                "nodes": _nodes(flow),
+                "settings": dict(self.settings),
+            },
         }
         answer = self.hosts.get(flow.host, 200)
         if answer != "slow":

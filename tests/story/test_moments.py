@@ -6,7 +6,7 @@ import pytest
 
 from recovery.model import N8nError, OrderWhat
 from recovery.store.tables import ExecutionRow
-from recovery.worker import loop
+from recovery.worker import loop, replaying
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.engine import Engine, restartable
@@ -153,6 +153,77 @@ def test_it_is_not_believed_while_n8n_is_not_ready(moment: Moment) -> None:
     moment.hear(run)
     moment.engine.run(300, 5)
     assert moment.ours() == 0 and moment.engine.chains() == {run: "retrying"}
+
+
+def test_whether_successes_are_saved_is_what_the_failed_run_was_begun_with(moment: Moment) -> None:
+    """A retry goes by the settings of then: its success is gone, whatever a person has set since."""
+    moment.n8n.settings = {"saveDataSuccessExecution": "none"}
+    run = moment.fail()
+    moment.n8n.settings = {"saveDataSuccessExecution": "all"}
+    moment.n8n.hosts.clear()
+    moment.n8n.before_retry = lose(moment, 1, "reset")
+    moment.hear(run)
+    moment.engine.run(60)
+    assert moment.ours() == 0 and moment.engine.chain(run).asks, moment.engine.chain(run).because
+    assert "may not save successes" in moment.engine.chain(run).because
+
+
+def test_what_hung_between_its_intent_and_its_call_looks_at_n8n_before_it_calls(
+    moment: Moment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit's answer comes two minutes late: another worker has found no retry by then, and made one."""
+    moment.n8n.settings = {"saveDataSuccessExecution": "all"}
+    run = moment.fail()
+    moment.n8n.hosts.clear()
+    call = replaying.ask_n8n
+
+    def late(*args: Any) -> None:
+        monkeypatch.setattr(replaying, "ask_n8n", call)
+        moment.clock.advance(60)
+        moment.engine.run(60)
+        assert moment.engine.chains() == {run: "recovered"}
+        call(*args)
+
+    monkeypatch.setattr(replaying, "ask_n8n", late)
+    moment.hear(run)
+    moment.engine.run(60)
+    assert moment.ours() == 1 and moment.engine.chains() == {run: "recovered"}
+
+
+def doubtful(clock: FakeClock) -> tuple[Moment, str]:
+    """A run that may have had its effect; Kim's retry of it was turned away, and the service is well again."""
+    moment = Moment(clock, "POST")
+    moment.n8n.hosts[HOST] = 504
+    run = moment.fail()
+    moment.hear(run)
+    moment.n8n.hosts[HOST] = 503
+    moment.hear(moment.n8n.retry_by(run, "kim")["id"])
+    moment.n8n.hosts.clear()
+    return moment, run
+
+
+def test_what_may_have_been_done_is_not_repeated_because_somebodys_retry_was_turned_away(fake_clock: FakeClock) -> None:
+    moment, run = doubtful(fake_clock)
+    moment.order(OrderWhat.RETRY_NOW)
+    moment.engine.run(60)
+    assert moment.ours() == 0 and moment.engine.chain(run).asks
+    assert "execution 1 of its chain" in moment.engine.chain(run).because
+    moment.order(OrderWhat.APPROVE)
+    moment.engine.run(60)
+    assert moment.ours() == 1 and moment.engine.chains() == {run: "recovered"}
+
+
+def test_a_yes_to_what_may_have_been_done_is_good_for_one_retry_that_was_turned_away(fake_clock: FakeClock) -> None:
+    moment = Moment(fake_clock, "POST")
+    moment.n8n.hosts[HOST] = 504
+    run = moment.fail()
+    moment.hear(run)
+    moment.n8n.hosts[HOST] = 503
+    moment.order(OrderWhat.APPROVE)
+    moment.engine.run(60)
+    moment.n8n.hosts.clear()
+    moment.engine.run(600, 5)
+    assert moment.ours() == 1 and moment.engine.chain(run).asks
 
 
 @pytest.mark.parametrize("kind", ["rate_limited", "refused", "dns"])

@@ -237,7 +237,7 @@ BRAKES = {
         ),
     ),
     "an effect that may have happened": Brake(
-        "an ambiguous one asks", [("run", "w2", 500), ("wait", 10)], ((replay, "_doubt", NOTHING),)
+        "an ambiguous one asks", [("run", "w2", 500), ("wait", 10)], ((replay, "why_doubted", NOTHING),)
     ),
     "a chain that always fails": Brake(
         "six retries",
