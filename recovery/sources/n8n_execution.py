@@ -92,11 +92,34 @@ def has_nothing_left(execution: Mapping[str, Any]) -> bool:
 
 
 def nodes_that_may_write(execution: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """Names of the nodes that ran, or were running, and may have changed something; None where nothing is known."""
+    """Names of the nodes that ran or may have begun, and may have changed something; None where nothing is known.
+
+    n8n knows of a run that was lost what its journal has of it, and the end of that is lost as well: any node may have
+    begun that follows on those which are known to have run.
+    """
     nodes, ran = _nodes(execution), nodes_that_ran(execution)
     if not nodes or not ran:
         return None
-    return tuple(name for name in ran if only_reads(nodes.get(name, {})) is not True)
+    follows = _following(section(execution, "workflowData", "connections"))
+    begun = list(ran)
+    for name in begun:
+        begun += [one for one in follows.get(name, ()) if one not in begun]
+    may_run = [name for name in begun if name in ran or nodes.get(name, {}).get("disabled") is not True]
+    return tuple(name for name in may_run if only_reads(nodes.get(name, {})) is not True)
+
+
+def _following(connections: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The nodes that each node hands its items to."""
+    found: dict[str, list[str]] = {}
+    for name in connections:
+        outputs = [one for kind in section(connections, name).values() for one in _lists_in(kind)]
+        named = (text(section(one).get("node")) for output in outputs for one in output)
+        found[name] = [one for one in named if one]
+    return found
+
+
+def _lists_in(value: Any) -> list[list[Any]]:
+    return [one for one in value if isinstance(one, list)] if isinstance(value, list) else []
 
 
 def nodes_that_ran(execution: Mapping[str, Any]) -> tuple[str, ...]:

@@ -134,6 +134,22 @@ def test_a_crash_is_safe_only_where_everything_that_ran_only_reads():
     assert asks(ask(GET, Run(NOW, crashed=True, writers=("Pay",))), "begins at the trigger")
 
 
+@pytest.mark.parametrize("lost", [("First", "Hangs"), ("Before", "First", "Hangs")])
+def test_what_follows_on_the_last_node_that_a_killed_n8n_had_noted_may_have_been_done(lost):
+    """Seen on a real n8n: the order had arrived, and its journal ended before the node that sent it."""
+    details = json.loads((FIXTURES / "crashed.execution.json").read_text())
+    result = details["data"]["resultData"]
+    result["runData"] = {name: runs for name, runs in result["runData"].items() if name not in lost}
+    result["lastNodeExecuted"] = next(reversed(result["runData"]))
+    assert source.nodes_that_may_write(details) == ("First",)
+    details["workflowData"]["nodes"] = [
+        node | {"disabled": node["name"] == "First"} for node in details["workflowData"]["nodes"]
+    ]
+    assert source.nodes_that_may_write(details) == ()
+    details["workflowData"]["connections"] = {"Webhook": {"main": None}, "Before": {"main": [None, ["First"], [{}]]}}
+    assert source.nodes_that_may_write(details) == ()
+
+
 def test_a_failed_sub_workflow_would_begin_anew():
     assert asks(ask(GET, Run(NOW, items=1, in_subworkflow=True)), "calls another workflow")
 
