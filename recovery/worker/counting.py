@@ -26,6 +26,7 @@ from recovery.worker.outage import (
     failed_at,
     newest_id,
     read_executions,
+    with_unnoted,
 )
 from recovery.worker.reading_n8n import UNREADABLE, read_details
 from recovery.worker.upkeep import Keeper
@@ -137,10 +138,10 @@ class _Counting:
         asked = self.row.workflow
         one = asked if asked and self.workflows.has(asked) else ""
         broken = chains_of(self.door, self.row, read_executions(self.door, self.row, one, self._tell_read))
-        if one:
-            return broken
-        meant = choose_workflows(self.row, {each.workflow_id for each in broken}, self.workflows)
-        return [each for each in broken if each.workflow_id in meant]
+        if not one:
+            meant = choose_workflows(self.row, {each.workflow_id for each in broken}, self.workflows)
+            broken = [each for each in broken if each.workflow_id in meant]
+        return with_unnoted(self.door, broken)
 
     def _tell_read(self, number: int) -> None:
         self.read = number

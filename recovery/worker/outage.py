@@ -1,6 +1,7 @@
 """Reads of n8n what failed in a time, as chains; what is kept of each execution is small, and so is their number."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -9,13 +10,14 @@ from recovery.decide.replay import FAILED, UNDER_WAY, Chain, read_chain
 from recovery.model import N8nDoor, tags_of
 from recovery.sources.shapes import moment, text
 from recovery.store.tables import ReplayRow
-from recovery.worker.reading_n8n import STATUSES, number_of
+from recovery.worker.reading_n8n import STATUSES, executions_since, number_of
 
 KEPT = ("id", "workflowId", "status", "mode", "retryOf", "retrySuccessId", "startedAt", "stoppedAt")
 PAGE = 250
 MOST_READ = 50_000
 BEGAN_BEFORE = timedelta(days=1)  # n8n lists by when a run began, and a long one fails long after that
 MOST_ABOVE = 100
+MOST_SUCCESS_PAGES = 10
 Execution = Mapping[str, Any]
 
 
@@ -139,6 +141,30 @@ def chains_of(door: N8nDoor, row: ReplayRow, found: dict[str, Execution]) -> lis
         if any(_failed_within(one, row.since, row.until) for one in members)
     ]
     return sorted(meant, key=lambda broken: number_of(broken.root.get("id")))
+
+
+def with_unnoted(door: N8nDoor, broken: list[Broken]) -> list[Broken]:
+    """The same, with the retries that succeeded and which n8n has noted in the list of successes alone.
+
+    One that waited, or that n8n was killed before, is such a one. The newest of each workflow are read.
+    """
+    oldest: dict[str, int] = {}
+    for one in broken:
+        if not one.chain.succeeded:
+            number = number_of(one.root.get("id"))
+            oldest[one.workflow_id] = min(number, oldest.get(one.workflow_id, number))
+    retried: dict[str, str] = {}
+    for workflow_id, number in oldest.items():
+        for success in executions_since(door, "success", workflow_id, "", str(number), MOST_SUCCESS_PAGES):
+            if success.get("retryOf"):
+                retried[text(success.get("retryOf"))] = text(success.get("id"))
+    return [_with_success(one, retried) for one in broken]
+
+
+def _with_success(broken: Broken, retried: Mapping[str, str]) -> Broken:
+    known = broken.chain.succeeded
+    succeeded = known or next((retried[one] for one in broken.chain.members if one in retried), "")
+    return broken._replace(chain=replace(broken.chain, succeeded=succeeded))
 
 
 def _root_of(door: N8nDoor, execution: Execution, found: dict[str, Execution]) -> str:

@@ -139,7 +139,7 @@ def test_a_retry_that_n8n_had_only_written_down_when_it_was_killed_is_not_made_a
     with outage.medic(replay=REPLAY) as medic:
         contact(medic)
         code, told, beside = run(medic, "--workflow", name, "--since", "1h", "--yes", "--json")
-        assert code == 0 and json.loads(told)["progress"]["recovered"] == 1, (told, beside)
+        assert code == 0 and json.loads(told)["counts"]["succeeded"] == 1, (told, beside)
     assert outage.placed() == Counter(ids)
 
 

@@ -16,7 +16,7 @@ from tests.conftest import FakeClock
 from tests.standins.n8n import StandInN8n
 from tests.standins.service import Answer, Service
 from tests.story.engine import Engine
-from tests.story.memory_n8n import Flow, Killed, MemoryN8n
+from tests.story.memory_n8n import LISTED, Flow, Killed, MemoryN8n
 from tests.story.place import Place
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -476,6 +476,27 @@ def test_a_worker_killed_at_any_retry_goes_on_at_the_right_place(fake_clock: Fak
     done = Counter(one["retryOf"] for one in n8n.runs.values() if one["retryOf"] and one["status"] == "success")
     assert done == Counter(runs), "each exactly once"
     assert not any(one.succeeded_before or one.running_before for one in n8n.retries)
+
+
+def test_what_a_person_had_retried_is_known_where_n8n_noted_it_in_its_list_alone(fake_clock: FakeClock) -> None:
+    """Such a retry has waited, or n8n was killed before it; by now many newer ones have succeeded."""
+    n8n = MemoryN8n(FLOWS, {"orders.example.com": 503})
+    run, other = n8n.call("w1"), n8n.call("w1")
+    n8n.hosts.clear()
+    n8n.retry_by(run, "kim")
+    n8n.runs[run]["retrySuccessId"] = None
+    for _ in range(3 * LISTED):
+        n8n.call("w1")
+    engine = _engine(fake_clock, n8n)
+    poll_sites(engine.ctx)
+    since = utc_now() - timedelta(hours=1)
+    fake_clock.advance(2)
+    number = replays.add_replay("kim", utc_now(), True, site="default", since=since, until=utc_now()).id
+    for _ in range(60):
+        engine.tick(1)
+        fake_clock.advance(1)
+    assert replay(number).state == ReplayState.DONE and total(number)["succeeded"] == 1
+    assert [one.root_id for one in n8n.retries if one.by == "medic"] == [other]
 
 
 @pytest.mark.parametrize("at", range(0, 40, 3))
