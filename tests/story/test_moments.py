@@ -1,6 +1,7 @@
 """Exact moments between us and n8n: an order while it is looked at, a retry heard before its parent, an answer lost."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 

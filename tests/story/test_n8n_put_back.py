@@ -10,7 +10,7 @@ from recovery.store.tables import SiteRow
 from recovery.worker.polling import poll_sites
 from tests.conftest import FakeClock
 from tests.story.memory_n8n import Flow
-from tests.story.test_moments import HOST, Moment
+from tests.story.moment import HOST, Moment
 
 pytestmark = pytest.mark.usefixtures("store")
 
