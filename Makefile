@@ -35,7 +35,7 @@ test-again: $(DEV_READY) ## the stories once more, on PostgreSQL, and those that
 
 test-n8n: $(DEV_READY) ## the suite against a real n8n, installed once into ~/.cache/n8n-medic
 	@$(PY) -m tests.n8n.install
-	@$(PY) -m pytest tests -m n8n -n 2 --dist loadfile $(PYTEST_ARGS)
+	@$(PY) -m pytest tests -m n8n -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-browser: $(DEV_READY) ## the pages in a real Chromium; screenshots in build/screenshots/
 	@if ! command -v chromium >/dev/null && [ ! -x /usr/bin/chromium ]; then \

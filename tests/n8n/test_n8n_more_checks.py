@@ -177,7 +177,8 @@ def leave_work_to_killed_workers(n8n: RealN8n, door: N8n) -> None:
     n8n.activate(slow, "slow")
     for _ in range(2):
         n8n.call("slow", {})
-    wait_for("they run", lambda: door.numbers().values["scaling_mode_queue_jobs_active"] == 2)
+    wait_for("they are taken", lambda: door.numbers().values["scaling_mode_queue_jobs_active"] == 2)
+    wait_for("they run", lambda: len(n8n.executions(slow, "running")) == 2)  # which the worker writes down later
     n8n.kill_workers()
     n8n.call("slow", {})
     wait_for("one waits", lambda: door.numbers().values["scaling_mode_queue_jobs_waiting"] == 1)
