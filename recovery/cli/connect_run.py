@@ -158,7 +158,8 @@ def _undo(door: Any, manner: Manner, has_database: bool) -> int:
 
     good = undo(door, click.echo, agreed)
     click.echo(
-        "Done. medic.yaml still names this n8n: take it out there, if n8n-medic is not to look after it."
+        "Done. medic.yaml still names this n8n, and the component that looks at it:"
+        " take both out there, if n8n-medic is not to look after it."
         if good
         else "Not all could be taken back: it stays written down, so that --undo can be run again."
     )

@@ -59,12 +59,7 @@ def with_component(text: str, component: str) -> str:
         return _replaced(text, section, f"[{component}]")
     if not isinstance(section, yaml.SequenceNode):
         raise CannotEdit("components is no list in it")
-    if section.flow_style:
-        place = _last(section.value[-1]).end_mark.index
-        return _apply(text, [_Edit(place, place, f", {component}")])
-    place = _after_line(text, section.value[-1])
-    added = f"{_line_break(text, place)}{' ' * section.start_mark.column}- {component}\n"
-    return _apply(text, [_Edit(place, place, added)])
+    return _one_more(text, section, component, f"{' ' * section.start_mark.column}- {component}\n")
 
 
 def snippet(name: str, values: Mapping[str, str]) -> str:
@@ -171,13 +166,18 @@ def _in_list(text: str, section: yaml.SequenceNode, name: str, entry: Mapping[st
     for one in section.value:
         if isinstance(one, yaml.MappingNode) and _name_of(one) == name:
             return _merged(text, one, {key: value for key, value in entry.items() if key != "name"})
-    if section.flow_style or not section.value:
-        place = section.end_mark.index - 1
-        comma = ", " if section.value else ""
-        return _apply(text, [_Edit(place, place, comma + _flow(entry))])
+    return _one_more(text, section, _flow(entry), _item(entry, section.start_mark.column))
+
+
+def _one_more(text: str, section: yaml.SequenceNode, flow: str, block: str) -> str:
+    """A list with one more, written as the list is: on one line, or one below the other."""
+    if not section.value:
+        return _replaced(text, section, f"[{flow}]")
+    if section.flow_style:
+        place = section.value[-1].end_mark.index
+        return _apply(text, [_Edit(place, place, f", {flow}")])
     place = _after_line(text, section.value[-1])
-    added = _line_break(text, place) + _item(entry, section.start_mark.column)
-    return _apply(text, [_Edit(place, place, added)])
+    return _apply(text, [_Edit(place, place, _line_break(text, place) + block)])
 
 
 def _as_list(text: str, section: yaml.MappingNode, entry: Mapping[str, str]) -> str:

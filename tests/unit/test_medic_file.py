@@ -24,6 +24,7 @@ FILES = [
     "n8n:\n  - url: http://x\n    # c\n    api_key_file: q\n\nrecovery: {}\n",
     "n8n:\n- {name: two, url: http://y}\nrecovery: {}",
     "n8n: [{url: http://x}, {name: three, url: http://z}]\n",
+    "n8n: [{name: three, url: http://z}, ]\n",
     "---\nn8n:\n  url: http://x\n...\n",
     "alerts:\n  channels:\n  - {name: a, kind: webhook, url: http://x}   # mine\nn8n:\n  name: two\n  url: http://y\n",
     "# 한국어 주석 🚨\nn8n:\n  url: http://x  # 주소\n",
