@@ -111,8 +111,8 @@ def _n8n_twins(n8ns: Any, translator: Translator) -> list[Problem]:
     found: list[Problem] = []
     for place, n8n in enumerate(n8ns if isinstance(n8ns, list) else []):
         url = n8n.get("url") if isinstance(n8n, dict) else None
-        if isinstance(url, str) and first.setdefault(url.rstrip("/").lower(), place) != place:
-            seen = f"{url!r}, which number {first[url.rstrip('/').lower()] + 1} of the list is too"
+        if isinstance(url, str) and (known := first.setdefault(url.rstrip("/").lower(), place)) != place:
+            seen = f"{url!r}, which number {known + 1} of the list is too"
             found.append(translator.problem(("n8n", place, "url"), seen, "each n8n once", "keep one of the two"))
     return found
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from recovery.model import Brakes, Lately
+from recovery.model.playbooks import DAY, HOUR
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 LOOK_AGAIN = timedelta(seconds=1)
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from recovery.model.words import FailureType, Severity
 
 __all__ = ["Brakes", "Lately", "Match", "PlannedAction", "PlannedCheck", "Playbook", "PlaybookRule", "Stage", "thaw"]
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)  # what budgets are counted over
 WAYS = ("remote", "agent", "ipmi", "redfish")  # arguments that say, in keys of their own, how a host is reached
 
 

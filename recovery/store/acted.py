@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import peewee as pw
 
 from recovery.model import CANARY, Lately, PlannedAction, Policy, RecoveryState, StepKind, StepState
+from recovery.model.playbooks import DAY, HOUR
 from recovery.store.tables import ComponentRow, IncidentRow, RecoveryRow, StepRow
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 NO_RECOVERY = 0
 MOST_DOUBTS = 10
 REBOOT = "reboot_host"  # ends everything on its host, not its component alone

@@ -164,11 +164,11 @@ def count_signals(incident_id: int) -> int:
     return SignalRow.select().where(SignalRow.incident_id == incident_id).count()
 
 
-def find_unresolved(limit: int, state: IncidentState | None = None) -> list[IncidentRow]:
+def find_unresolved(limit: int) -> list[IncidentRow]:
     """Unresolved incidents: those that need a person first, then the worst, then the newest."""
-    states = [state] if state else [IncidentState.OPEN, IncidentState.RECOVERING, IncidentState.NEEDS_HUMAN]
     first = pw.Case(None, [(IncidentRow.state == IncidentState.NEEDS_HUMAN, 0)], 1)
     worst = pw.Case(IncidentRow.severity, [(severity, rank) for rank, severity in enumerate(Severity)], len(Severity))
+    states = (IncidentState.OPEN, IncidentState.RECOVERING, IncidentState.NEEDS_HUMAN)
     found = IncidentRow.select().where(IncidentRow.state.in_(states))
     return list(found.order_by(first, worst, IncidentRow.id.desc()).limit(limit))
 
