@@ -10,7 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner, Result
 
-from recovery import alerts
+from recovery import alerts, checks
 from recovery.alerts.bodies import check_body
 from recovery.cli import main
 from recovery.cli.channel_templates import CHANNELS
@@ -99,7 +99,10 @@ def test_a_name_that_no_component_may_have_is_told_at_once(run: Run) -> None:
     assert shown.exit_code == 0 and "no piece can be called so: expected: at most 200 characters" in shown.output
 
 
-def test_no_template_is_critical_unasked() -> None:
+def test_every_check_has_a_template_and_none_is_critical_unasked() -> None:
+    kinds = {yaml.safe_load(one.text)[0]["check"]["kind"] for one in COMPONENTS}
+    missing = {plugin.name for plugin in checks.REGISTRY.all()} ^ kinds
+    assert not missing, f"give {missing} a piece for `medic init`: docs/extending.md says where"
     assert all(yaml.safe_load(one.text)[0].get("severity") != "critical" for one in COMPONENTS)
 
 
